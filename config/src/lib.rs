@@ -1,0 +1,37 @@
+//! Text in, valid values out.
+//!
+//! Everything a person can write for Roundhouse passes through this crate: names, durations, sizes,
+//! listeners, `gateway.toml` and the jobs file. A value that left it needs no second check.
+//!
+//! - [`names`]: labels, JOBNAMEs, zones and domains.
+//! - [`units`]: durations, byte sizes, listeners and registry URLs.
+//! - [`service`]: ports and checks, as files, records and the API share them.
+//! - [`settings`]: `gateway.toml`, raw to resolved.
+//! - [`jobs`]: the jobs file, protobuf text format (feature `jobs-file`).
+//!
+//! Invariants: the crate does no I/O but `from_file`; no input makes it panic; a file's errors are
+//! reported all at once as [`Problems`], each with file, line, column, path and, where one exists, the cure.
+
+#[cfg(feature = "jobs-file")]
+pub mod jobs;
+pub mod names;
+mod problem;
+mod report;
+pub mod service;
+pub mod settings;
+mod suggest;
+mod text;
+pub mod units;
+
+#[cfg(feature = "jobs-file")]
+pub use jobs::{CheckSpec, JobSpec, JobsFile, StaticInstance};
+pub use names::{DomainName, JobName, Label, NameError, PortName, Tag, Zone};
+pub use problem::{Place, Problem, Problems};
+pub use service::{Check, CheckKind, Port, Protocol, ServiceError};
+pub use settings::{
+    AdminSettings, Answer, Catch, DnsSettings, Entrypoint, EntrypointProtocol, Limits, NameSettings,
+    RegistrySettings, Settings,
+};
+pub use units::{
+    ByteSize, ByteSizeError, DurationError, Listen, ListenError, RegistryUrl, RegistryUrlError, duration,
+};

@@ -1,0 +1,125 @@
+//! `gateway.toml`: raw to resolved, in one place.
+//!
+//! The text is parsed into a tree with spans, then each section reads its own keys through
+//! [`reader::Section`], which turns every slip (unknown key, wrong type, value out of bounds) into a problem
+//! and goes on with the default, so that one run reports all of them. [`conflicts`] then looks at what only
+//! shows across sections. Either everything was right and there are `Settings`, or there are [`Problems`].
+//!
+//! Every default stands beside its reason in the file of its section; `config/examples/gateway.toml` shows
+//! them all.
+
+mod conflicts;
+mod entrypoint;
+mod limits;
+mod listeners;
+mod names;
+mod quantity;
+mod reader;
+mod registry;
+mod word;
+
+use std::path::{Path, PathBuf};
+
+use toml::de::DeTable;
+
+pub use entrypoint::{Entrypoint, EntrypointProtocol};
+pub use limits::Limits;
+pub use listeners::{AdminSettings, DnsSettings};
+pub use names::{Answer, Catch, NameSettings};
+pub use registry::RegistrySettings;
+pub use word::WordError;
+
+use crate::problem::{self, Place, Problem, Problems};
+use crate::report::Report;
+use reader::Section;
+
+/// No configuration written by hand comes near it; what is longer is another file by mistake.
+const MAX_FILE: u64 = 256 * 1024;
+/// More threads than that serve no machine of today.
+const MAX_WORKERS: u32 = 256;
+
+/// What a gateway was told by its file, with defaults for what it was not told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Where the embedded registry and the last snapshot are kept; the file's folder is already before it.
+    pub data_dir: PathBuf,
+    pub registry: RegistrySettings,
+    pub admin: AdminSettings,
+    pub dns: DnsSettings,
+    pub names: NameSettings,
+    /// Data-plane threads, at most 256; 0 means one a core.
+    pub workers: usize,
+    pub entrypoints: Vec<Entrypoint>,
+    pub limits: Limits,
+}
+
+impl Settings {
+    /// Reads a file of at most 256 KiB; a relative `data_dir` is taken from the file's folder.
+    pub fn from_file(path: &Path) -> Result<Self, Problems> {
+        let text = problem::read_file(path, MAX_FILE)?;
+        let base = path.parent().unwrap_or(Path::new(""));
+        Self::parse(&text, &path.display().to_string(), base)
+    }
+
+    /// Reads `text`, called `file` in problems; a relative `data_dir` is taken from `base`.
+    pub fn parse(text: &str, file: &str, base: &Path) -> Result<Self, Problems> {
+        if text.len() as u64 > MAX_FILE {
+            return Err(problem::too_long(file, MAX_FILE).into());
+        }
+        let (document, errors) = DeTable::parse_recoverable(text);
+        // What was recovered from a broken text would only be guessed at: syntax first, meaning after.
+        let errors = errors.iter().map(|error| {
+            let place = Place::of(text, error.span().map_or(0, |span| span.start));
+            Problem::at(file, place, "", error.message())
+        });
+        Problems::unless(errors.collect(), ())?;
+
+        let report = Report::new(file);
+        let root = Section::root(&report, text, document.get_ref());
+        let settings = Self::read(&root, base);
+        conflicts::check(&settings, &report);
+        report.finish(settings)
+    }
+
+    fn read(root: &Section<'_>, base: &Path) -> Self {
+        let workers = root.section("workers");
+        let settings = Self {
+            data_dir: base.join(root.string("data_dir", "roundhouse-data".to_owned(), path)),
+            registry: RegistrySettings::read(&root.section("registry")),
+            admin: AdminSettings::read(&root.section("admin")),
+            dns: DnsSettings::read(&root.section("dns")),
+            names: NameSettings::read(&root.section("names")),
+            workers: workers.count("count", 0, 0..=MAX_WORKERS) as usize,
+            entrypoints: Entrypoint::read_all(root),
+            limits: Limits::read(&root.section("limits")),
+        };
+        workers.refuse_unknown();
+        root.refuse_unknown();
+        settings
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            data_dir: "roundhouse-data".into(),
+            registry: RegistrySettings::default(),
+            admin: AdminSettings::default(),
+            dns: DnsSettings::default(),
+            names: NameSettings::default(),
+            workers: 0,
+            entrypoints: vec![Entrypoint::default()],
+            limits: Limits::default(),
+        }
+    }
+}
+
+fn path(text: &str) -> Result<String, &'static str> {
+    if text.is_empty() || text.contains('\0') {
+        return Err("is no folder; write a path such as `/var/lib/roundhouse`");
+    }
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests;

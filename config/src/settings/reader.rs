@@ -1,0 +1,157 @@
+//! Reads one table of a TOML file: each key once, by its type, with a default.
+//!
+//! A reader never stops at a problem. It notes it in the [`Report`] and gives the default, so that the
+//! keys after it are looked at too. The keys asked for are the keys known: what remains is refused.
+
+use std::cell::RefCell;
+use std::fmt::Display;
+use std::str::FromStr;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::problem::Place;
+use crate::report::Report;
+use crate::suggest;
+use crate::text::quoted;
+
+/// One table of the file, or the absence of one.
+pub(super) struct Section<'a> {
+    report: &'a Report<'a>,
+    text: &'a str,
+    table: Option<&'a DeTable<'a>>,
+    path: String,
+    asked: RefCell<Vec<&'static str>>,
+}
+
+impl<'a> Section<'a> {
+    pub(super) fn root(report: &'a Report<'a>, text: &'a str, table: &'a DeTable<'a>) -> Self {
+        Self { report, text, table: Some(table), path: String::new(), asked: RefCell::default() }
+    }
+
+    /// The table under `key`; an absent one reads as empty.
+    pub(super) fn section(&self, key: &'static str) -> Section<'a> {
+        let value = self.value(key);
+        let table = value.and_then(|value| {
+            let table = value.as_table();
+            if table.is_none() {
+                self.wrong_type(key, value, "a table", &format!("[{}]", self.path_of(key)));
+            }
+            table
+        });
+        self.child(self.path_of(key), table)
+    }
+
+    /// The tables of the array under `key`, if it is there.
+    pub(super) fn sections(&self, key: &'static str) -> Option<Vec<Section<'a>>> {
+        let value = self.value(key)?;
+        let Some(array) = value.as_array() else {
+            self.wrong_type(key, value, "an array of tables", &format!("[[{}]]", self.path_of(key)));
+            return None;
+        };
+        let child = |(n, value): (usize, &'a Spanned<DeValue<'a>>)| {
+            let path = format!("{}[{n}]", self.path_of(key));
+            self.report.locate(&path, Place::of(self.text, value.span().start));
+            let table = value.get_ref().as_table();
+            if table.is_none() {
+                let found = describe(value.get_ref());
+                self.report.wrong(&path, format!("is {found}; write a table under [[{key}]]"));
+            }
+            table.map(|table| self.child(path, Some(table)))
+        };
+        Some(array.iter().enumerate().filter_map(child).collect())
+    }
+
+    /// A string that `T` parses.
+    pub(super) fn parsed<T: FromStr<Err: Display> + Display>(&self, key: &'static str, default: T) -> T {
+        let example = format!("\"{default}\"");
+        self.scalar(key, &example, T::from_str).unwrap_or(default)
+    }
+
+    /// A string that `T` parses and that must be there; what stands in for it otherwise is also the example.
+    pub(super) fn required<T: FromStr<Err: Display> + Display>(&self, key: &'static str, example: T) -> T {
+        if self.value(key).is_none() {
+            let hint = format!("write {key} = \"{example}\"");
+            self.report.wrong_with_hint(&self.path_of(key), "is missing", hint);
+        }
+        self.parsed(key, example)
+    }
+
+    /// A string that `parse` takes.
+    pub(super) fn string<E: Display>(
+        &self,
+        key: &'static str,
+        default: String,
+        parse: impl Fn(&str) -> Result<String, E>,
+    ) -> String {
+        self.scalar(key, &format!("\"{default}\""), parse).unwrap_or(default)
+    }
+
+    /// Notes that the value of `key` will not do.
+    pub(super) fn wrong(&self, key: &str, message: impl Into<String>) {
+        self.report.wrong(&self.path_of(key), message);
+    }
+
+    /// Notes every key that nobody asked for.
+    pub(super) fn refuse_unknown(&self) {
+        let asked = self.asked.borrow();
+        for (key, _) in self.table.into_iter().flatten() {
+            if asked.contains(&key.get_ref().as_ref()) {
+                continue;
+            }
+            let path = self.path_of(&quoted(key.get_ref()));
+            self.report.locate(&path, Place::of(self.text, key.span().start));
+            self.report.wrong_with_hint(&path, "unknown key", suggest::hint(key.get_ref(), &asked));
+        }
+    }
+
+    pub(super) fn scalar<T, E: Display>(
+        &self,
+        key: &'static str,
+        example: &str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        let value = self.value(key)?;
+        let Some(text) = value.as_str() else {
+            self.wrong_type(key, value, "a string", &format!("{key} = {example}"));
+            return None;
+        };
+        parse(text).map_err(|error| self.wrong(key, error.to_string())).ok()
+    }
+
+    pub(super) fn wrong_type(&self, key: &str, value: &DeValue<'_>, wanted: &str, example: &str) {
+        let message = format!("is {}, not {wanted}", describe(value));
+        self.report.wrong_with_hint(&self.path_of(key), message, format!("write {example}"));
+    }
+
+    /// The value of `key`, which from now on counts as known and as located.
+    pub(super) fn value(&self, key: &'static str) -> Option<&'a DeValue<'a>> {
+        if !self.asked.borrow().contains(&key) {
+            self.asked.borrow_mut().push(key);
+        }
+        let value = self.table?.get(key)?;
+        self.report.locate(&self.path_of(key), Place::of(self.text, value.span().start));
+        Some(value.get_ref())
+    }
+
+    fn path_of(&self, key: &str) -> String {
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    }
+
+    fn child(&self, path: String, table: Option<&'a DeTable<'a>>) -> Section<'a> {
+        Section { report: self.report, text: self.text, table, path, asked: RefCell::default() }
+    }
+}
+
+/// A value as a problem speaks of it.
+fn describe(value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::String(text) => format!("the string \"{}\"", quoted(text)),
+        DeValue::Integer(number) => format!("the number {}", quoted(&number.to_string())),
+        DeValue::Float(number) => format!("the number {}", quoted(number.as_str())),
+        DeValue::Boolean(truth) => truth.to_string(),
+        DeValue::Datetime(_) => "a date".to_owned(),
+        DeValue::Array(_) => "an array".to_owned(),
+        DeValue::Table(_) => "a table".to_owned(),
+    }
+}

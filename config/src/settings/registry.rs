@@ -1,0 +1,55 @@
+//! `[registry]`: where records are kept.
+
+use super::reader::Section;
+use crate::text::quoted;
+use crate::units::RegistryUrl;
+
+/// Keys have at most 512 bytes; what stands under the prefix needs the rest.
+const MAX_PREFIX: usize = 200;
+
+/// Where records are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegistrySettings {
+    /// Embedded or etcd. Default `embedded`, which needs nothing installed.
+    pub url: RegistryUrl,
+    /// What every key begins with: `/` first, not last. Default `/roundhouse/v1`.
+    pub prefix: String,
+}
+
+impl RegistrySettings {
+    pub(super) fn read(section: &Section<'_>) -> Self {
+        let default = Self::default();
+        let url = section.parsed("url", default.url);
+        if matches!(url, RegistryUrl::Http { .. }) {
+            let message = "a gateway keeps the registry itself and cannot borrow another's; \
+                           write `embedded` or `etcd://host:2379`";
+            section.wrong("url", message);
+        }
+        let settings = Self { url, prefix: section.string("prefix", default.prefix, prefix) };
+        section.refuse_unknown();
+        settings
+    }
+}
+
+impl Default for RegistrySettings {
+    fn default() -> Self {
+        Self { url: RegistryUrl::Embedded, prefix: "/roundhouse/v1".to_owned() }
+    }
+}
+
+fn prefix(text: &str) -> Result<String, String> {
+    let refuse = |why: &str| Err(format!("prefix `{}` {why}; write as in `/roundhouse/v1`", quoted(text)));
+    if !text.starts_with('/') {
+        return refuse("does not begin with `/`");
+    }
+    if text.ends_with('/') {
+        return refuse("ends with `/`");
+    }
+    if !text.bytes().all(|b| b.is_ascii_graphic()) {
+        return refuse("has characters other than printable ASCII");
+    }
+    if text.len() > MAX_PREFIX {
+        return refuse("is longer than 200 bytes");
+    }
+    Ok(text.to_owned())
+}

@@ -1,0 +1,161 @@
+//! What is wrong with a `gateway.toml`, where, and what to write instead.
+
+use super::{parse, problems};
+
+#[test]
+fn every_problem_is_reported_at_once_with_its_place() {
+    let text = r#"data_dri = "x"
+[registry]
+url = "redis://x"
+prefix = "roundhouse"
+[dns]
+ttl = 5
+[names]
+zone = "jobs..net"
+vips = "127.99.3.0/16"
+colour = "red"
+[workers]
+count = 1000
+[[entrypoint]]
+listen = ":80"
+[[entrypoint]]
+name = "web"
+listen = "80"
+protocol = "https"
+"#;
+    let expected = r#"g.toml:1:1: data_dri: unknown key
+  hint: did you mean `data_dir`?
+g.toml:3:7: registry.url: registry `redis://x` is none we know; write `embedded`, `etcd://host:2379` or `http://host:8400`
+g.toml:4:10: registry.prefix: prefix `roundhouse` does not begin with `/`; write as in `/roundhouse/v1`
+g.toml:6:7: dns.ttl: is the number 5, not a string
+  hint: write ttl = "5s"
+g.toml:8:8: names.zone: zone label is empty; write 1 to 63 of a-z, 0-9 and `-`
+g.toml:9:8: names.vips: `127.99.3.0/16` has host bits set; write `127.99.0.0/16`
+g.toml:10:1: names.colour: unknown key
+  hint: known here: zone, vips, answer, catch
+g.toml:12:9: workers.count: 1000 is out of bounds; write 0 to 256
+g.toml:13:1: entrypoint[0].name: is missing
+  hint: write name = "http"
+g.toml:17:10: entrypoint[1].listen: listen address `80` is a port alone; write `:80` for all addresses or `127.0.0.1:80`
+g.toml:18:12: entrypoint[1].protocol: `https` is not in this version; write `http`"#;
+    assert_eq!(problems(text), expected);
+}
+
+#[test]
+fn every_syntax_error_is_reported() {
+    let text = problems("a = \nb = 1 2\nzone = \"x\n[names\n");
+    for line in ["g.toml:1:", "g.toml:2:", "g.toml:3:", "g.toml:4:"] {
+        assert!(text.contains(line), "{text}");
+    }
+    assert!(problems("data_dir = \"a\"\ndata_dir = \"b\"\n").starts_with("g.toml:2:1: duplicate key"));
+}
+
+#[test]
+fn wrong_types_are_told_what_to_write() {
+    assert!(problems("names = 1").contains("names: is the number 1, not a table\n  hint: write [names]"));
+    assert!(
+        problems("[entrypoint]\nname = \"x\"")
+            .contains("not an array of tables\n  hint: write [[entrypoint]]")
+    );
+    assert!(
+        problems("entrypoint = [1]")
+            .contains("entrypoint[0]: is the number 1; write a table under [[entrypoint]]")
+    );
+    assert!(
+        problems("workers.count = \"4\"")
+            .contains("is the string \"4\", not a whole number\n  hint: write count = 0")
+    );
+    assert!(problems("workers.count = 1.5").contains("not a whole number"));
+    assert!(problems("workers.count = -1").contains("-1 is out of bounds"));
+    assert!(problems("workers.count = 99999999999999999999").contains("out of bounds"));
+    assert!(problems("limits.head = \"64\"").contains("write `64KiB`"));
+    assert!(problems("limits.head = \"1B\"").contains("write \"1KiB\" to \"1MiB\""));
+    assert!(problems("dns.ttl = \"1500ms\"").contains("whole seconds"));
+    assert!(problems("data_dir = \"\"").contains("is no folder"));
+}
+
+#[test]
+fn words_of_later_versions_are_known_as_such() {
+    assert!(problems("names.answer = \"hub\"").contains("`hub` is not in this version; write `vip`"));
+    assert!(problems("names.catch = \"capture\"").contains("`capture` is not in this version; write `bind`"));
+    assert!(problems("names.catch = \"net\"").contains("`net` is unknown; write `bind`"));
+    assert!(problems("registry.url = \"http://hub\"").contains("a gateway keeps the registry"));
+}
+
+#[test]
+fn vips_are_a_prefix_with_room() {
+    assert!(
+        problems("names.vips = \"127.99.0.0/31\"").contains("write at most /30, such as `127.99.0.0/30`")
+    );
+    assert!(problems("names.vips = \"fd00::/127\"").contains("write at most /126, such as `fd00::/126`"));
+    assert!(problems("names.vips = \"127.99.0.0\"").contains("has no prefix length"));
+    assert!(problems("names.vips = \"many\"").contains("is no prefix; write as in `127.99.0.0/16`"));
+    assert!(
+        problems("names.vips = \"127.0.0.0/8\"").contains("127.0.0.0/8 holds admin.listen `127.0.0.1:8400`")
+    );
+    parse("names.vips = \"10.1.0.0/30\"");
+}
+
+#[test]
+fn loopback_vips_are_not_told_to_other_machines() {
+    let text = problems("[dns]\nlisten = \"10.0.0.1:53\"");
+    assert!(
+        text.starts_with("g.toml:2:10: dns.listen: DNS on `10.0.0.1:53` would answer other machines"),
+        "{text}"
+    );
+    assert!(text.contains("a few hubs on a network of your own"), "{text}");
+    parse("dns.listen = \"10.0.0.1:53\"\nnames.vips = \"10.9.0.0/16\"");
+}
+
+#[test]
+fn an_open_admin_listener_is_refused() {
+    assert!(
+        problems("admin.listen = \":8400\"")
+            .contains("a listener that is not on loopback needs TLS and tokens")
+    );
+}
+
+#[test]
+fn names_and_listeners_are_one_of_a_kind() {
+    let web = "[[entrypoint]]\nname = \"web\"\nlisten = \":80\"\n";
+    let text = problems(&format!("{web}{web}"));
+    assert!(
+        text.contains("g.toml:5:8: entrypoint[1].name: there is an entrypoint `web` already, at g.toml:2:8"),
+        "{text}"
+    );
+    assert!(
+        text.contains(
+            "g.toml:6:10: entrypoint[1].listen: `:80` is taken by entrypoint[0].listen, at g.toml:3:10"
+        ),
+        "{text}"
+    );
+    let text = problems("admin.listen = \"127.0.0.1:8080\"");
+    assert!(
+        text.contains(
+            "g.toml:1:16: admin.listen: `127.0.0.1:8080` is taken by entrypoint[0].listen, which is a default"
+        ),
+        "{text}"
+    );
+    let any =
+        "[[entrypoint]]\nname = \"a\"\nlisten = \":0\"\n[[entrypoint]]\nname = \"b\"\nlisten = \":0\"\n";
+    assert_eq!(parse(any).entrypoints.len(), 2);
+}
+
+#[test]
+fn too_long_a_file_is_refused() {
+    assert!(problems(&"#".repeat(300_000)).contains("is longer than 256KiB"));
+    assert!(problems(&format!("a = {}", "[".repeat(100_000))).starts_with("g.toml:1:"));
+}
+
+#[test]
+fn a_wrong_value_gives_rise_to_no_second_problem() {
+    let count = |text: &str| {
+        let problems = Settings::parse(text, "g.toml", Path::new("")).unwrap_err();
+        problems.iter().count()
+    };
+    assert_eq!(count("dns.listen = \"10.0.0.1:53\"\nnames.vips = \"10.9.0.1/16\""), 1);
+    assert_eq!(count("admin.listen = \"8080\"\ndns.listen = \"127.0.0.1:8400\""), 1);
+    assert_eq!(count("entrypoint = [{ listen = \":1\" }, { name = \"http\", listen = \":2\" }]"), 1);
+    let later = problems("entrypoint = [1, {name = \"a\", listen = \":1\"}, {name = \"a\", listen = \":2\"}]");
+    assert!(later.contains("entrypoint[2].name: there is an entrypoint `a` already, at g.toml:1:"), "{later}");
+}

@@ -1,0 +1,14 @@
+//! Quantities and places as people write them: `5s`, `64KiB`, `:80`, `etcd://h1:2379`.
+//!
+//! A number without a unit is refused everywhere: whoever wrote `timeout = 10` meant something, and we
+//! do not know what. Every unit prints in the form it is written, so that output can be pasted back.
+
+mod bytesize;
+pub mod duration;
+mod listen;
+mod registry_url;
+
+pub use bytesize::{ByteSize, ByteSizeError};
+pub use duration::DurationError;
+pub use listen::{Listen, ListenError};
+pub use registry_url::{RegistryUrl, RegistryUrlError};

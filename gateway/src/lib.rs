@@ -1,0 +1,28 @@
+//! The gateway: one process that proxies every job name and public domain and takes every change without a reload.
+//!
+//! ```text
+//! Store (registry) ─► control ─► Table (ArcSwap) ─► worker: accept ─► route ─► pick ─► L4 relay | L7 exchange
+//!                       │  ├─► catch: which VIP:port is listened on
+//!                       │  └─► health: which endpoints may be picked
+//!                       └─► dns, admin: read the same table
+//! ```
+//!
+//! - [`table`] and [`balance`] are pure: what a name means and whose turn it is. No I/O, no clock, no lock.
+//! - [`worker`] is one thread with one current-thread runtime; [`l4`] and [`l7`] are what it does with a connection.
+//! - [`run`] puts the parts together and is the only writer of the table.
+//! - [`cli`] is the operator's side; it talks to a running gateway over [`admin`]'s HTTP API.
+
+pub mod admin;
+pub mod balance;
+pub mod catch;
+pub mod cli;
+pub mod dns;
+pub mod health;
+pub mod holder;
+pub mod l4;
+pub mod l7;
+pub mod run;
+pub mod sample;
+pub mod table;
+pub mod tour;
+pub mod worker;

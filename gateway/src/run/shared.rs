@@ -1,0 +1,44 @@
+//! What the parts of a running gateway share. Everything here is read without a lock.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+use roundhouse_config::Settings;
+use roundhouse_registry::{Registry, Store};
+use tokio::sync::watch;
+
+use crate::catch::NotCaught;
+use crate::table::{Own, Table};
+use crate::worker::Counters;
+
+/// Where a gateway is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    Serving,
+    /// Told to stop: no new connections, the open ones finish until the deadline.
+    Draining,
+}
+
+pub struct Shared {
+    /// This gateway's name among gateways.
+    pub id: String,
+    pub settings: Settings,
+    pub table: Arc<ArcSwap<Table>>,
+    pub store: Arc<Store>,
+    pub registry: Registry,
+    /// An instance that registers at one of these is refused.
+    pub own: Own,
+    /// Job ports that are not reachable at their VIP now, and why.
+    pub not_caught: ArcSwap<Vec<NotCaught>>,
+    /// One for each worker; summed when somebody asks.
+    pub counters: Vec<Arc<Counters>>,
+    pub started: Instant,
+    pub phase: watch::Receiver<Phase>,
+}
+
+impl Shared {
+    pub fn stale_seconds(&self) -> f64 {
+        self.store.contact().stale(Instant::now()).as_secs_f64()
+    }
+}

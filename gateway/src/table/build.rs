@@ -1,0 +1,197 @@
+//! From a snapshot to a table: pure but for the random starts, which are passed in.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+
+use ipnet::IpNet;
+use roundhouse_config::{Label, Port, Zone};
+use roundhouse_registry::probe::Verdict;
+use roundhouse_registry::{InstanceId, Job, Snapshot, Versioned};
+
+use super::{DomainEntry, Endpoint, EndpointSet, JobEntry, Live, Own, PortEntry, Table};
+
+/// What a table depends on besides the snapshot.
+pub struct Facts {
+    pub zone: Zone,
+    pub vips: IpNet,
+    pub own: Own,
+    pub workers: usize,
+    /// What is believed of an endpoint never seen before. At the gateway's own start: healthy, because a restart must
+    /// not black out everybody. Later: unknown, until its first probe.
+    pub newcomer: Verdict,
+}
+
+type Record = Arc<Versioned<Job>>;
+
+impl Table {
+    pub fn empty(facts: &Facts) -> Table {
+        Table {
+            revision: roundhouse_registry::Revision(0),
+            zone: facts.zone.clone(),
+            vips: facts.vips,
+            jobs: BTreeMap::new(),
+            jobnames: HashMap::new(),
+            by_vip: HashMap::new(),
+            domains: HashMap::new(),
+        }
+    }
+
+    /// The whole table; entries whose records did not change are the old table's own.
+    pub fn build(facts: &Facts, snapshot: &Snapshot, old: &Table, start: &mut dyn FnMut() -> usize) -> Table {
+        let mut table = Table { revision: snapshot.revision, ..Table::empty(facts) };
+        // Of two jobs that claim one JOBNAME the older record keeps the name.
+        let mut by_age: Vec<(&Label, &Record)> = snapshot.jobs.iter().collect();
+        by_age.sort_by_key(|(_, record)| record.created);
+        for (label, record) in by_age {
+            let offset = snapshot.vips.get(label).copied();
+            let entry = job_entry(facts, snapshot, label, record, offset, old.jobs.get(label), start);
+            if let Some(vip) = entry.vip {
+                table.by_vip.insert(vip, entry.clone());
+            }
+            let name = record.value.jobname.dns_labels();
+            table.jobnames.entry(name).or_insert_with(|| label.clone());
+            table.jobs.insert(label.clone(), entry);
+        }
+        for (name, record) in &snapshot.domains {
+            let entry = match old.domains.get(name.as_str()) {
+                Some(entry) if entry.modified == record.modified => entry.clone(),
+                _ => {
+                    let domain = &record.value;
+                    Arc::new(DomainEntry::new(name.clone(), domain, record.modified, facts.workers, &mut *start))
+                }
+            };
+            table.domains.insert(name.to_string(), entry);
+        }
+        table
+    }
+
+    /// The same names at a later revision. Nothing is copied but the maps' own pointers.
+    #[must_use]
+    pub fn at(&self, revision: roundhouse_registry::Revision) -> Table {
+        Table {
+            revision,
+            zone: self.zone.clone(),
+            vips: self.vips,
+            jobs: self.jobs.clone(),
+            jobnames: self.jobnames.clone(),
+            by_vip: self.by_vip.clone(),
+            domains: self.domains.clone(),
+        }
+    }
+
+    /// One job's endpoints anew: its instances changed, or a verdict did.
+    pub fn refresh_job(&self, facts: &Facts, snapshot: &Snapshot, label: &Label, start: &mut dyn FnMut() -> usize) {
+        let Some(job) = self.jobs.get(label) else { return };
+        for entry in &job.ports {
+            let old = entry.endpoints();
+            entry.replace(endpoint_set(facts, snapshot, job_key(job), &entry.port, Some(&old), start));
+        }
+    }
+}
+
+/// The address of an offset, if the prefix has it.
+pub fn vip_address(prefix: IpNet, offset: u32) -> Option<IpAddr> {
+    let address = match prefix {
+        IpNet::V4(net) => {
+            IpAddr::V4(Ipv4Addr::from(u32::from(net.network()).checked_add(offset)?))
+        }
+        IpNet::V6(net) => {
+            IpAddr::V6(Ipv6Addr::from(u128::from(net.network()).checked_add(u128::from(offset))?))
+        }
+    };
+    prefix.contains(&address).then_some(address)
+}
+
+/// What of a job its endpoints depend on.
+#[derive(Clone, Copy)]
+struct JobKey<'a> {
+    label: &'a Label,
+    checked: bool,
+}
+
+fn job_key(job: &JobEntry) -> JobKey<'_> {
+    JobKey { label: &job.label, checked: job.check.is_some() }
+}
+
+fn job_entry(
+    facts: &Facts,
+    snapshot: &Snapshot,
+    label: &Label,
+    record: &Record,
+    offset: Option<u32>,
+    old: Option<&Arc<JobEntry>>,
+    start: &mut dyn FnMut() -> usize,
+) -> Arc<JobEntry> {
+    let vip = offset.and_then(|offset| vip_address(facts.vips, offset));
+    if let Some(old) = old
+        && old.modified == record.modified
+        && old.vip == vip
+    {
+        return old.clone();
+    }
+    let job = &record.value;
+    let key = JobKey { label, checked: job.check.is_some() };
+    let ports = job.ports.iter().map(|port| {
+        let former = old.and_then(|old| old.port_named(&port.name));
+        match former {
+            // The same port of a job that changed elsewhere keeps its set.
+            Some(entry) if entry.port == *port && old.is_some_and(|old| old.check == job.check) => entry.clone(),
+            former => {
+                let endpoints = former.map(|entry| entry.endpoints());
+                let set = endpoint_set(facts, snapshot, key, port, endpoints.as_deref().map(|set| &**set), start);
+                Arc::new(PortEntry::new(port.clone(), set))
+            }
+        }
+    });
+    Arc::new(JobEntry {
+        label: label.clone(),
+        jobname: job.jobname.clone(),
+        ports: ports.collect(),
+        vip,
+        check: job.check.clone(),
+        drain: job.drain,
+        modified: record.modified,
+    })
+}
+
+fn endpoint_set(
+    facts: &Facts,
+    snapshot: &Snapshot,
+    job: JobKey<'_>,
+    port: &Port,
+    old: Option<&EndpointSet>,
+    start: &mut dyn FnMut() -> usize,
+) -> EndpointSet {
+    let instances = snapshot.instances.get(job.label);
+    let endpoints = instances.into_iter().flatten().filter_map(|(id, instance)| {
+        let number = *instance.value.ports.get(&port.name)?;
+        let address = SocketAddr::new(instance.value.address.to_canonical(), number);
+        Some(Arc::new(Endpoint {
+            job: job.label.clone(),
+            port: port.name.clone(),
+            id: *id,
+            address,
+            weight: instance.value.weight,
+            state: instance.value.state,
+            refused: facts.own.holds(address),
+            live: live(facts, job, old, *id, address),
+        }))
+    });
+    EndpointSet::new(endpoints.collect(), facts.workers, start)
+}
+
+/// Carried over while the instance stays at its address.
+fn live(facts: &Facts, job: JobKey<'_>, old: Option<&EndpointSet>, id: InstanceId, address: SocketAddr) -> Arc<Live> {
+    let known = old.and_then(|old| old.find(id)).filter(|endpoint| endpoint.address == address);
+    match known {
+        Some(endpoint) => {
+            if !job.checked {
+                endpoint.live.set_verdict(Verdict::Healthy);
+            }
+            endpoint.live.clone()
+        }
+        None if job.checked => Arc::new(Live::new(facts.newcomer)),
+        None => Arc::new(Live::new(Verdict::Healthy)),
+    }
+}

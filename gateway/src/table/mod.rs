@@ -1,0 +1,139 @@
+//! What the data plane looks things up in: built from settings and a snapshot, swapped whole.
+//!
+//! Two levels. Names, VIPs and routes change rarely and live in the [`Table`]; the endpoints of each job port sit behind
+//! an `ArcSwap` of their own, so that one instance's change rebuilds one small [`EndpointSet`]. What did not change is
+//! carried over from the old table, live state (health, connections) above all.
+//!
+//! A connection loads the table once and its port's set once, picks, and from then on holds its endpoint only.
+
+mod build;
+mod endpoint;
+mod host;
+mod own;
+mod path;
+mod port;
+mod route;
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use roundhouse_config::{Check, JobName, Label, PortName, Zone};
+use roundhouse_registry::Revision;
+
+pub use self::build::{Facts, vip_address};
+pub use self::endpoint::{Endpoint, EndpointSet, Live, Tried};
+pub use self::host::{HostError, host_name};
+pub use self::own::Own;
+pub use self::port::PortEntry;
+pub use self::route::{DomainEntry, Leg, RouteEntry};
+
+#[derive(Debug)]
+pub struct Table {
+    pub revision: Revision,
+    pub zone: Zone,
+    pub vips: IpNet,
+    jobs: BTreeMap<Label, Arc<JobEntry>>,
+    /// JOBNAMEs as DNS names, zone excluded.
+    jobnames: HashMap<String, Label>,
+    by_vip: HashMap<IpAddr, Arc<JobEntry>>,
+    domains: HashMap<String, Arc<DomainEntry>>,
+}
+
+#[derive(Debug)]
+pub struct JobEntry {
+    pub label: Label,
+    pub jobname: JobName,
+    pub ports: Vec<Arc<PortEntry>>,
+    /// `None` until it is allocated, or when its offset lies outside this gateway's prefix.
+    pub vip: Option<IpAddr>,
+    pub check: Option<Check>,
+    pub drain: Duration,
+    /// The job record this was made from: the same one means nothing to rebuild.
+    pub(crate) modified: Revision,
+}
+
+/// What a host name means.
+#[derive(Debug, Clone)]
+pub enum Named {
+    Job {
+        job: Arc<JobEntry>,
+        /// Named in front of the job (`metrics.app2.jobs`).
+        port: Option<PortName>,
+    },
+    Domain(Arc<DomainEntry>),
+}
+
+impl Table {
+    pub fn jobs(&self) -> impl Iterator<Item = &Arc<JobEntry>> {
+        self.jobs.values()
+    }
+
+    pub fn job(&self, label: &str) -> Option<&Arc<JobEntry>> {
+        self.jobs.get(label)
+    }
+
+    pub fn by_vip(&self, vip: IpAddr) -> Option<&Arc<JobEntry>> {
+        self.by_vip.get(&vip.to_canonical())
+    }
+
+    /// `name` in lower case, without port and trailing dot (see [`host_name`]).
+    pub fn resolve(&self, name: &str) -> Option<Named> {
+        if let Some(prefix) = self.inside_zone(name) {
+            return self.in_zone(prefix);
+        }
+        self.domain(name).cloned().map(Named::Domain)
+    }
+
+    /// What stands before the zone in `name`, in its full or its short form.
+    pub fn inside_zone<'a>(&self, name: &'a str) -> Option<&'a str> {
+        let before = |suffix: &str| name.strip_suffix(suffix)?.strip_suffix('.');
+        before(self.zone.as_str()).or_else(|| before(self.zone.first_label()))
+    }
+
+    fn in_zone(&self, prefix: &str) -> Option<Named> {
+        if let Some(job) = self.jobs.get(prefix) {
+            return Some(Named::Job { job: job.clone(), port: None });
+        }
+        if let Some((port, label)) = prefix.split_once('.')
+            && let Some(job) = self.jobs.get(label)
+            && let Some(entry) = job.ports.iter().find(|entry| entry.name().as_str() == port)
+        {
+            return Some(Named::Job { job: job.clone(), port: Some(entry.name().clone()) });
+        }
+        let job = self.jobs.get(self.jobnames.get(prefix)?)?;
+        Some(Named::Job { job: job.clone(), port: None })
+    }
+
+    /// The exact domain, else the wildcard one label up (RFC 6125, 6.4.3: `*` stands for one label).
+    fn domain(&self, name: &str) -> Option<&Arc<DomainEntry>> {
+        self.domains.get(name).or_else(|| {
+            let (_, rest) = name.split_once('.')?;
+            self.domains.get(&format!("*.{rest}"))
+        })
+    }
+
+    pub fn domains(&self) -> impl Iterator<Item = (&String, &Arc<DomainEntry>)> {
+        self.domains.iter()
+    }
+}
+
+impl JobEntry {
+    pub fn port_named(&self, name: &PortName) -> Option<&Arc<PortEntry>> {
+        self.ports.iter().find(|entry| entry.name() == name)
+    }
+
+    pub fn port_number(&self, number: u16) -> Option<&Arc<PortEntry>> {
+        self.ports.iter().find(|entry| entry.port.port == number)
+    }
+
+    /// Where HTTP requests go that name the job alone.
+    pub fn http_port(&self) -> Option<&Arc<PortEntry>> {
+        self.ports.iter().find(|entry| entry.port.protocol.is_http())
+    }
+}
+
+#[cfg(test)]
+mod tests;

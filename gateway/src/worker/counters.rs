@@ -1,0 +1,58 @@
+//! What a worker counts: written by its own thread only, so a plain add on its own cache lines.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use serde::Serialize;
+
+/// Two cache lines: adjacent lines are fetched in pairs on x86-64.
+#[repr(align(128))]
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Client connections accepted, and those open now.
+    pub accepted: AtomicU64,
+    pub open: AtomicU64,
+    /// Accepted and closed at once: the worker's connection limit.
+    pub refused: AtomicU64,
+    /// `accept` errors, EMFILE above all.
+    pub accept_errors: AtomicU64,
+    pub requests: AtomicU64,
+    /// Requests answered by the gateway itself because the name leads nowhere, or nobody serves it.
+    pub no_route: AtomicU64,
+    pub no_backend: AtomicU64,
+    /// Connects and requests tried again at another instance.
+    pub retries: AtomicU64,
+    pub bytes_to_clients: AtomicU64,
+    pub bytes_to_instances: AtomicU64,
+}
+
+/// The sum over workers at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Totals {
+    pub accepted: u64,
+    pub open: u64,
+    pub refused: u64,
+    pub accept_errors: u64,
+    pub requests: u64,
+    pub no_route: u64,
+    pub no_backend: u64,
+    pub retries: u64,
+    pub bytes_to_clients: u64,
+    pub bytes_to_instances: u64,
+}
+
+impl Totals {
+    pub fn sum<'a>(counters: impl IntoIterator<Item = &'a Counters>) -> Totals {
+        counters.into_iter().fold(Totals::default(), |sum, one| Totals {
+            accepted: sum.accepted + one.accepted.load(Relaxed),
+            open: sum.open + one.open.load(Relaxed),
+            refused: sum.refused + one.refused.load(Relaxed),
+            accept_errors: sum.accept_errors + one.accept_errors.load(Relaxed),
+            requests: sum.requests + one.requests.load(Relaxed),
+            no_route: sum.no_route + one.no_route.load(Relaxed),
+            no_backend: sum.no_backend + one.no_backend.load(Relaxed),
+            retries: sum.retries + one.retries.load(Relaxed),
+            bytes_to_clients: sum.bytes_to_clients + one.bytes_to_clients.load(Relaxed),
+            bytes_to_instances: sum.bytes_to_instances + one.bytes_to_instances.load(Relaxed),
+        })
+    }
+}

@@ -1,0 +1,139 @@
+//! What job-init does, resolved: options laid over the file, defaults filled in, contradictions refused.
+//!
+//! Precedence: option, environment, file, default. Everything wrong is reported at once.
+
+use std::path::Path;
+use std::time::Duration;
+
+use roundhouse_config::{JobName, Label, Port, Protocol, RegistryUrl};
+use roundhouse_registry::InstanceId;
+
+use crate::exit::ExitMap;
+use crate::file;
+use crate::options::Options;
+use crate::ready::CheckKind;
+use crate::register::Plan;
+use crate::rewrite::Rewrites;
+use crate::supervise::Policy;
+
+/// Shorter than the 10 s container engines give between TERM and KILL would be enough for most; those who need a
+/// whole one raise their engine's limit too.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Longer than a hub needs to hear of the state, and short enough to leave the command half of an engine's 10 s.
+const DRAIN_WAIT: Duration = Duration::from_secs(5);
+
+/// The registry's own default: an instance that vanished is gone after it.
+const TTL: Duration = Duration::from_secs(10);
+
+/// etcd counts leases in whole seconds.
+const SHORTEST_TTL: Duration = Duration::from_secs(1);
+
+const PREFIX: &str = "/roundhouse/v1";
+const WEIGHT: u32 = 100;
+
+pub(crate) struct Settings {
+    pub(crate) policy: Policy,
+    pub(crate) exit_map: ExitMap,
+    /// What the command is told about itself; `None` where nothing is known or wanted.
+    pub(crate) identity: Option<Identity>,
+    /// What is registered, and where.
+    pub(crate) plan: Option<Plan>,
+}
+
+/// Who the command is.
+#[derive(Debug, Clone)]
+pub(crate) struct Identity {
+    pub(crate) job: Label,
+    /// The JOBNAME as given.
+    pub(crate) jobname: Option<JobName>,
+    pub(crate) id: InstanceId,
+    pub(crate) ports: Vec<Port>,
+}
+
+impl Settings {
+    /// Resolves options and environment, and the file where there is one.
+    pub(crate) fn resolve(options: Options, config: Option<&Path>) -> Result<Self, Vec<String>> {
+        let options = match config {
+            Some(path) => options.or(file::read(path)?),
+            None => options,
+        };
+        let mut problems = Vec::new();
+        let identity = identity(&options, &mut problems);
+        let plan = plan(&options, identity.as_ref(), &mut problems);
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        Ok(Self {
+            policy: Policy {
+                own_session: !options.single_child.unwrap_or(false),
+                rewrites: Rewrites::new(options.rewrite.unwrap_or_default()),
+                grace: options.grace.unwrap_or(GRACE),
+                drain_wait: options.drain_wait.unwrap_or(DRAIN_WAIT),
+            },
+            exit_map: ExitMap::new(options.map_exit.unwrap_or_default()),
+            identity: identity.filter(|_| !options.no_env.unwrap_or(false)),
+            plan,
+        })
+    }
+}
+
+fn identity(options: &Options, problems: &mut Vec<String>) -> Option<Identity> {
+    let ports: Vec<Port> = options.port.iter().flatten().map(|argument| argument.0.clone()).collect();
+    for (n, port) in ports.iter().enumerate() {
+        if ports[..n].iter().any(|earlier| earlier.name == port.name) {
+            problems.push(format!("port `{}` is given twice; give each port a name of its own", port.name));
+        }
+    }
+    let job = match (&options.job, &options.jobname) {
+        (Some(job), _) => job.clone(),
+        (None, Some(jobname)) => {
+            let label = jobname.job().parse().map_err(|error| problems.push(format!("jobname: {error}")));
+            label.ok()?
+        }
+        (None, None) => return None,
+    };
+    let id = options.id.unwrap_or_else(InstanceId::random);
+    Some(Identity { job, jobname: options.jobname.clone(), id, ports })
+}
+
+fn plan(options: &Options, identity: Option<&Identity>, problems: &mut Vec<String>) -> Option<Plan> {
+    let registry = options.registry.clone()?;
+    if registry == RegistryUrl::Embedded {
+        problems
+            .push("registry `embedded` is inside a gateway; write that gateway's `http://host:8400`".into());
+    }
+    if options.port.as_ref().is_none_or(Vec::is_empty) {
+        problems.push("nothing to register without a port; write `--port main=1111/tcp`".into());
+    }
+    if options.address.is_some_and(|address| address.is_unspecified() || address.is_multicast()) {
+        problems.push("address: nobody can dial it; write the one others reach this instance at".into());
+    }
+    let ttl = options.ttl.unwrap_or(TTL);
+    if ttl < SHORTEST_TTL {
+        problems.push("ttl is below one second; write `1s` or more".into());
+    }
+    if options.job.is_none() && options.jobname.is_none() {
+        problems.push("a registry but no job; write `--job app2` or `--jobname job.…`".into());
+    }
+    let identity = identity?.clone();
+    let checked = identity.ports.iter().find(|port| port.protocol != Protocol::Udp);
+    Some(Plan {
+        registry,
+        prefix: options.prefix.clone().unwrap_or_else(|| PREFIX.to_owned()),
+        check: match options.check.unwrap_or(CheckKind::Tcp) {
+            CheckKind::Tcp => checked.map(|port| port.port),
+            CheckKind::None => None,
+        },
+        identity,
+        address: options.address,
+        line: options.line.clone(),
+        weight: options.weight.unwrap_or(WEIGHT),
+        version: options.app_version.clone(),
+        ttl,
+    })
+}
+
+#[cfg(test)]
+#[path = "settings_tests.rs"]
+mod tests;

@@ -1,0 +1,190 @@
+//! Registration against a real etcd: when the instance appears, what state it has, when it is gone.
+
+mod support;
+
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use support::{DEADLINE, Running, proc_status, until, with_perl};
+
+/// A real etcd on ports of its own, with its data in a directory that goes with it.
+struct Etcd {
+    client: u16,
+    peer: u16,
+    data: tempfile::TempDir,
+    server: Option<Child>,
+}
+
+impl Etcd {
+    /// One that is not running yet.
+    fn stopped() -> Self {
+        Self { client: free_port(), peer: free_port(), data: tempfile::tempdir().unwrap(), server: None }
+    }
+
+    fn started() -> Self {
+        let mut etcd = Self::stopped();
+        etcd.start();
+        etcd
+    }
+
+    fn start(&mut self) {
+        let client = format!("http://127.0.0.1:{}", self.client);
+        let peer = format!("http://127.0.0.1:{}", self.peer);
+        let mut etcd = Command::new("etcd");
+        etcd.arg("--data-dir").arg(self.data.path());
+        etcd.args(["--listen-client-urls", &client, "--advertise-client-urls", &client]);
+        etcd.args(["--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &peer]);
+        etcd.args(["--initial-cluster", &format!("default={peer}")]);
+        let server = etcd.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        self.server = Some(server.expect("these tests need etcd (Debian: etcd-server, etcd-client)"));
+        until("etcd to answer", || self.etcdctl(&["endpoint", "health"]).is_some());
+    }
+
+    fn url(&self) -> String {
+        format!("etcd://127.0.0.1:{}", self.client)
+    }
+
+    /// The instances' records as JSON, one a line.
+    fn instances(&self) -> String {
+        let get = ["get", "--prefix", "/roundhouse/v1/instances/app2/", "--print-value-only"];
+        self.etcdctl(&get).expect("an answer of etcd")
+    }
+
+    fn until_state(&self, state: &str) {
+        let part = format!("\"state\":\"{state}\"");
+        until(&format!("the state {state}"), || self.instances().contains(&part));
+    }
+
+    fn etcdctl(&self, arguments: &[&str]) -> Option<String> {
+        let mut etcdctl = Command::new("etcdctl");
+        etcdctl.env("ETCDCTL_API", "3").arg("--endpoints").arg(format!("127.0.0.1:{}", self.client));
+        let output = etcdctl.args(arguments).output().unwrap();
+        output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
+    }
+}
+
+impl Drop for Etcd {
+    fn drop(&mut self) {
+        if let Some(server) = &mut self.server {
+            let _ = server.kill();
+            let _ = server.wait();
+        }
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A command that says `TERM` and ends with 4 when it is told to; the test listens in its place.
+fn app(etcd: &Etcd, port: u16, options: &[&str]) -> Running {
+    let (url, port) = (etcd.url(), port.to_string());
+    let own = ["--registry", &url, "--job", "app2", "--port", &port];
+    let script = r#"
+        $SIG{TERM} = sub { syswrite STDOUT, "TERM\n"; _exit(4) };
+        $SIG{USR1} = sub { _exit(9) };
+        print "started\n"; sleep 1 while 1;"#;
+    let init = with_perl(&[&own, options].concat(), script);
+    init.expect("started");
+    init
+}
+
+#[test]
+fn an_instance_appears_when_it_answers_and_drains_before_it_goes() {
+    let etcd = Etcd::started();
+    let port = free_port();
+    let options = ["--drain-wait", "1s", "--line", "telecom", "--weight", "50", "--app-version", "v1"];
+    let mut init = app(&etcd, port, &options);
+    init.stderr_until("does not answer");
+    assert_eq!(etcd.instances(), "", "registered although nothing listens");
+
+    let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    init.stderr_until("registered app2");
+    let record = etcd.instances();
+    for part in [
+        "\"address\":\"127.0.0.1\"",
+        "\"line\":\"telecom\"",
+        "\"weight\":50",
+        "\"version\":\"v1\"",
+        "\"state\":\"up\"",
+    ] {
+        assert!(record.contains(part), "{part} in {record}");
+    }
+
+    drop(listener);
+    etcd.until_state("down");
+    let _listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    etcd.until_state("up");
+
+    let told = Instant::now();
+    init.signal("TERM");
+    etcd.until_state("draining");
+    init.expect("TERM");
+    assert!(told.elapsed() >= Duration::from_secs(1), "the drain was cut short");
+    assert_eq!(init.status(), 4);
+    assert_eq!(etcd.instances(), "", "the lease was not revoked");
+}
+
+#[test]
+fn a_second_stop_skips_the_drain() {
+    let etcd = Etcd::started();
+    let mut init = app(&etcd, free_port(), &["--check", "none", "--drain-wait", "1h"]);
+    init.stderr_until("registered app2");
+    init.signal("TERM");
+    etcd.until_state("draining");
+    init.signal("INT");
+    init.expect("TERM");
+    assert_eq!(init.status(), 4);
+    assert_eq!(etcd.instances(), "");
+}
+
+#[test]
+fn a_command_that_ends_by_itself_is_taken_out_at_once() {
+    let etcd = Etcd::started();
+    let mut init = app(&etcd, free_port(), &["--check", "none", "--ttl", "1h"]);
+    init.stderr_until("registered app2");
+    let commands = format!("/proc/{0}/task/{0}/children", init.pid());
+    support::send("USR1", std::fs::read_to_string(commands).unwrap().trim().parse().unwrap());
+    assert_eq!(init.status(), 9);
+    assert_eq!(etcd.instances(), "");
+}
+
+#[test]
+fn a_command_that_ends_while_it_drains_is_not_waited_for() {
+    let etcd = Etcd::started();
+    let mut init = app(&etcd, free_port(), &["--check", "none", "--drain-wait", "1h"]);
+    init.stderr_until("registered app2");
+    init.signal("TERM");
+    etcd.until_state("draining");
+    init.signal("USR1");
+    assert_eq!(init.status(), 9);
+    assert_eq!(etcd.instances(), "");
+}
+
+#[test]
+fn a_registry_that_comes_later_is_registered_with_then() {
+    let mut etcd = Etcd::stopped();
+    let init = app(&etcd, free_port(), &["--check", "none"]);
+    init.stderr_until("not registered");
+    etcd.start();
+    init.stderr_until("registered app2 as");
+    etcd.until_state("up");
+}
+
+#[test]
+fn a_registry_that_went_away_does_not_hold_up_the_end() {
+    let etcd = Etcd::started();
+    let mut init = app(&etcd, free_port(), &["--check", "none", "--drain-wait", "0s"]);
+    init.stderr_until("registered app2");
+    // Stopped, it answers nothing and refuses nothing: the worst a registry can do.
+    let server = etcd.server.as_ref().unwrap().id();
+    support::send("STOP", server);
+    until("etcd to stop", || support::is_stopped(server));
+    let told = Instant::now();
+    init.signal("TERM");
+    init.expect("TERM");
+    assert_eq!(init.status(), 4);
+    assert!(told.elapsed() < DEADLINE / 2, "{:?}", told.elapsed());
+    assert!(proc_status(init.pid(), "State").is_none());
+}

@@ -1,0 +1,138 @@
+//! The one writer of a [`Store`]: list at R, watch from R+1, and list again after anything that is not a gapless stream.
+//!
+//! Bursts are gathered: the first change after quiet is published at once, later ones at most every [`GATHER`], so that
+//! 1,000 changes a second cost 200 tables and not 1,000. Losing the registry only stops the clock: the store keeps its
+//! snapshot and says how old it is.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::RngExt;
+use tokio::time::Instant;
+
+use crate::apply::apply;
+use crate::delta::delta;
+use crate::kv::{Batch, Event, Kv, KvError, Watch};
+use crate::snapshot::Snapshot;
+use crate::store::Store;
+
+const GATHER: Duration = Duration::from_millis(5);
+const FIRST_RETRY: Duration = Duration::from_millis(100);
+const LAST_RETRY: Duration = Duration::from_secs(5);
+
+pub struct Follower {
+    kv: Arc<dyn Kv>,
+    store: Arc<Store>,
+}
+
+impl Follower {
+    /// Lists once; an error here means there is nothing to serve from.
+    pub async fn start(kv: Arc<dyn Kv>) -> Result<Follower, KvError> {
+        let listing = kv.list().await?;
+        let store = Arc::new(Store::new(Snapshot::from_listing(listing)));
+        Ok(Follower { kv, store })
+    }
+
+    pub fn store(&self) -> Arc<Store> {
+        self.store.clone()
+    }
+
+    /// Runs until dropped.
+    pub async fn run(self) {
+        let mut retry = FIRST_RETRY;
+        let mut listed = true;
+        loop {
+            let began = Instant::now();
+            let error = match self.follow(listed).await {
+                Ok(never) => match never {},
+                Err(error) => error,
+            };
+            if !matches!(error, KvError::Compacted(_)) {
+                tracing::warn!(%error, "registry lost; serving from the last snapshot");
+                self.store.lost(error.to_string());
+            }
+            // A stream that stood for a while earns a quick first retry; a flapping one does not.
+            if began.elapsed() > LAST_RETRY {
+                retry = FIRST_RETRY;
+            }
+            tokio::time::sleep(retry.mul_f64(rand::rng().random_range(0.5..1.0))).await;
+            retry = (retry * 2).min(LAST_RETRY);
+            listed = false;
+        }
+    }
+
+    async fn follow(&self, listed: bool) -> Result<std::convert::Infallible, KvError> {
+        if !listed {
+            self.relist().await?;
+        }
+        let mut watch = self.kv.watch(self.store.load().revision).await?;
+        self.store.heard();
+        loop {
+            let Some(event) = watch.recv().await else { return Err(self.ended()) };
+            self.store.heard();
+            let Event::Batch(first) = event? else { continue };
+            self.apply(vec![first]);
+            self.gather(&mut watch).await?;
+        }
+    }
+
+    /// After a publish: what arrives within the window is applied together at its end.
+    async fn gather(&self, watch: &mut Watch) -> Result<(), KvError> {
+        loop {
+            let until = Instant::now() + GATHER;
+            let mut waiting = Vec::new();
+            let failed = loop {
+                match tokio::time::timeout_at(until, watch.recv()).await {
+                    Ok(Some(Ok(Event::Batch(batch)))) => waiting.push(batch),
+                    Ok(Some(Ok(Event::Progress))) => {}
+                    Ok(Some(Err(error))) => break Some(error),
+                    Ok(None) => break Some(self.ended()),
+                    Err(_) => break None,
+                }
+            };
+            let quiet = waiting.is_empty();
+            self.apply(waiting);
+            match failed {
+                Some(error) => return Err(error),
+                None if quiet => return Ok(()),
+                None => {}
+            }
+        }
+    }
+
+    fn apply(&self, batches: Vec<Batch>) {
+        if batches.is_empty() {
+            return;
+        }
+        let mut snapshot = (*self.store.load()).clone();
+        for batch in batches {
+            // A stream never goes back, but a retried one might repeat itself.
+            if batch.revision <= snapshot.revision {
+                continue;
+            }
+            snapshot = apply(&snapshot, &batch);
+            self.store.history.push(Arc::new(batch));
+        }
+        self.store.publish(snapshot);
+    }
+
+    async fn relist(&self) -> Result<(), KvError> {
+        let fresh = Snapshot::from_listing(self.kv.list().await?);
+        let old = self.store.load();
+        let same_history = fresh.origin == old.origin && fresh.revision >= old.revision;
+        let changed = delta(&old, &fresh);
+        tracing::info!(revision = %fresh.revision, same_history, changed = changed.is_some(), "registry listed again");
+        // Watchers of the API cannot be given the gap, so they are told to read a snapshot too.
+        self.store.history.restart(fresh.revision);
+        let mut next = fresh;
+        if changed.is_none() {
+            next = Snapshot { revision: next.revision, origin: next.origin, ..(*old).clone() };
+        }
+        self.store.publish(next);
+        Ok(())
+    }
+
+    fn ended(&self) -> KvError {
+        KvError::Unavailable { store: self.kv.name(), reason: "the watch ended".into() }
+    }
+}

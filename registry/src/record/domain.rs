@@ -1,0 +1,114 @@
+//! `domains/<host>`: a public host name and where its requests go.
+
+use roundhouse_config::{Label, PortName};
+use serde::{Deserialize, Serialize};
+
+use super::ValueError;
+
+const MAX_ROUTES: usize = 256;
+const MAX_PATH: usize = 1_024;
+const MAX_DESTINATIONS: usize = 64;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Domain {
+    pub routes: Vec<Route>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Route {
+    #[serde(default, rename = "match")]
+    pub matches: RouteMatch,
+    pub to: Vec<Destination>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteMatch {
+    /// A path prefix that ends at a segment: `/blog` matches `/blog` and `/blog/1`, not `/blogger`.
+    #[serde(default = "root")]
+    pub path: Box<str>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Destination {
+    pub job: Label,
+    /// Left out: the job's first port of an HTTP protocol.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<PortName>,
+    #[serde(default = "default_weight")]
+    pub weight: u32,
+}
+
+fn root() -> Box<str> {
+    "/".into()
+}
+
+fn default_weight() -> u32 {
+    100
+}
+
+impl Default for RouteMatch {
+    fn default() -> RouteMatch {
+        RouteMatch { path: root() }
+    }
+}
+
+impl Domain {
+    /// Everything under the host name goes to one job.
+    pub fn to_job(job: Label) -> Domain {
+        let to = vec![Destination { job, port: None, weight: default_weight() }];
+        Domain { routes: vec![Route { matches: RouteMatch::default(), to }] }
+    }
+
+    pub fn validate(&self) -> Result<(), ValueError> {
+        if self.routes.is_empty() || self.routes.len() > MAX_ROUTES {
+            let message = format!("{} routes; write 1 to {MAX_ROUTES}", self.routes.len());
+            return Err(ValueError::field("routes", message));
+        }
+        for (i, route) in self.routes.iter().enumerate() {
+            let path = &route.matches.path;
+            let at = format!("routes[{i}].match.path");
+            if !path.starts_with('/') || path.len() > MAX_PATH || path.bytes().any(|byte| byte <= b' ' || byte == 127) {
+                return Err(ValueError::field(at, "a path prefix starts with `/` and has no space; write \"/\" for all"));
+            }
+            if self.routes[..i].iter().any(|other| other.matches == route.matches) {
+                let message = format!("`{path}` is the prefix of an earlier route, so this one is never reached");
+                return Err(ValueError::field(at, message));
+            }
+            if route.to.is_empty() || route.to.len() > MAX_DESTINATIONS {
+                let message = format!("{} destinations; write 1 to {MAX_DESTINATIONS}", route.to.len());
+                return Err(ValueError::field(format!("routes[{i}].to"), message));
+            }
+            if route.to.iter().all(|to| to.weight == 0) {
+                return Err(ValueError::field(format!("routes[{i}].to"), "all weights are 0, so nobody gets a request"));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::decode;
+
+    #[test]
+    fn the_shape_of_the_documentation_reads() {
+        let domain: Domain = decode(
+            br#"{"routes":[{"match":{"path":"/"},"to":[{"job":"coding-blog","port":"main","version":null,"weight":100}]}],
+                "certificate":null,"pool":null}"#,
+        )
+        .unwrap();
+        assert_eq!(domain.validate(), Ok(()));
+        assert_eq!(domain.routes[0].to[0].port, Some("main".parse().unwrap()));
+    }
+
+    #[test]
+    fn routes_that_cannot_work_are_refused() {
+        let refused = |text: &str| decode::<Domain>(text.as_bytes()).unwrap().validate().unwrap_err().to_string();
+        assert!(refused(r#"{"routes":[]}"#).contains("write 1 to"));
+        assert!(refused(r#"{"routes":[{"to":[]}]}"#).contains("destinations"));
+        assert!(refused(r#"{"routes":[{"match":{"path":"x"},"to":[{"job":"a"}]}]}"#).contains("starts with `/`"));
+        assert!(refused(r#"{"routes":[{"to":[{"job":"a"}]},{"to":[{"job":"b"}]}]}"#).contains("never reached"));
+        assert!(refused(r#"{"routes":[{"to":[{"job":"a","weight":0}]}]}"#).contains("all weights are 0"));
+    }
+}

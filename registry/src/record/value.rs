@@ -1,0 +1,119 @@
+//! JSON in and out, with the limits that every value has.
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// Bytes of one value.
+pub const MAX_VALUE: usize = 64 << 10;
+/// Levels of `[` and `{`. Our own records need 5.
+const MAX_DEPTH: usize = 32;
+/// The newest layout of values that this program understands.
+const SCHEMA: u64 = 1;
+
+/// Why a value is not a record.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ValueError {
+    #[error("value has {0} bytes; the most is {MAX_VALUE}")]
+    TooLarge(usize),
+    #[error("value nests deeper than {MAX_DEPTH} levels")]
+    TooDeep,
+    #[error("schema {0} is newer than this program understands ({SCHEMA}); upgrade it, or write schema {SCHEMA}")]
+    Schema(u64),
+    #[error("{path}: {message}")]
+    Field { path: String, message: String },
+    #[error("{0}")]
+    Json(String),
+}
+
+impl ValueError {
+    pub fn field(path: impl Into<String>, message: impl Into<String>) -> ValueError {
+        ValueError::Field { path: path.into(), message: message.into() }
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct Versioned {
+    #[serde(default)]
+    schema: Option<u64>,
+}
+
+/// Parses a value; the error names the field.
+pub fn decode<T: DeserializeOwned>(value: &[u8]) -> Result<T, ValueError> {
+    if value.len() > MAX_VALUE {
+        return Err(ValueError::TooLarge(value.len()));
+    }
+    if depth(value) > MAX_DEPTH {
+        return Err(ValueError::TooDeep);
+    }
+    if let Ok(Versioned { schema: Some(schema) }) = serde_json::from_slice(value)
+        && schema > SCHEMA
+    {
+        return Err(ValueError::Schema(schema));
+    }
+    let mut reader = serde_json::Deserializer::from_slice(value);
+    let record = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let path = error.path().to_string();
+        let message = error.into_inner().to_string();
+        if path == "." { ValueError::Json(message) } else { ValueError::Field { path, message } }
+    })?;
+    reader.end().map_err(|error| ValueError::Json(error.to_string()))?;
+    Ok(record)
+}
+
+/// A record as it is stored. Records are made of strings, numbers and lists, which always have a JSON form.
+pub fn encode<T: Serialize>(record: &T) -> Bytes {
+    serde_json::to_vec(record).map(Bytes::from).unwrap_or_default()
+}
+
+/// The deepest nesting, strings skipped: counted before the parser, whose own limit is higher, sees the text.
+fn depth(text: &[u8]) -> usize {
+    let (mut depth, mut deepest) = (0usize, 0);
+    let (mut in_string, mut escaped) = (false, false);
+    for byte in text {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'[' | b'{' if !in_string => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Instance;
+
+    fn error(text: &str) -> String {
+        decode::<Instance>(text.as_bytes()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn errors_name_the_field() {
+        let text = error(r#"{"address":"10.0.0.7","ports":{"main":"1111"}}"#);
+        assert!(text.starts_with("ports.main: invalid type: string"), "{text}");
+        let text = error(r#"{"address":"10.0.0.7","ports":{"main":65536}}"#);
+        assert!(text.starts_with("ports.main: "), "{text}");
+        assert!(error("{\"address\":").contains("EOF"));
+        assert!(error("{\"a\0\":1}").contains("control character"));
+    }
+
+    #[test]
+    fn limits_come_before_the_parser() {
+        assert!(error(&"[".repeat(100_000)).contains("bytes"));
+        assert!(error(&"[".repeat(33)).contains("nests deeper"));
+        assert!(error(r#"{"schema":7,"anything":1}"#).contains("schema 7 is newer"));
+    }
+
+    #[test]
+    fn brackets_in_strings_do_not_nest() {
+        assert_eq!(depth(br#"{"a":"[[[[\"[[[["}"#), 1);
+    }
+}

@@ -1,0 +1,279 @@
+//! Keeps one instance registered, for ever.
+//!
+//! ```text
+//! register ──► keep alive every TTL/3, and see that the key is still there ──► lease or key lost: register again
+//!    ▲  refused, unreachable: again with jittered back-off          │
+//!    └──────────────────────────────────────────────────────────────┘
+//! ```
+//!
+//! The registrar never gives up and never stops the app. What it wants registered (the state included) lives here, so a
+//! registration that was lost comes back as it was. All clocks are monotonic.
+
+mod target;
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use rand::RngExt;
+use roundhouse_config::{JobName, Label, Port, RegistryUrl};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
+
+use self::target::{Refusal, Target};
+use crate::kv::LeaseId;
+use crate::record::{Instance, InstanceId, State};
+use crate::write::NewInstance;
+
+const FIRST_RETRY: Duration = Duration::from_millis(100);
+const LAST_RETRY: Duration = Duration::from_secs(5);
+/// A leaving instance does not wait longer for a registry that may be gone: its lease runs out anyway.
+const LEAVE_DEADLINE: Duration = Duration::from_secs(2);
+
+/// What is kept registered.
+#[derive(Clone, Debug)]
+pub struct Registration {
+    pub job: Label,
+    /// For the implicit job record; a JOBNAME that does not own the label is refused.
+    pub jobname: Option<JobName>,
+    pub ports: Vec<Port>,
+    pub id: InstanceId,
+    pub address: IpAddr,
+    pub host: Option<String>,
+    pub line: Option<Label>,
+    pub weight: u32,
+    pub version: Option<String>,
+    pub ttl: Duration,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Not registered now; the last thing that went wrong.
+    Pending { error: Option<String> },
+    Registered,
+    /// The registry said no. It is asked again every TTL, since the cause may go.
+    Refused { reason: String },
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum RegistrarError {
+    #[error("`{0}` is this gateway's own store; name an etcd:// or http:// registry")]
+    NotRemote(RegistryUrl),
+    #[error("this program was built without support for {0}")]
+    NotBuilt(RegistryUrl),
+    #[error("registry URL: {0}")]
+    Url(String),
+}
+
+enum Command {
+    SetState(State, oneshot::Sender<()>),
+    Leave(oneshot::Sender<()>),
+}
+
+/// A handle to the task; dropping it stops the keepalives, and the lease runs out.
+#[derive(Debug)]
+pub struct Registrar {
+    commands: mpsc::Sender<Command>,
+    progress: watch::Receiver<Progress>,
+}
+
+impl Registrar {
+    /// Nothing is dialled here. Needs a tokio runtime, current-thread or not.
+    pub fn start(
+        url: &RegistryUrl,
+        prefix: &str,
+        registration: Registration,
+        state: State,
+    ) -> Result<Registrar, RegistrarError> {
+        let target = Target::new(url, prefix)?;
+        let (commands, inbox) = mpsc::channel(8);
+        let (report, progress) = watch::channel(Progress::Pending { error: None });
+        let task = Task { target, registration, state, inbox, report, unwritten: false };
+        tokio::spawn(task.run());
+        Ok(Registrar { commands, progress })
+    }
+
+    pub fn progress(&self) -> watch::Receiver<Progress> {
+        self.progress.clone()
+    }
+
+    /// Returns when the state is written; while not registered it is only remembered.
+    pub async fn set_state(&self, state: State) {
+        self.ask(|done| Command::SetState(state, done)).await;
+    }
+
+    /// Revokes the own lease, within 2 s or not at all.
+    pub async fn leave(self) {
+        let _ = tokio::time::timeout(LEAVE_DEADLINE, self.ask(Command::Leave)).await;
+    }
+
+    async fn ask(&self, command: impl FnOnce(oneshot::Sender<()>) -> Command) {
+        let (done, answer) = oneshot::channel();
+        if self.commands.send(command(done)).await.is_ok() {
+            // The task ending is an answer too.
+            let _ = answer.await;
+        }
+    }
+}
+
+struct Task {
+    target: Target,
+    registration: Registration,
+    /// What the instance should be, also after it was registered again.
+    state: State,
+    inbox: mpsc::Receiver<Command>,
+    report: watch::Sender<Progress>,
+    /// The state changed and the registry has not been told yet.
+    unwritten: bool,
+}
+
+impl Task {
+    async fn run(mut self) {
+        let mut retry = FIRST_RETRY;
+        loop {
+            let pause = match self.register().await {
+                Ok(lease) => {
+                    retry = FIRST_RETRY;
+                    self.report.send_replace(Progress::Registered);
+                    let Some(lost) = self.keep(lease).await else { return };
+                    self.report.send_replace(Progress::Pending { error: Some(lost) });
+                    // Many registrars lose their leases together; they should not come back together.
+                    FIRST_RETRY
+                }
+                Err(Refusal::No(reason)) => {
+                    self.report.send_replace(Progress::Refused { reason });
+                    // A former self at the same address is gone after one TTL.
+                    self.registration.ttl
+                }
+                Err(Refusal::Unreachable(reason)) => {
+                    self.report.send_replace(Progress::Pending { error: Some(reason) });
+                    let pause = retry;
+                    retry = (retry * 2).min(LAST_RETRY);
+                    pause
+                }
+            };
+            let pause = pause.mul_f64(rand::rng().random_range(0.5..1.0));
+            if self.wait(pause).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    async fn register(&mut self) -> Result<LeaseId, Refusal> {
+        self.unwritten = false;
+        let new = self.new_instance();
+        self.target.register(&new, self.registration.ttl).await
+    }
+
+    /// Until the registration is lost (why) or the handle is gone (`None`).
+    async fn keep(&mut self, lease: LeaseId) -> Option<String> {
+        let ttl = self.registration.ttl;
+        let mut proven = Instant::now();
+        let mut next = proven + ttl / 3;
+        loop {
+            tokio::select! {
+                command = self.inbox.recv() => {
+                    if self.handle(command?, Some(lease)).await.is_none() {
+                        return None;
+                    }
+                }
+                () = tokio::time::sleep_until(next) => {
+                    let began = Instant::now();
+                    match self.round(lease).await {
+                        Ok(true) => {
+                            proven = began;
+                            if self.unwritten {
+                                self.write_state().await;
+                            }
+                        }
+                        Ok(false) => return Some("the lease or the key is gone from the registry".into()),
+                        Err(reason) => {
+                            // A registry that is away: the lease may live on (leases restart at an election), so only
+                            // a full TTL of silence counts as lost.
+                            if proven.elapsed() > ttl {
+                                return Some(reason);
+                            }
+                            self.report.send_replace(Progress::Pending { error: Some(reason) });
+                        }
+                    }
+                    if proven == began {
+                        self.report.send_if_modified(|progress| {
+                            let changed = *progress != Progress::Registered;
+                            *progress = Progress::Registered;
+                            changed
+                        });
+                    }
+                    let pause = if proven == began { ttl / 3 } else { (ttl / 10).min(Duration::from_secs(1)) };
+                    next = began + pause;
+                }
+            }
+        }
+    }
+
+    /// One keepalive, and a look whether the key is still there: somebody may have deleted it.
+    async fn round(&self, lease: LeaseId) -> Result<bool, String> {
+        let (job, id) = (&self.registration.job, self.registration.id);
+        Ok(self.target.keep_alive(lease).await? && self.target.is_registered(job, id).await?)
+    }
+
+    async fn wait(&mut self, pause: Duration) -> Option<()> {
+        let until = Instant::now() + pause;
+        loop {
+            tokio::select! {
+                command = self.inbox.recv() => self.handle(command?, None).await?,
+                () = tokio::time::sleep_until(until) => return Some(()),
+            }
+        }
+    }
+
+    /// `None`: it was the last command.
+    async fn handle(&mut self, command: Command, lease: Option<LeaseId>) -> Option<()> {
+        match command {
+            Command::SetState(state, done) => {
+                self.state = state;
+                if lease.is_some() {
+                    self.write_state().await;
+                }
+                let _ = done.send(());
+                Some(())
+            }
+            Command::Leave(done) => {
+                if let Some(lease) = lease
+                    && let Err(reason) = self.target.revoke(lease).await
+                {
+                    tracing::warn!(%reason, "lease not revoked; it will run out");
+                }
+                let _ = done.send(());
+                None
+            }
+        }
+    }
+
+    async fn write_state(&mut self) {
+        let (job, id) = (&self.registration.job, self.registration.id);
+        let written = self.target.set_state(job, id, self.state).await;
+        self.unwritten = written.is_err();
+        if let Err(reason) = written {
+            tracing::warn!(%reason, state = %self.state, "state not written; tried again at the next keepalive");
+        }
+    }
+
+    fn new_instance(&self) -> NewInstance {
+        let want = &self.registration;
+        let ports = want.ports.iter().map(|port| (port.name.clone(), port.port)).collect();
+        let mut instance = Instance::new(want.address, ports);
+        instance.host = want.host.as_deref().map(Into::into);
+        instance.version = want.version.as_deref().map(Into::into);
+        instance.weight = want.weight;
+        instance.state = self.state;
+        if let Some(line) = &want.line {
+            instance.line = line.clone();
+        }
+        NewInstance {
+            job: want.job.clone(),
+            id: want.id,
+            instance,
+            jobname: want.jobname.clone(),
+            ports: want.ports.clone(),
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Where a registrar registers: etcd itself, or a gateway's HTTP API. The calls are the same five.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use roundhouse_config::{Label, RegistryUrl};
+
+use super::RegistrarError;
+#[cfg(feature = "http")]
+use crate::http::{HttpClient, HttpError};
+use crate::kv::{KvError, LeaseId};
+use crate::record::{InstanceId, State};
+use crate::write::{NewInstance, Registry, WriteError};
+
+pub(super) enum Target {
+    #[cfg(feature = "etcd")]
+    Etcd(Etcd),
+    #[cfg(feature = "http")]
+    Http(HttpClient),
+}
+
+pub(super) enum Refusal {
+    /// Asking again at once will not help.
+    No(String),
+    Unreachable(String),
+}
+
+/// Connected at the first call, since connecting needs a runtime and may fail.
+#[cfg(feature = "etcd")]
+pub(super) struct Etcd {
+    endpoints: Vec<String>,
+    prefix: String,
+    registry: tokio::sync::OnceCell<Registry>,
+}
+
+#[cfg(feature = "etcd")]
+impl Etcd {
+    async fn registry(&self) -> Result<&Registry, KvError> {
+        self.registry
+            .get_or_try_init(|| async {
+                let kv = crate::kv::etcd::Etcd::connect(&self.endpoints, &self.prefix).await?;
+                Ok(Registry::new(Arc::new(kv)))
+            })
+            .await
+    }
+}
+
+impl Target {
+    pub(super) fn new(url: &RegistryUrl, prefix: &str) -> Result<Target, RegistrarError> {
+        let _ = prefix;
+        match url {
+            RegistryUrl::Embedded => Err(RegistrarError::NotRemote(url.clone())),
+            #[cfg(feature = "etcd")]
+            RegistryUrl::Etcd { endpoints } => Ok(Target::Etcd(Etcd {
+                endpoints: endpoints.clone(),
+                prefix: prefix.to_owned(),
+                registry: tokio::sync::OnceCell::new(),
+            })),
+            #[cfg(feature = "http")]
+            RegistryUrl::Http { authority } => Ok(Target::Http(HttpClient::new(authority.clone()))),
+            #[allow(unreachable_patterns)]
+            url => Err(RegistrarError::NotBuilt(url.clone())),
+        }
+    }
+
+    pub(super) async fn register(&self, new: &NewInstance, ttl: Duration) -> Result<LeaseId, Refusal> {
+        match self {
+            #[cfg(feature = "etcd")]
+            Target::Etcd(etcd) => {
+                let registry = etcd.registry().await.map_err(unreachable)?;
+                match registry.register_leased(new, ttl).await {
+                    Ok((lease, _)) => Ok(lease),
+                    Err(WriteError::Kv(error)) => Err(unreachable(error)),
+                    Err(error) => Err(Refusal::No(error.to_string())),
+                }
+            }
+            #[cfg(feature = "http")]
+            Target::Http(client) => client.register(new, ttl).await.map_err(|error| match error {
+                // 5xx: the gateway is there, its registry is not.
+                HttpError::Refused { status, message } if !status.is_server_error() => Refusal::No(message),
+                error => unreachable(error),
+            }),
+        }
+    }
+
+    pub(super) async fn keep_alive(&self, lease: LeaseId) -> Result<bool, String> {
+        match self {
+            #[cfg(feature = "etcd")]
+            Target::Etcd(etcd) => match etcd.registry().await.map_err(text)?.keep_alive(lease).await {
+                Ok(()) => Ok(true),
+                Err(KvError::NoLease(_)) => Ok(false),
+                Err(error) => Err(text(error)),
+            },
+            #[cfg(feature = "http")]
+            Target::Http(client) => client.keep_alive(lease).await.map_err(text),
+        }
+    }
+
+    pub(super) async fn is_registered(&self, job: &Label, id: InstanceId) -> Result<bool, String> {
+        match self {
+            #[cfg(feature = "etcd")]
+            Target::Etcd(etcd) => {
+                let key = crate::record::Key::Instance(job.clone(), id).to_string();
+                let entry = etcd.registry().await.map_err(text)?.kv().get(&key).await.map_err(text)?;
+                Ok(entry.is_some())
+            }
+            #[cfg(feature = "http")]
+            Target::Http(client) => client.is_registered(job, id).await.map_err(text),
+        }
+    }
+
+    pub(super) async fn set_state(&self, job: &Label, id: InstanceId, state: State) -> Result<(), String> {
+        match self {
+            #[cfg(feature = "etcd")]
+            Target::Etcd(etcd) => {
+                let registry = etcd.registry().await.map_err(text)?;
+                registry.set_state(job, id, state).await.map(|_| ()).map_err(text)
+            }
+            #[cfg(feature = "http")]
+            Target::Http(client) => client.set_state(job, id, state).await.map(|_| ()).map_err(text),
+        }
+    }
+
+    pub(super) async fn revoke(&self, lease: LeaseId) -> Result<(), String> {
+        match self {
+            #[cfg(feature = "etcd")]
+            Target::Etcd(etcd) => etcd.registry().await.map_err(text)?.revoke(lease).await.map_err(text),
+            #[cfg(feature = "http")]
+            Target::Http(client) => client.revoke(lease).await.map_err(text),
+        }
+    }
+}
+
+fn text(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}
+
+fn unreachable(error: impl std::fmt::Display) -> Refusal {
+    Refusal::Unreachable(error.to_string())
+}

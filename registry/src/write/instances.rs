@@ -1,0 +1,136 @@
+//! Instances: put if absent, with their addresses, under one lease.
+
+use std::time::Duration;
+
+use roundhouse_config::{JobName, Label, Port};
+
+use super::jobs::unchanged;
+use super::{ATTEMPTS, Registry, WriteError, Written};
+use crate::kv::{Commit, Condition, Entry, LeaseId, Txn};
+use crate::record::{Instance, InstanceId, Key, State, decode, encode};
+
+/// What a registrar brings.
+#[derive(Clone, Debug)]
+pub struct NewInstance {
+    pub job: Label,
+    pub id: InstanceId,
+    pub instance: Instance,
+    /// For the implicit job record; and a JOBNAME that is not the label's owner is refused.
+    pub jobname: Option<JobName>,
+    pub ports: Vec<Port>,
+}
+
+impl Registry {
+    /// Grants a lease and registers under it.
+    pub async fn register_leased(
+        &self,
+        new: &NewInstance,
+        ttl: Duration,
+    ) -> Result<(LeaseId, Written), WriteError> {
+        new.instance.validate()?;
+        let lease = self.kv().grant(ttl).await?;
+        match self.register(new, Some(lease)).await {
+            Ok(written) => Ok((lease, written)),
+            Err(error) => {
+                // An unused lease would run out by itself; ending it now keeps the list short.
+                let _ = self.kv().revoke(lease).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Registers under a lease, or without one (`None`: a static instance). Taking over is for the same UUID only.
+    pub async fn register(&self, new: &NewInstance, lease: Option<LeaseId>) -> Result<Written, WriteError> {
+        new.instance.validate()?;
+        self.ensure_job(&new.job, new.jobname.as_ref(), &new.ports).await?;
+        let key = Key::Instance(new.job.clone(), new.id);
+        let holder = key.to_string();
+        for _ in 0..ATTEMPTS {
+            let found = self.read(&key).await?;
+            let mut txn = unchanged(&key, found.as_ref()).put(holder.clone(), encode(&new.instance), lease);
+            for address in new.instance.socket_addrs() {
+                let address_key = Key::Address(address);
+                let held = self.read(&address_key).await?;
+                if let Some(held) = &held
+                    && held.value != holder.as_bytes()
+                {
+                    return Err(WriteError::AddressTaken {
+                        address: address.to_string(),
+                        holder: String::from_utf8_lossy(&held.value).into_owned(),
+                    });
+                }
+                let condition = match held {
+                    Some(held) => Condition::At(address_key.to_string(), held.modified),
+                    None => Condition::Absent(address_key.to_string()),
+                };
+                txn = txn.when(condition).put(address_key.to_string(), holder.clone().into_bytes(), lease);
+            }
+            txn = release_former_addresses(txn, &new.instance, found.as_ref());
+            if let Commit::Done(revision) = self.kv().commit(txn).await? {
+                return Ok(Written { revision, created: found.is_none() });
+            }
+        }
+        Err(WriteError::Busy(holder))
+    }
+
+    /// Changes the state and keeps the lease.
+    pub async fn set_state(&self, job: &Label, id: InstanceId, state: State) -> Result<Written, WriteError> {
+        self.change(job, id, |instance| instance.state = state).await
+    }
+
+    /// Takes the instance out: state `down` first, so that readers can tell a departure from a loss.
+    pub async fn deregister(&self, job: &Label, id: InstanceId) -> Result<Written, WriteError> {
+        self.set_state(job, id, State::Down).await?;
+        let key = Key::Instance(job.clone(), id);
+        for _ in 0..ATTEMPTS {
+            let Some(found) = self.read(&key).await? else { return Err(missing(job, id)) };
+            let mut txn = unchanged(&key, Some(&found)).delete(key.to_string());
+            if let Ok(instance) = decode::<Instance>(&found.value) {
+                for address in instance.socket_addrs() {
+                    txn = txn.delete(Key::Address(address).to_string());
+                }
+            }
+            if let Commit::Done(revision) = self.kv().commit(txn).await? {
+                return Ok(Written { revision, created: false });
+            }
+        }
+        Err(WriteError::Busy(key.to_string()))
+    }
+
+    async fn change(
+        &self,
+        job: &Label,
+        id: InstanceId,
+        edit: impl Fn(&mut Instance),
+    ) -> Result<Written, WriteError> {
+        let key = Key::Instance(job.clone(), id);
+        for _ in 0..ATTEMPTS {
+            let Some(found) = self.read(&key).await? else { return Err(missing(job, id)) };
+            let mut instance: Instance = decode(&found.value)?;
+            let before = instance.clone();
+            edit(&mut instance);
+            if instance == before {
+                return Ok(Written { revision: found.modified, created: false });
+            }
+            let txn = unchanged(&key, Some(&found)).put(key.to_string(), encode(&instance), found.lease);
+            if let Commit::Done(revision) = self.kv().commit(txn).await? {
+                return Ok(Written { revision, created: false });
+            }
+        }
+        Err(WriteError::Busy(key.to_string()))
+    }
+}
+
+/// An instance that comes back at another address leaves the old one free.
+fn release_former_addresses(mut txn: Txn, new: &Instance, found: Option<&Entry>) -> Txn {
+    if let Some(old) = found.and_then(|entry| decode::<Instance>(&entry.value).ok()) {
+        for address in old.socket_addrs().filter(|old| new.socket_addrs().all(|new| new != *old)) {
+            txn = txn.delete(Key::Address(address).to_string());
+        }
+    }
+    txn
+}
+
+fn missing(job: &Label, id: InstanceId) -> WriteError {
+    WriteError::NotFound(format!("instance {job}/{id}"))
+}

@@ -1,0 +1,108 @@
+//! The writes: each is one compare-and-commit transaction, made again when somebody else was faster.
+//!
+//! ```text
+//! jobs/<label>                    first owner keeps the label; an implicit record yields to an explicit one
+//! instances/<label>/<uuid>        with addresses/tcp/<ip>:<port>, both only if absent, under one lease
+//! vips/<label>, vip-owners/<n>    both in one transaction, so that every gateway agrees and no two jobs share one
+//! domains/<host>
+//! ```
+
+mod domains;
+mod gateways;
+mod instances;
+mod jobs;
+mod vips;
+
+use std::sync::Arc;
+
+use roundhouse_config::{JobName, Label};
+
+use crate::kv::{Entry, Kv, KvError, LeaseId, Revision};
+use crate::record::{Key, ValueError};
+
+pub use self::instances::NewInstance;
+
+/// Times that a transaction is made again before the caller is told that the registry is too busy. With 8 writers at
+/// one key, 64 rounds fail only if something is wrong.
+const ATTEMPTS: usize = 64;
+
+/// What the caller believes about the record (RFC 9110, 13.1: `If-Match`, `If-None-Match: *`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Expect {
+    #[default]
+    Any,
+    Absent,
+    At(Revision),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written {
+    pub revision: Revision,
+    pub created: bool,
+}
+
+/// Told apart by what the caller does next; the HTTP API has a status for each.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    #[error(transparent)]
+    Kv(#[from] KvError),
+    #[error(transparent)]
+    Invalid(#[from] ValueError),
+    #[error("there is no {0}")]
+    NotFound(String),
+    #[error("{key} is at revision {found}, not as expected; read it again and repeat the change", found = found.map_or("none (absent)".to_owned(), |at| at.to_string()))]
+    Precondition { key: String, found: Option<Revision> },
+    #[error("label `{label}` belongs to {owner}; choose another label for {wanted}, or delete the job first")]
+    LabelTaken { label: Label, owner: JobName, wanted: JobName },
+    #[error("{wanted} is already served under the label `{label}`; dial that, or delete the job first")]
+    JobNameTaken { label: Label, wanted: JobName },
+    #[error("{address} is held by the live instance {holder}; stop that one, or register another port")]
+    AddressTaken { address: String, holder: String },
+    #[error("job `{label}` still has {instances} instance(s); stop or drain them first")]
+    InUse { label: Label, instances: usize },
+    #[error("no VIP is free: {used} of {size} offsets are in use; delete unused jobs or choose a larger `names.vips`")]
+    NoVip { used: usize, size: u32 },
+    #[error("{0} changed under every attempt; try again")]
+    Busy(String),
+}
+
+/// The writing side of a registry.
+#[derive(Clone)]
+pub struct Registry {
+    kv: Arc<dyn Kv>,
+}
+
+impl Registry {
+    pub fn new(kv: Arc<dyn Kv>) -> Registry {
+        Registry { kv }
+    }
+
+    pub fn kv(&self) -> &Arc<dyn Kv> {
+        &self.kv
+    }
+
+    pub async fn keep_alive(&self, lease: LeaseId) -> Result<(), KvError> {
+        self.kv.keep_alive(lease).await
+    }
+
+    pub async fn revoke(&self, lease: LeaseId) -> Result<(), KvError> {
+        self.kv.revoke(lease).await
+    }
+
+    async fn read(&self, key: &Key) -> Result<Option<Entry>, KvError> {
+        self.kv.get(&key.to_string()).await
+    }
+}
+
+impl Expect {
+    /// Whether the entry is what the caller believes it is.
+    fn check(self, key: &Key, found: Option<&Entry>) -> Result<(), WriteError> {
+        let holds = match self {
+            Expect::Any => true,
+            Expect::Absent => found.is_none(),
+            Expect::At(revision) => found.is_some_and(|entry| entry.modified == revision),
+        };
+        let found = found.map(|entry| entry.modified);
+        if holds { Ok(()) } else { Err(WriteError::Precondition { key: key.to_string(), found }) }
+    }
+}

@@ -1,0 +1,129 @@
+//! VIP offsets: one transaction puts both sides, both only if absent, so that gateways that race agree.
+
+use std::collections::BTreeMap;
+
+use roundhouse_config::Label;
+
+use super::{ATTEMPTS, Registry, WriteError};
+use crate::kv::{Commit, Condition, Entry, Revision, Txn};
+use crate::record::{Key, Vip, VipOwner, decode, encode};
+
+/// A freed offset rests this long: clients may still hold the address in a cache of theirs. Seconds.
+const REST: u64 = 24 * 3600;
+
+impl Registry {
+    /// The job's offset, allocated now if it has none. `size` is how many addresses the smallest announced prefix has;
+    /// offset 0 (the network's own address) and the last one (broadcast) are never used. `now` is in seconds since the
+    /// epoch.
+    pub async fn allocate_vip(
+        &self,
+        label: &Label,
+        wish: Option<u32>,
+        size: u32,
+        now: u64,
+    ) -> Result<u32, WriteError> {
+        let key = Key::Vip(label.clone());
+        for _ in 0..ATTEMPTS {
+            if let Some(entry) = self.read(&key).await?
+                && let Ok(Vip { offset }) = decode(&entry.value)
+            {
+                return Ok(offset);
+            }
+            let owners = owners(&self.kv().range(Key::VIP_OWNERS).await?);
+            let Some(offset) = choose(&owners, wish, size, now) else {
+                return Err(WriteError::NoVip { used: owners.len(), size });
+            };
+            let owner_key = Key::VipOwner(offset).to_string();
+            let free = match owners.get(&offset) {
+                Some((_, revision)) => Condition::At(owner_key.clone(), *revision),
+                None => Condition::Absent(owner_key.clone()),
+            };
+            // A job that was deleted meanwhile must not leave a VIP behind.
+            let Some(job) = self.read(&Key::Job(label.clone())).await? else {
+                return Err(WriteError::NotFound(format!("job `{label}`")));
+            };
+            let txn = Txn::new()
+                .when(free)
+                .when(Condition::Absent(key.to_string()))
+                .when(Condition::At(job.key, job.modified))
+                .put(key.to_string(), encode(&Vip { offset }), None)
+                .put(owner_key, encode(&VipOwner::Job(label.clone())), None);
+            if let Commit::Done(_) = self.kv().commit(txn).await? {
+                return Ok(offset);
+            }
+        }
+        Err(WriteError::Busy(key.to_string()))
+    }
+}
+
+type Owners = BTreeMap<u32, (VipOwner, Revision)>;
+
+fn owners(entries: &[Entry]) -> Owners {
+    entries
+        .iter()
+        .filter_map(|entry| match Key::parse(&entry.key) {
+            Ok(Key::VipOwner(offset)) => {
+                // One that cannot be read is taken: giving it to a second job would be worse than losing it.
+                let owner = decode(&entry.value).unwrap_or(VipOwner::FreedAt(u64::MAX));
+                Some((offset, (owner, entry.modified)))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+/// The wish if it is free, else the lowest offset never used, else the one freed longest ago that has rested.
+fn choose(owners: &Owners, wish: Option<u32>, size: u32, now: u64) -> Option<u32> {
+    let usable = 1..size.saturating_sub(1);
+    let never_used = |offset: &u32| usable.contains(offset) && !owners.contains_key(offset);
+    if let Some(wish) = wish.filter(never_used) {
+        return Some(wish);
+    }
+    if let Some(fresh) = usable.clone().find(never_used) {
+        return Some(fresh);
+    }
+    owners
+        .iter()
+        .filter_map(|(offset, (owner, _))| match owner {
+            VipOwner::FreedAt(at) if usable.contains(offset) && now >= at.saturating_add(REST) => {
+                Some((*at, *offset))
+            }
+            _ => None,
+        })
+        .min()
+        .map(|(_, offset)| offset)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn owners(taken: &[(u32, Option<u64>)]) -> Owners {
+        let owner = |freed: Option<u64>| match freed {
+            Some(at) => VipOwner::FreedAt(at),
+            None => VipOwner::Job("app".parse().unwrap()),
+        };
+        taken.iter().map(|(offset, freed)| (*offset, (owner(*freed), Revision(1)))).collect()
+    }
+
+    #[test]
+    fn the_lowest_offset_never_used_comes_first() {
+        assert_eq!(choose(&owners(&[]), None, 16, 0), Some(1));
+        assert_eq!(choose(&owners(&[(1, None), (2, Some(0))]), None, 16, 1 << 30), Some(3));
+    }
+
+    #[test]
+    fn a_wish_is_granted_when_it_is_free_and_inside() {
+        assert_eq!(choose(&owners(&[]), Some(7), 16, 0), Some(7));
+        assert_eq!(choose(&owners(&[(7, None)]), Some(7), 16, 0), Some(1));
+        assert_eq!(choose(&owners(&[]), Some(15), 16, 0), Some(1), "the broadcast address is not for use");
+    }
+
+    #[test]
+    fn freed_offsets_rest_a_day_and_come_back_oldest_first() {
+        let full = owners(&[(1, None), (2, Some(200)), (3, Some(100)), (4, None)]);
+        assert_eq!(choose(&full, None, 6, 100 + REST - 1), None);
+        assert_eq!(choose(&full, None, 6, 100 + REST), Some(3));
+        assert_eq!(choose(&full, None, 6, 1 << 40), Some(3));
+    }
+}
