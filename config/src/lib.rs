@@ -30,7 +30,7 @@ pub use problem::{Place, Problem, Problems};
 pub use service::{Check, CheckKind, Port, Protocol, ServiceError};
 pub use settings::{
     AdminSettings, Answer, Catch, DnsSettings, Entrypoint, EntrypointProtocol, Limits, NameSettings,
-    RegistrySettings, Settings,
+    RegistrySettings, Settings, WordError,
 };
 pub use units::{
     ByteSize, ByteSizeError, DurationError, Listen, ListenError, RegistryUrl, RegistryUrlError, duration,

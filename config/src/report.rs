@@ -37,16 +37,7 @@ impl<'a> Report<'a> {
 
     /// Where `path` stands, or the nearest part around it that the file has.
     pub(crate) fn nearest(&self, path: &str) -> Place {
-        let mut path = path;
-        loop {
-            if let Some(place) = self.place(path) {
-                return place;
-            }
-            match path.rfind(['.', '[']) {
-                Some(end) => path = &path[..end],
-                None => return Place { line: 1, column: 1 },
-            }
-        }
+        outwards(path).find_map(|path| self.place(path)).unwrap_or(Place { line: 1, column: 1 })
     }
 
     pub(crate) fn wrong(&self, path: &str, message: impl Into<String>) {
@@ -57,9 +48,11 @@ impl<'a> Report<'a> {
         self.add(Problem::at(self.file, self.nearest(path), path, message).with_hint(hint));
     }
 
-    /// Whether something is wrong with `path` itself: its value is then a stand-in, and no ground for more problems.
+    /// Whether something is wrong with `path` or a part around it: its value is then a stand-in, and no
+    /// ground for more problems.
     pub(crate) fn is_wrong(&self, path: &str) -> bool {
-        self.wrong.borrow().contains(path)
+        let wrong = self.wrong.borrow();
+        outwards(path).any(|path| wrong.contains(path))
     }
 
     fn add(&self, problem: Problem) {
@@ -73,6 +66,11 @@ impl<'a> Report<'a> {
     }
 }
 
+/// `jobs[3].port`, then `jobs[3]`, then `jobs`.
+fn outwards(path: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(path), |path| path.rfind(['.', '[']).map(|end| &path[..end]))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,6 +82,7 @@ mod tests {
         assert_eq!(report.reference("jobs[3].ports[0].name"), "f:7:2");
         assert_eq!(report.reference("hosts[0]"), "f:1:1");
         report.wrong("jobs[3].port", "is missing");
+        assert!(report.is_wrong("jobs[3].port[1]") && !report.is_wrong("jobs[3]"));
         assert_eq!(report.finish(()).unwrap_err().to_string(), "f:7:2: jobs[3].port: is missing");
     }
 }

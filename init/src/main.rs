@@ -5,7 +5,7 @@
 //!                                                               │ ▲
 //!                                        actions: send, drain … │ │ facts: signals, ends, news, time
 //!                                                               ▼ │
-//!                                              supervise (pure)   register (thread, only with a registry)
+//!                                              supervise (pure)   registrar (thread, only with a registry)
 //! ```
 //!
 //! - Signals are blocked before any thread exists and read from a signalfd by one loop, [`run`], which alone reaps.
@@ -23,6 +23,7 @@ mod options;
 mod port;
 mod ready;
 mod register;
+mod registrar;
 mod rewrite;
 mod run;
 mod settings;
@@ -40,7 +41,7 @@ use crate::command::Inheritance;
 use crate::exit::ExitStatus;
 use crate::log::log;
 use crate::options::CommandLine;
-use crate::register::RegistrarThread;
+use crate::registrar::RegistrarThread;
 use crate::run::Run;
 use crate::settings::Settings;
 use crate::sys::mask::SignalSet;

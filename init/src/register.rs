@@ -1,29 +1,22 @@
-//! The registrar: a thread with a runtime of its own, started only when there is a registry.
+//! The life of a registration: the own address, readiness, the registry, health, draining, leaving.
 //!
-//! ```text
-//! main loop ── Order (channel) ──► address -> ready -> registered -> draining -> left
-//!           ◄── News (pipe, one byte each; its end means the thread is done) ──┘
-//! ```
-//!
-//! The main loop waits in poll(2), so news come through a pipe. The command never depends on this thread: whatever
+//! Runs on the registrar's thread ([`registrar`](crate::registrar)). The command never depends on it: whatever
 //! fails here is logged and tried again, for ever.
 
-use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::{AsFd, BorrowedFd};
-use std::thread;
 use std::time::Duration;
 
 use roundhouse_config::{Label, RegistryUrl};
 use roundhouse_registry::record::State;
 use roundhouse_registry::registrar::{Progress, Registrar, Registration};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
 use crate::address;
 use crate::log::log;
 use crate::ready::{self, Health, Verdict};
+use crate::registrar::{Messenger, Order};
 use crate::settings::Identity;
 use crate::supervise::News;
 
@@ -44,92 +37,8 @@ pub(crate) struct Plan {
     pub(crate) check: Option<u16>,
 }
 
-/// What the main loop wants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Order {
-    Drain,
-    Leave,
-}
-
-/// The main loop's end of the thread.
-pub(crate) struct RegistrarThread {
-    orders: UnboundedSender<Order>,
-    news: PipeReader,
-}
-
-impl RegistrarThread {
-    pub(crate) fn start(plan: Plan) -> io::Result<Self> {
-        let (orders, received) = unbounded_channel();
-        let (news, writer) = io::pipe()?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        thread::Builder::new().name("registrar".into()).spawn(move || {
-            // The writer goes with the future, so the main loop hears of any end, a panic's too.
-            runtime.block_on(keep(plan, received, Messenger(writer)));
-        })?;
-        Ok(Self { orders, news })
-    }
-
-    /// Asks for the state `draining`; the answer is [`News::Drained`].
-    pub(crate) fn drain(&self) {
-        self.order(Order::Drain);
-    }
-
-    /// Asks for the end; the answer is [`News::Gone`].
-    pub(crate) fn leave(&self) {
-        self.order(Order::Leave);
-    }
-
-    /// What has been told since the last call. Blocks unless the descriptor is readable.
-    pub(crate) fn news(&mut self) -> Vec<News> {
-        let mut bytes = [0; 16];
-        match self.news.read(&mut bytes) {
-            Ok(0) | Err(_) => vec![News::Gone],
-            Ok(count) => bytes[..count].iter().map(|byte| decode(*byte)).collect(),
-        }
-    }
-
-    fn order(&self, order: Order) {
-        // A thread that has ended is past every order; its end is told by the pipe.
-        let _ = self.orders.send(order);
-    }
-}
-
-impl AsFd for RegistrarThread {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.news.as_fd()
-    }
-}
-
-/// The registrar's end of the pipe.
-struct Messenger(PipeWriter);
-
-impl Messenger {
-    fn tell(&mut self, news: News) {
-        // A main loop that does not listen any more is about to exit.
-        let _ = self.0.write_all(&[encode(news)]);
-    }
-}
-
-fn encode(news: News) -> u8 {
-    match news {
-        News::Registered => b'r',
-        News::Unregistered => b'u',
-        News::Drained => b'd',
-        News::Gone => b'g',
-    }
-}
-
-fn decode(byte: u8) -> News {
-    match byte {
-        b'r' => News::Registered,
-        b'u' => News::Unregistered,
-        b'd' => News::Drained,
-        _ => News::Gone,
-    }
-}
-
 /// The life of the registration. Returns when told to leave.
-async fn keep(plan: Plan, mut orders: UnboundedReceiver<Order>, mut messenger: Messenger) {
+pub(crate) async fn keep(plan: Plan, mut orders: UnboundedReceiver<Order>, mut messenger: Messenger) {
     let address = tokio::select! {
         biased;
         _ = orders.recv() => return,
@@ -176,7 +85,8 @@ fn start(plan: &Plan, address: IpAddr) -> Result<Registrar, impl std::error::Err
 /// The own address, once the command answers there.
 async fn ready_address(plan: &Plan) -> IpAddr {
     let mut told = String::new();
-    for wait in ready::retries() {
+    let mut waits = ready::retries();
+    loop {
         let problem = match attempt(plan).await {
             Ok(address) => return address,
             Err(problem) => problem,
@@ -186,9 +96,8 @@ async fn ready_address(plan: &Plan) -> IpAddr {
             log!("not registered yet: {problem}");
             told = problem;
         }
-        sleep(wait).await;
+        sleep(waits.next().unwrap_or(ready::INTERVAL)).await;
     }
-    unreachable!("retries never end")
 }
 
 async fn attempt(plan: &Plan) -> Result<IpAddr, String> {

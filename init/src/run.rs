@@ -14,7 +14,7 @@ use rustix::process::{WaitOptions, getpid, wait};
 use crate::command::CommandId;
 use crate::exit::ExitStatus;
 use crate::log::log;
-use crate::register::RegistrarThread;
+use crate::registrar::RegistrarThread;
 use crate::signal::Signal;
 use crate::supervise::{Action, News, Policy, Supervisor};
 use crate::sys::kill::kill;

@@ -5,7 +5,7 @@ mod support;
 use std::process::Command;
 use std::time::Duration;
 
-use support::{PROGRAM, contains, is_stopped, job_init, proc_status, send, start, until, value, with_perl};
+use support::{PROGRAM, contains, is_stopped, job_init, send, start, until, value, with_perl};
 
 /// Prints its process id, then the name of every signal that arrives.
 const ECHO: &str = r#"
@@ -207,16 +207,4 @@ fn giving_up_the_terminal_hangs_nothing_up() {
     let terminal = start(Command::new("script").args(["-qec", &command, "/dev/null"]));
     assert_eq!(terminal.line().trim(), "ready");
     assert_eq!(terminal.line().trim(), "end");
-}
-
-#[test]
-fn init_is_asleep_when_nothing_happens() {
-    let init = echo(&[]);
-    init.line();
-    until("init to sleep", || proc_status(init.pid(), "State").is_some_and(|state| state.starts_with('S')));
-    let switches = || proc_status(init.pid(), "voluntary_ctxt_switches");
-    let before = switches();
-    init.signal("USR1");
-    init.expect("USR1");
-    until("init to have been woken", || switches() != before);
 }

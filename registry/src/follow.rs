@@ -7,7 +7,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rand::RngExt;
 use tokio::time::Instant;
 
 use crate::apply::apply;
@@ -55,7 +54,7 @@ impl Follower {
             if began.elapsed() > LAST_RETRY {
                 retry = FIRST_RETRY;
             }
-            tokio::time::sleep(retry.mul_f64(rand::rng().random_range(0.5..1.0))).await;
+            tokio::time::sleep(retry.mul_f64(rand::random_range(0.5..1.0))).await;
             retry = (retry * 2).min(LAST_RETRY);
             listed = false;
         }

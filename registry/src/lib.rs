@@ -23,6 +23,7 @@ pub mod http;
 pub mod kv;
 pub mod probe;
 pub mod record;
+#[cfg(any(feature = "etcd", feature = "http"))]
 pub mod registrar;
 mod snapshot;
 mod store;
@@ -34,6 +35,7 @@ pub use follow::Follower;
 pub use history::History;
 pub use kv::{Kv, KvError, LeaseId, Revision};
 pub use record::{Domain, Gateway, Instance, InstanceId, Job, State};
+#[cfg(any(feature = "etcd", feature = "http"))]
 pub use registrar::{Registrar, Registration};
 pub use snapshot::{Quarantined, Snapshot, Versioned};
 pub use store::{Contact, Store};

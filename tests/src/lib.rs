@@ -1,1 +1,60 @@
-//! x
+//! The harness: real servers and programs for the tests in this folder, and the waiting that goes with them.
+//!
+//! ```text
+//! Etcd, Background ─► spawn (dies with the test) ─► port 0, a temporary directory, logs shown when the test fails
+//! Backend          ─► a registry to test against: embedded, or an Etcd of its own
+//! eventually       ─► wait for a condition with a deadline; nothing here sleeps and hopes
+//! ```
+//!
+//! - Nothing is shared: each test has its own servers, ports and directories, so all may run at once.
+//! - Nothing leaks: a program is killed with its whole process group when its value is dropped, and by the kernel when
+//!   the test process dies without dropping anything.
+//! - What goes wrong is told where it went wrong: a deadline names what was waited for and what was seen last, and a
+//!   program's log is printed when the test that started it panics.
+
+// A harness is test code: it may stop where it stands.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
+mod backend;
+mod background;
+mod etcd;
+mod eventually;
+mod meddler;
+mod port;
+pub mod sample;
+mod spawn;
+mod watching;
+
+pub use backend::Backend;
+pub use background::Background;
+pub use etcd::Etcd;
+pub use eventually::{Look, eventually, eventually_async, seen};
+pub use meddler::Meddler;
+pub use port::free_port;
+pub use rustix::process::Signal;
+pub use tempfile::TempDir;
+pub use watching::{changes_until, next_batch, watch_end};
+
+use std::time::Duration;
+
+/// For what takes milliseconds: long enough for a loaded machine with two cores, short enough to fail a test.
+pub const SOON: Duration = Duration::from_secs(10);
+
+/// Writes each of the named checks (`async fn(&Backend)`) as two tests, `embedded::…` and `etcd::…`.
+#[macro_export]
+macro_rules! on_both_backends {
+    ($($check:ident),+ $(,)?) => {
+        mod embedded {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $check() {
+                super::$check(&$crate::Backend::embedded()).await;
+            })+
+        }
+        mod etcd {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $check() {
+                super::$check(&$crate::Backend::etcd()).await;
+            })+
+        }
+    };
+}

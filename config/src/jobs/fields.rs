@@ -66,7 +66,7 @@ impl<'a> Fields<'a> {
     ) -> Option<T> {
         if !self.has(field) {
             let hint = format!("write {field}: \"{example}\"");
-            self.report.wrong_with_hint(&self.path, format!("has no `{field}`"), hint);
+            self.report.wrong_with_hint(&self.path_of(field), "is missing", hint);
         }
         self.read(field, parse)
     }

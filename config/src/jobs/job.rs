@@ -78,7 +78,8 @@ pub(super) fn read(fields: &Fields<'_>, hosts: &BTreeMap<String, IpAddr>) -> Opt
     let is_static = fields.truth("static");
     if is_static && instances.is_empty() && !fields.has("instances") && host.is_none() {
         let hint = "write run_on_host: \"host-1\", or instances: < address: \"10.0.0.1\" >";
-        fields.report.wrong_with_hint(fields.path(), "is static but has neither a host nor instances", hint);
+        let message = "is said of a job that has neither a host nor instances";
+        fields.report.wrong_with_hint(&fields.path_of("static"), message, hint);
     }
     if !is_static && fields.has("instances") {
         fields.wrong("instances", "are listed for a job that is not static; write static: true beside them");

@@ -9,9 +9,9 @@
 //! >
 //! ```
 //!
-//! [`locate`] bounds the text's nesting, then a real parser reads it by the schema in `jobs.proto`, then
-//! [`locate`] walks the text, now known to be valid, for the place of every field (the parser keeps none).
-//! [`job`] and [`host`] check one message each, and [`clash`] what only shows between them. A syntax error is
+//! `locate` bounds the text's nesting, then a real parser reads it by the schema in `jobs.proto`, then
+//! `locate` walks the text, now known to be valid, for the place of every field (the parser keeps none).
+//! `job` and `host` check one message each, and `clash` what only shows between them. A syntax error is
 //! reported alone, since nothing after it can be trusted; errors of meaning all at once.
 
 mod check;

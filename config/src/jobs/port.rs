@@ -13,7 +13,7 @@ pub(super) fn read_all(job: &Fields<'_>) -> Vec<(Port, String)> {
     if !job.has("port") && !job.has("ports") {
         let name = job.text("name").map(|name| format!("job `{}` ", quoted(name))).unwrap_or_default();
         let message = format!("{name}has no port, so nobody can dial it");
-        job.report.wrong_with_hint(job.path(), message, "write port: \"8080\"");
+        job.report.wrong_with_hint(&job.path_of("port"), message, "write port: \"8080\"");
     }
     if job.has("protocol") && !job.has("port") {
         job.wrong("protocol", "belongs to `port`, which is not here; write it inside `ports`");

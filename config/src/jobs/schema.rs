@@ -6,6 +6,7 @@ use miette::Diagnostic;
 use prost_reflect::text_format::ParseError;
 use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, MessageDescriptor};
 
+use super::lex;
 use super::locate::{self, MAX_DEPTH, TooDeep};
 use crate::problem::{Place, Problem, Problems};
 use crate::{suggest, text};
@@ -24,7 +25,8 @@ pub(super) fn parse(text: &str, file: &str) -> Result<DynamicMessage, Problems> 
         let message = format!("brackets nest deeper than {MAX_DEPTH} levels; a job needs 3");
         Problem::at(file, Place::of(text, offset), "", message)
     })?;
-    DynamicMessage::parse_text_format(SCHEMA.clone(), text)
+    let bare = lex::without_comments(text);
+    DynamicMessage::parse_text_format(SCHEMA.clone(), &bare)
         .map_err(|error| explain(&error, text, file, open).into())
 }
 

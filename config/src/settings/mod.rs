@@ -1,8 +1,8 @@
 //! `gateway.toml`: raw to resolved, in one place.
 //!
 //! The text is parsed into a tree with spans, then each section reads its own keys through
-//! [`reader::Section`], which turns every slip (unknown key, wrong type, value out of bounds) into a problem
-//! and goes on with the default, so that one run reports all of them. [`conflicts`] then looks at what only
+//! `reader::Section`, which turns every slip (unknown key, wrong type, value out of bounds) into a problem
+//! and goes on with the default, so that one run reports all of them. `conflicts` then looks at what only
 //! shows across sections. Either everything was right and there are `Settings`, or there are [`Problems`].
 //!
 //! Every default stands beside its reason in the file of its section; `config/examples/gateway.toml` shows

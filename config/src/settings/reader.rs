@@ -42,7 +42,8 @@ impl<'a> Section<'a> {
         self.child(self.path_of(key), table)
     }
 
-    /// The tables of the array under `key`, if it is there.
+    /// The tables of the array under `key`, if it is there. An element that is no table is noted, and reads
+    /// as one without keys, so that the others keep their numbers.
     pub(super) fn sections(&self, key: &'static str) -> Option<Vec<Section<'a>>> {
         let value = self.value(key)?;
         let Some(array) = value.as_array() else {
@@ -57,9 +58,9 @@ impl<'a> Section<'a> {
                 let found = describe(value.get_ref());
                 self.report.wrong(&path, format!("is {found}; write a table under [[{key}]]"));
             }
-            table.map(|table| self.child(path, Some(table)))
+            self.child(path, table)
         };
-        Some(array.iter().enumerate().filter_map(child).collect())
+        Some(array.iter().enumerate().map(child).collect())
     }
 
     /// A string that `T` parses.
@@ -70,7 +71,7 @@ impl<'a> Section<'a> {
 
     /// A string that `T` parses and that must be there; what stands in for it otherwise is also the example.
     pub(super) fn required<T: FromStr<Err: Display> + Display>(&self, key: &'static str, example: T) -> T {
-        if self.value(key).is_none() {
+        if self.value(key).is_none() && self.table.is_some() {
             let hint = format!("write {key} = \"{example}\"");
             self.report.wrong_with_hint(&self.path_of(key), "is missing", hint);
         }

@@ -2,6 +2,8 @@
 #![allow(dead_code)] // Each test binary uses its own part of this.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // Test code, though in no test function.
 
+pub(crate) mod etcd;
+
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};

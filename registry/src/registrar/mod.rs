@@ -14,7 +14,6 @@ mod target;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use rand::RngExt;
 use roundhouse_config::{JobName, Label, Port, RegistryUrl};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -151,7 +150,7 @@ impl Task {
                     pause
                 }
             };
-            let pause = pause.mul_f64(rand::rng().random_range(0.5..1.0));
+            let pause = pause.mul_f64(rand::random_range(0.5..1.0));
             if self.wait(pause).await.is_none() {
                 return;
             }
@@ -172,9 +171,7 @@ impl Task {
         loop {
             tokio::select! {
                 command = self.inbox.recv() => {
-                    if self.handle(command?, Some(lease)).await.is_none() {
-                        return None;
-                    }
+                    self.handle(command?, Some(lease)).await?;
                 }
                 () = tokio::time::sleep_until(next) => {
                     let began = Instant::now();

@@ -1,5 +1,6 @@
 //! Where a registrar registers: etcd itself, or a gateway's HTTP API. The calls are the same five.
 
+#[cfg(feature = "etcd")]
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,9 +9,13 @@ use roundhouse_config::{Label, RegistryUrl};
 use super::RegistrarError;
 #[cfg(feature = "http")]
 use crate::http::{HttpClient, HttpError};
-use crate::kv::{KvError, LeaseId};
+#[cfg(feature = "etcd")]
+use crate::kv::KvError;
+use crate::kv::LeaseId;
 use crate::record::{InstanceId, State};
-use crate::write::{NewInstance, Registry, WriteError};
+use crate::write::NewInstance;
+#[cfg(feature = "etcd")]
+use crate::write::{Registry, WriteError};
 
 pub(super) enum Target {
     #[cfg(feature = "etcd")]

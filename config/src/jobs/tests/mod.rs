@@ -54,8 +54,8 @@ fn the_published_file_is_refused_with_its_reasons() {
     let problems = JobsFile::parse(&text, "p.jobs").unwrap_err().to_string();
     assert_eq!(
         problems,
-        "p.jobs:3:1: jobs[0]: job `app` has no port, so nobody can dial it\n  hint: write port: \"8080\"\n\
-         p.jobs:8:1: jobs[1]: job `app-backend` has no port, so nobody can dial it\n  hint: write port: \"8080\"\n\
+        "p.jobs:3:1: jobs[0].port: job `app` has no port, so nobody can dial it\n  hint: write port: \"8080\"\n\
+         p.jobs:8:1: jobs[1].port: job `app-backend` has no port, so nobody can dial it\n  hint: write port: \"8080\"\n\
          p.jobs:36:3: jobs[5].port: jobs `webhook-listener` at p.jobs:29:3 and `updatehook-listener` at p.jobs:36:3 \
          are both on `git-app-1` port 9999\n  hint: give one of them another port"
     );

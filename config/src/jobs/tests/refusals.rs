@@ -30,8 +30,8 @@ jobs < >
             "1:19 hosts[0].address",
             "2:9 hosts[1].name",
             "2:19 hosts[1].address",
-            "3:1 hosts[2]",
-            "3:1 hosts[2]",
+            "3:1 hosts[2].address",
+            "3:1 hosts[2].name",
             "5:3 jobs[0].name",
             "5:15 jobs[0].image",
             "5:35 jobs[0].run_on_host",
@@ -47,16 +47,16 @@ jobs < >
             "8:40 jobs[0].check.rise",
             "8:50 jobs[0].instances",
             "10:28 jobs[1].ports[0]",
-            "10:61 jobs[1].ports[1]",
+            "10:61 jobs[1].ports[1].name",
             "10:69 jobs[1].ports[1].port",
             "10:81 jobs[1].jobname",
             "11:18 jobs[2].protocol",
             "11:52 jobs[2].ports[0].port",
             "11:68 jobs[2].host",
-            "12:1 jobs[3]",
+            "12:28 jobs[3].static",
             "12:62 jobs[3].check.rise",
-            "13:1 jobs[4]",
-            "13:1 jobs[4]",
+            "13:1 jobs[4].name",
+            "13:1 jobs[4].port",
         ]
     );
 }
@@ -137,4 +137,19 @@ fn a_large_file_takes_no_time_to_speak_of() {
     // On one line, where counting columns from its start for each job would take minutes.
     let text: String = (0..40_000).map(|n| format!("jobs<name:'j{n}' host:'h{n}' port:'1'>")).collect();
     assert_eq!(parse(&text).jobs.len(), 40_000);
+}
+
+#[test]
+fn a_hostile_file_is_read_to_its_end() {
+    const MOST: usize = 4 << 20;
+    for part in ["'a'", "<>", ",", " ", "é"] {
+        assert!(JobsFile::parse(&format!("jobs < {} >", part.repeat(MOST / 4)), "f").is_err());
+    }
+    for comment in ["#\n".repeat(MOST / 2), format!("#{}", "é".repeat(MOST / 3))] {
+        assert_eq!(parse(&comment), JobsFile::default());
+    }
+    let text = format!("jobs < name: {} >", "'a' ".repeat(MOST / 5));
+    assert!(problems(&text).contains("label `aaaa"));
+    let text = "jobs<name:'a'port:'0'>".repeat(10_000);
+    assert_eq!(JobsFile::parse(&text, "f").unwrap_err().iter().count(), 19_999);
 }

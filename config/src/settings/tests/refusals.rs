@@ -1,6 +1,9 @@
 //! What is wrong with a `gateway.toml`, where, and what to write instead.
 
+use std::path::Path;
+
 use super::{parse, problems};
+use crate::settings::Settings;
 
 #[test]
 fn every_problem_is_reported_at_once_with_its_place() {
@@ -144,7 +147,10 @@ fn names_and_listeners_are_one_of_a_kind() {
 #[test]
 fn too_long_a_file_is_refused() {
     assert!(problems(&"#".repeat(300_000)).contains("is longer than 256KiB"));
-    assert!(problems(&format!("a = {}", "[".repeat(100_000))).starts_with("g.toml:1:"));
+    for deep in ["[", "{a=", "a.", "[a.", "[["] {
+        assert!(problems(&format!("a = {}", deep.repeat(50_000))).starts_with("g.toml:1:"));
+        assert!(problems(&format!("{}a = 1", deep.repeat(50_000))).starts_with("g.toml:1:"));
+    }
 }
 
 #[test]
@@ -156,6 +162,10 @@ fn a_wrong_value_gives_rise_to_no_second_problem() {
     assert_eq!(count("dns.listen = \"10.0.0.1:53\"\nnames.vips = \"10.9.0.1/16\""), 1);
     assert_eq!(count("admin.listen = \"8080\"\ndns.listen = \"127.0.0.1:8400\""), 1);
     assert_eq!(count("entrypoint = [{ listen = \":1\" }, { name = \"http\", listen = \":2\" }]"), 1);
-    let later = problems("entrypoint = [1, {name = \"a\", listen = \":1\"}, {name = \"a\", listen = \":2\"}]");
-    assert!(later.contains("entrypoint[2].name: there is an entrypoint `a` already, at g.toml:1:"), "{later}");
+    let later =
+        problems("entrypoint = [1, {name = \"a\", listen = \":1\"}, {name = \"a\", listen = \":2\"}]");
+    assert!(
+        later.contains("entrypoint[2].name: there is an entrypoint `a` already, at g.toml:1:"),
+        "{later}"
+    );
 }

@@ -156,9 +156,7 @@ impl State {
     }
 
     fn commit(&mut self, txn: Txn) -> Result<Commit, KvError> {
-        if txn.then.len() > MAX_OPS {
-            return Err(KvError::Invalid(format!("{} operations in one transaction; {MAX_OPS} is the most", txn.then.len())));
-        }
+        check_form(&txn)?;
         let holds = txn.when.iter().all(|condition| match condition {
             Condition::Absent(key) => !self.entries.contains_key(key),
             Condition::At(key, at) => self.entries.get(key).is_some_and(|entry| entry.modified == *at),
@@ -244,6 +242,25 @@ impl State {
         }
         self.record(next, changes);
     }
+}
+
+/// What etcd refuses whatever the conditions say: too much of either kind, or a key put that is also written otherwise.
+fn check_form(txn: &Txn) -> Result<(), KvError> {
+    let size = txn.then.len().max(txn.when.len());
+    if size > MAX_OPS {
+        return Err(KvError::Invalid(format!("{size} operations or conditions in one transaction; {MAX_OPS} is the most")));
+    }
+    let (mut put, mut deleted) = (BTreeSet::new(), BTreeSet::new());
+    for op in &txn.then {
+        let (key, once) = match op {
+            Op::Put { key, .. } => (key, put.insert(key) && !deleted.contains(key)),
+            Op::Delete(key) => (key, { deleted.insert(key); !put.contains(key) }),
+        };
+        if !once {
+            return Err(KvError::Invalid(format!("{key} is written twice in one transaction")));
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

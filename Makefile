@@ -1,0 +1,49 @@
+# Thin targets over cargo. Each says what it installs; without root it lists the command to run instead.
+
+CARGO ?= cargo
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+.PHONY: help run test lint fmt bench build tools-build tools-test
+
+help:
+	@echo 'make run     build, start a gateway with the sample jobs, print what to try (Ctrl-C ends it)'
+	@echo 'make test    the whole suite, against real servers'
+	@echo 'make lint    rustfmt, clippy, cargo-deny where it is installed'
+	@echo 'make bench   criterion benches of the pure parts'
+
+# ---- what a first user needs -------------------------------------------------------------------------------------
+
+run: tools-build
+	@echo 'Building (the first time takes a few minutes, later ones seconds) …'
+	@$(CARGO) build --quiet -p roundhouse -p job-init
+	@exec ./target/debug/roundhouse tour
+
+test: tools-build tools-test
+	$(CARGO) build --workspace --all-targets
+	ulimit -n 20000 2>/dev/null || ulimit -n $$(ulimit -Hn); $(CARGO) test --workspace
+
+# ---- what a developer needs --------------------------------------------------------------------------------------
+
+lint: tools-build
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	@if command -v cargo-deny >/dev/null; then $(CARGO) deny check; \
+	else echo 'cargo-deny is not installed; skipped (cargo install cargo-deny)'; fi
+
+fmt:
+	$(CARGO) fmt --all
+
+build: tools-build
+	$(CARGO) build --workspace
+
+bench: tools-build
+	$(CARGO) bench -p roundhouse-benches
+
+# ---- what the machine needs --------------------------------------------------------------------------------------
+
+tools-build:
+	@deploy/install-missing protoc:protobuf-compiler \
+	  /usr/include/google/protobuf/descriptor.proto:libprotobuf-dev cc:gcc
+
+tools-test:
+	@deploy/install-missing etcd:etcd-server curl:curl unshare:util-linux ip:iproute2 dig:bind9-dnsutils perl:perl

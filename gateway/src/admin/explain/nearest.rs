@@ -1,0 +1,48 @@
+//! "Did you mean": the known names nearest to one that is unknown.
+
+use crate::table::Table;
+
+/// More would be a list, not a suggestion.
+const SHOWN: usize = 3;
+/// Names looked at: beyond that the table is too large to compare with one by one for a hint.
+const COMPARED: usize = 20_000;
+
+/// The nearest names, best first: at most a third of the letters differ (optimal string alignment distance).
+pub(super) fn nearest(name: &str, table: &Table) -> Vec<String> {
+    let zone = table.zone.as_str();
+    let prefix = table.inside_zone(name).unwrap_or(name);
+    let jobs = table.jobs().map(|job| (job.label.as_str(), prefix, format!("{}.{zone}", job.label)));
+    let domains = table.domains().map(|(domain, _)| (domain.as_str(), name, domain.clone()));
+    let mut near: Vec<(usize, String)> = jobs
+        .chain(domains)
+        .take(COMPARED)
+        .filter_map(|(known, asked, shown)| {
+            let allowed = (asked.chars().count() / 3).max(1);
+            // Lengths that differ more cannot be near, and need no table.
+            let apart = known.len().abs_diff(asked.len());
+            let distance = (apart <= allowed).then(|| distance(asked, known))?;
+            (distance <= allowed).then_some((distance, shown))
+        })
+        .collect();
+    near.sort();
+    near.into_iter().map(|(_, name)| name).take(SHOWN).collect()
+}
+
+/// Insertions, deletions, replacements and swaps of neighbours.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut before_last = vec![0; b.len() + 1];
+    let mut last: Vec<usize> = (0..=b.len()).collect();
+    for i in 1..=a.len() {
+        let mut row = vec![i; b.len() + 1];
+        for j in 1..=b.len() {
+            let replaced = last[j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            row[j] = replaced.min(last[j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                row[j] = row[j].min(before_last[j - 2] + 1);
+            }
+        }
+        before_last = std::mem::replace(&mut last, row);
+    }
+    last[b.len()]
+}

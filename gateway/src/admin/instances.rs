@@ -1,0 +1,138 @@
+//! `/v1/instances`: registration, state, deregistration.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use roundhouse_config::{JobName, Label, Port, Protocol, duration};
+use roundhouse_registry::http::registration::{RegisterBody, RegisteredBody, StateBody};
+use roundhouse_registry::write::NewInstance;
+use roundhouse_registry::{Instance, InstanceId};
+use serde_json::json;
+
+use super::extract::{Body, NoPrecondition, Segment};
+use super::jobs::{refuse_taken_jobname, unknown};
+use super::written::{answer, etag};
+use super::{Api, Problem};
+
+/// Under a second a scheduling hiccup takes an instance out; after a day a lease means nothing.
+const TTL: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(86_400);
+
+pub(super) async fn list(State(api): State<Api>) -> Response {
+    api.look(|view| {
+        let all = view.snapshot.all_instances();
+        Json(all.map(|(job, id, record)| view.instance(job, *id, record)).collect::<Vec<_>>()).into_response()
+    })
+}
+
+pub(super) async fn list_of_job(
+    State(api): State<Api>,
+    Segment(label): Segment<Label>,
+) -> Result<Response, Problem> {
+    api.look(|view| {
+        let known = view.snapshot.jobs.contains_key(&label) || view.snapshot.instances.contains_key(&label);
+        let show = || Json(view.instances_of(&label).collect::<Vec<_>>()).into_response();
+        known.then(show).ok_or_else(|| unknown(&label))
+    })
+}
+
+pub(super) async fn show(
+    State(api): State<Api>,
+    Segment(label): Segment<Label>,
+    Segment(id): Segment<InstanceId>,
+) -> Result<Response, Problem> {
+    api.look(|view| {
+        let Some(record) = view.snapshot.instance(&label, id) else {
+            let instead = format!("GET /v1/instances/{label} lists what this job has");
+            return Err(Problem::not_found(format!("instance {label}/{id}"), &instead));
+        };
+        let headers: HeaderMap = etag(record.modified).into_iter().collect();
+        Ok((headers, Json(view.instance(&label, id, record))).into_response())
+    })
+}
+
+pub(super) async fn post(
+    State(api): State<Api>,
+    Segment(label): Segment<Label>,
+    _: NoPrecondition,
+    Body(body): Body<RegisterBody>,
+) -> Result<Response, Problem> {
+    register(&api, label, InstanceId::random(), body).await
+}
+
+pub(super) async fn put(
+    State(api): State<Api>,
+    Segment(label): Segment<Label>,
+    Segment(id): Segment<InstanceId>,
+    _: NoPrecondition,
+    Body(body): Body<RegisterBody>,
+) -> Result<Response, Problem> {
+    register(&api, label, id, body).await
+}
+
+async fn register(api: &Api, label: Label, id: InstanceId, body: RegisterBody) -> Result<Response, Problem> {
+    body.instance.validate()?;
+    refuse_own_address(api, &body.instance)?;
+    if let Some(ttl) = body.ttl.filter(|ttl| !TTL.contains(ttl)) {
+        let [least, most] = [*TTL.start(), *TTL.end()].map(duration::format);
+        let detail = format!("{} is out of bounds; write \"{least}\" to \"{most}\"", duration::format(ttl));
+        return Err(Problem::invalid(detail).at("ttl"));
+    }
+    let snapshot = api.shared.store.load();
+    let implicit = body.job.unwrap_or_default();
+    if !snapshot.jobs.contains_key(&label) {
+        let jobname = implicit.jobname.clone().unwrap_or_else(|| JobName::implicit(&label));
+        refuse_taken_jobname(&snapshot, &label, &jobname)?;
+    }
+    let ports = if implicit.ports.is_empty() { ports_of(&body.instance) } else { implicit.ports };
+    let new = NewInstance { job: label, id, instance: body.instance, jobname: implicit.jobname, ports };
+    let registry = &api.shared.registry;
+    let (lease, written) = match body.ttl {
+        Some(ttl) => {
+            let (lease, written) = registry.register_leased(&new, ttl).await?;
+            (Some(lease.to_string()), written)
+        }
+        None => (None, registry.register(&new, None).await?),
+    };
+    let revision = written.revision;
+    let body = json!(RegisteredBody { id: id.to_string(), lease, ttl: body.ttl, revision });
+    Ok(answer(&api.shared.store, written, &format!("/v1/instances/{}/{id}", new.job), body).await)
+}
+
+/// A registrar that says nothing of the job's ports has one that serves what its instance does.
+fn ports_of(instance: &Instance) -> Vec<Port> {
+    let port = |(name, number): (&_, &u16)| Port { name: Clone::clone(name), port: *number, protocol: Protocol::Tcp };
+    instance.ports.iter().map(port).collect()
+}
+
+/// 409: the address is held, by the gateway itself.
+fn refuse_own_address(api: &Api, instance: &Instance) -> Result<(), Problem> {
+    match instance.socket_addrs().find_map(|address| api.shared.own.holds(address)) {
+        Some(reason) => Err(Problem::new(StatusCode::CONFLICT, reason).at("address")),
+        None => Ok(()),
+    }
+}
+
+pub(super) async fn set_state(
+    State(api): State<Api>,
+    Segment(label): Segment<Label>,
+    Segment(id): Segment<InstanceId>,
+    _: NoPrecondition,
+    Body(StateBody { state }): Body<StateBody>,
+) -> Result<Response, Problem> {
+    let written = api.shared.registry.set_state(&label, id, state).await?;
+    Ok(answer(&api.shared.store, written, "", json!({ "id": id, "job": label, "state": state })).await)
+}
+
+pub(super) async fn delete(
+    State(api): State<Api>,
+    Segment(label): Segment<Label>,
+    Segment(id): Segment<InstanceId>,
+    _: NoPrecondition,
+) -> Result<Response, Problem> {
+    let written = api.shared.registry.deregister(&label, id).await?;
+    Ok(answer(&api.shared.store, written, "", json!({ "id": id, "job": label })).await)
+}

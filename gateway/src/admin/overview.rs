@@ -1,0 +1,115 @@
+//! What there is: gateways, quarantine, the snapshot as a whole, and this gateway's own state.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use roundhouse_config::{DomainName, Label};
+use roundhouse_registry::{Domain, Gateway, Instance, InstanceId, Job, Quarantined, Revision, Versioned};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::Api;
+use crate::run::shared::Phase;
+use crate::worker::Totals;
+
+#[derive(Serialize)]
+struct GatewayView<'a> {
+    id: &'a str,
+    #[serde(flatten)]
+    record: &'a Versioned<Gateway>,
+}
+
+#[derive(Serialize)]
+struct QuarantinedView<'a> {
+    key: &'a str,
+    #[serde(flatten)]
+    entry: &'a Quarantined,
+}
+
+pub(super) async fn gateways(State(api): State<Api>) -> Json<Value> {
+    let snapshot = api.shared.store.load();
+    let gateways = snapshot.gateways.iter().map(|(id, record)| GatewayView { id, record });
+    Json(json!(gateways.collect::<Vec<_>>()))
+}
+
+pub(super) async fn quarantine(State(api): State<Api>) -> Json<Value> {
+    let snapshot = api.shared.store.load();
+    let keys = snapshot.quarantine.iter().map(|(key, entry)| QuarantinedView { key, entry });
+    Json(json!(keys.collect::<Vec<_>>()))
+}
+
+/// The records as they are in the registry: what a watch from `revision` builds on.
+#[derive(Serialize)]
+struct SnapshotView<'a> {
+    revision: Revision,
+    origin: &'a str,
+    jobs: BTreeMap<&'a Label, &'a Versioned<Job>>,
+    instances: BTreeMap<&'a Label, BTreeMap<&'a InstanceId, &'a Versioned<Instance>>>,
+    domains: BTreeMap<&'a DomainName, &'a Versioned<Domain>>,
+    vips: BTreeMap<&'a Label, u32>,
+    gateways: BTreeMap<&'a str, &'a Versioned<Gateway>>,
+}
+
+pub(super) async fn snapshot(State(api): State<Api>) -> Response {
+    let snapshot = api.shared.store.load();
+    Json(SnapshotView {
+        revision: snapshot.revision,
+        origin: &snapshot.origin,
+        jobs: snapshot.jobs.iter().map(|(label, job)| (label, &**job)).collect(),
+        instances: snapshot
+            .instances
+            .iter()
+            .map(|(job, instances)| (job, instances.iter().map(|(id, record)| (id, &**record)).collect()))
+            .collect(),
+        domains: snapshot.domains.iter().map(|(host, domain)| (host, &**domain)).collect(),
+        vips: snapshot.vips.iter().map(|(label, offset)| (label, *offset)).collect(),
+        gateways: snapshot.gateways.iter().map(|(id, gateway)| (&**id, &**gateway)).collect(),
+    })
+    .into_response()
+}
+
+pub(super) async fn status(State(api): State<Api>) -> Json<Value> {
+    let shared = &api.shared;
+    let snapshot = shared.store.load();
+    let settings = &shared.settings;
+    let entrypoints = settings.entrypoints.iter().map(|entrypoint| {
+        let protocol = entrypoint.protocol.to_string();
+        json!({ "name": entrypoint.name, "listen": entrypoint.listen, "protocol": protocol })
+    });
+    let draining = *shared.phase.borrow() == Phase::Draining;
+    Json(json!({
+        "id": shared.id,
+        "version": env!("CARGO_PKG_VERSION"),
+        "phase": if draining { "draining" } else { "serving" },
+        "uptime_seconds": shared.started.elapsed().as_secs_f64(),
+        "revision": snapshot.revision,
+        "registry": {
+            "name": shared.registry.kv().name(),
+            "stale_seconds": shared.stale_seconds(),
+            "lost": shared.store.contact().lost,
+        },
+        "totals": Totals::sum(shared.counters.iter().map(|counters| &**counters)),
+        "not_caught": **shared.not_caught.load(),
+        "jobs": snapshot.jobs.len(),
+        "instances": snapshot.all_instances().count(),
+        "domains": snapshot.domains.len(),
+        "quarantined": snapshot.quarantine.len(),
+        "listeners": {
+            "admin": settings.admin.listen,
+            "dns": settings.dns.listen,
+            "entrypoints": entrypoints.collect::<Vec<_>>(),
+            "vips": settings.names.vips,
+            "zone": settings.names.zone,
+        },
+    }))
+}
+
+/// The process answers. Whether it serves is in `/v1/status`.
+pub(super) async fn healthz() -> impl IntoResponse {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    (headers, "ok\n")
+}

@@ -1,0 +1,187 @@
+//! The one place that maps errors to HTTP: RFC 9457 problem documents, each with a sentence that says what to do.
+
+use std::fmt::Display;
+
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use roundhouse_registry::history::Gone;
+use roundhouse_registry::record::{MAX_VALUE, ValueError};
+use roundhouse_registry::{KvError, WriteError};
+use serde::Serialize;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    pub status: StatusCode,
+    pub detail: String,
+    /// The field of the body, the parameter or the header that is wrong.
+    pub path: Option<String>,
+}
+
+/// RFC 9457, 3.1. `about:blank`: the status says what kind of problem it is (4.2.1).
+#[derive(Serialize)]
+struct Document<'a> {
+    r#type: &'static str,
+    title: &'static str,
+    status: u16,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<&'a str>,
+}
+
+impl Problem {
+    pub fn new(status: StatusCode, detail: impl Into<String>) -> Problem {
+        Problem { status, detail: detail.into(), path: None }
+    }
+
+    #[must_use]
+    pub fn at(mut self, path: impl Into<String>) -> Problem {
+        self.path = Some(path.into());
+        self
+    }
+
+    pub fn bad_request(detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::BAD_REQUEST, detail)
+    }
+
+    pub fn invalid(detail: impl Display) -> Problem {
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail.to_string())
+    }
+
+    pub fn not_found(what: impl Display, instead: &str) -> Problem {
+        Problem::new(StatusCode::NOT_FOUND, format!("there is no {what}; {instead}"))
+    }
+
+    pub(super) fn too_large() -> Problem {
+        let detail = format!("the body is too long; a record has at most {MAX_VALUE} bytes");
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
+    }
+
+    pub(super) fn unknown_path(path: &str, known: &[&str]) -> Problem {
+        let path: String = path.chars().take(128).collect();
+        let detail = format!("there is nothing at {path}; known paths are {}", known.join(", "));
+        Problem::new(StatusCode::NOT_FOUND, detail)
+    }
+
+    pub(super) fn wrong_method(method: &Method, path: &str) -> Problem {
+        let detail = format!("{path} does not take {method}; the Allow header has the methods it takes");
+        Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail)
+    }
+}
+
+impl From<WriteError> for Problem {
+    fn from(error: WriteError) -> Problem {
+        let status = match error {
+            WriteError::Kv(error) => return error.into(),
+            WriteError::Invalid(error) => return error.into(),
+            WriteError::NotFound(what) => {
+                return Problem::not_found(what, "GET /v1/jobs, /v1/instances and /v1/domains list what there is");
+            }
+            WriteError::Precondition { .. } => StatusCode::PRECONDITION_FAILED,
+            WriteError::LabelTaken { .. }
+            | WriteError::JobNameTaken { .. }
+            | WriteError::AddressTaken { .. }
+            | WriteError::InUse { .. } => StatusCode::CONFLICT,
+            WriteError::NoVip { .. } => StatusCode::INSUFFICIENT_STORAGE,
+            WriteError::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        Problem::new(status, error.to_string())
+    }
+}
+
+impl From<KvError> for Problem {
+    fn from(error: KvError) -> Problem {
+        match error {
+            KvError::Unavailable { .. } => Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                format!("{error}; the write may or may not have been taken: read the record, then repeat it"),
+            ),
+            KvError::Compacted(_) => {
+                Problem::new(StatusCode::GONE, format!("{error}; GET /v1/snapshot, then watch from its revision"))
+            }
+            KvError::NoLease(_) => Problem::new(StatusCode::NOT_FOUND, format!("{error}; register again")),
+            KvError::Invalid(_) => Problem::invalid(error),
+        }
+    }
+}
+
+impl From<ValueError> for Problem {
+    fn from(error: ValueError) -> Problem {
+        match error {
+            ValueError::TooLarge(_) => Problem::too_large(),
+            ValueError::Field { ref path, .. } => Problem::invalid(&error).at(path.clone()),
+            ValueError::Schema(_) => Problem::invalid(error).at("schema"),
+            ValueError::TooDeep | ValueError::Json(_) => Problem::invalid(error),
+        }
+    }
+}
+
+impl From<Gone> for Problem {
+    fn from(gone: Gone) -> Problem {
+        Problem::new(StatusCode::GONE, gone.to_string()).at("from")
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let document = Document {
+            r#type: "about:blank",
+            title: self.status.canonical_reason().unwrap_or("Error"),
+            status: self.status.as_u16(),
+            detail: &self.detail,
+            path: self.path.as_deref(),
+        };
+        // Strings and numbers always have a JSON form.
+        let body = serde_json::to_vec(&document).unwrap_or_default();
+        let mut response = (self.status, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use roundhouse_registry::{LeaseId, Revision};
+
+    use super::*;
+
+    fn status(error: impl Into<Problem>) -> u16 {
+        let problem = error.into();
+        assert!(!problem.detail.is_empty());
+        problem.status.as_u16()
+    }
+
+    #[test]
+    fn every_error_has_its_status() {
+        let label: roundhouse_config::Label = "app2".parse().unwrap();
+        let wanted: roundhouse_config::JobName = "job.app2".parse().unwrap();
+        let unavailable = KvError::Unavailable { store: "etcd".into(), reason: "no leader".into() };
+        assert_eq!(status(WriteError::Kv(unavailable)), 503);
+        assert_eq!(status(KvError::NoLease(LeaseId(7))), 404);
+        assert_eq!(status(KvError::Compacted(Revision(7))), 410);
+        assert_eq!(status(KvError::Invalid("key".into())), 422);
+        assert_eq!(status(WriteError::Invalid(ValueError::TooDeep)), 422);
+        assert_eq!(status(ValueError::TooLarge(1 << 20)), 413);
+        assert_eq!(status(WriteError::NotFound("job `x`".into())), 404);
+        assert_eq!(status(WriteError::Precondition { key: "jobs/x".into(), found: None }), 412);
+        let (owner, taken) = (wanted.clone(), wanted.clone());
+        assert_eq!(status(WriteError::LabelTaken { label: label.clone(), owner, wanted: taken }), 409);
+        assert_eq!(status(WriteError::JobNameTaken { label: label.clone(), wanted }), 409);
+        assert_eq!(status(WriteError::AddressTaken { address: "a".into(), holder: "b".into() }), 409);
+        assert_eq!(status(WriteError::InUse { label, instances: 2 }), 409);
+        assert_eq!(status(WriteError::NoVip { used: 2, size: 4 }), 507);
+        assert_eq!(status(WriteError::Busy("jobs/x".into())), 503);
+    }
+
+    #[test]
+    fn a_field_is_named_and_a_retry_is_announced() {
+        let problem = Problem::from(ValueError::field("ports.main", "port 0"));
+        assert_eq!(problem.path.as_deref(), Some("ports.main"));
+        let response = Problem::from(WriteError::Busy("x".into())).into_response();
+        assert_eq!(response.headers()[header::RETRY_AFTER], "1");
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+    }
+}

@@ -1,0 +1,115 @@
+//! *bind*: a listening socket for each VIP:port. Needs no privilege, works on loopback prefixes as they are.
+//!
+//! One socket each, not one a worker: with 10,000 jobs the descriptors count. A socket is lent to one worker, chosen by
+//! turns, which hands accepted connections round.
+//!
+//! An app of this host that listens on `0.0.0.0` of the same port is in the way (EADDRINUSE): that job port is reported
+//! with the holder and the cure, the others go on, and it is tried again.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+
+use rustix::process::{Resource, getrlimit};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::{Catch, JobPort, NotCaught};
+use crate::holder;
+use crate::worker::{Lender, ListenerId, Site};
+
+/// Pending connections; the kernel caps it at net.core.somaxconn.
+const BACKLOG: i32 = 1024;
+/// Descriptors kept for everything that is not a VIP listener: connections above all.
+const RESERVE: u64 = 1024;
+
+struct Open {
+    wanted: JobPort,
+    listener: ListenerId,
+}
+
+pub struct Bind {
+    lender: Lender,
+    open: BTreeMap<SocketAddr, Open>,
+    budget: usize,
+}
+
+impl Bind {
+    pub fn new(lender: Lender) -> Bind {
+        let soft = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+        let budget = usize::try_from(soft.saturating_sub(RESERVE).max(16)).unwrap_or(usize::MAX);
+        tracing::info!(nofile = soft, vip_listeners = budget, "descriptor budget");
+        Bind { lender, open: BTreeMap::new(), budget }
+    }
+
+    fn open(&mut self, address: SocketAddr, wanted: &JobPort) -> Result<(), String> {
+        if self.open.len() >= self.budget {
+            return Err(format!(
+                "{} VIP listeners are open, all that this process's descriptor limit allows; raise it (ulimit -n, \
+                 LimitNOFILE=)",
+                self.open.len()
+            ));
+        }
+        let socket = listen(address).map_err(|error| explain(address, &error))?;
+        let listener = self.lender.lend_to_one(socket, Site::Vip(address));
+        self.open.insert(address, Open { wanted: wanted.clone(), listener });
+        Ok(())
+    }
+}
+
+impl Catch for Bind {
+    fn reconcile(&mut self, wanted: &BTreeMap<SocketAddr, JobPort>) -> Vec<NotCaught> {
+        let lender = &self.lender;
+        self.open.retain(|address, open| {
+            let keep = wanted.get(address) == Some(&open.wanted);
+            if !keep {
+                lender.take_back(open.listener);
+            }
+            keep
+        });
+        let missing: Vec<_> = wanted.iter().filter(|(address, _)| !self.open.contains_key(address)).collect();
+        let mut failed = Vec::new();
+        for (address, job_port) in missing {
+            if let Err(reason) = self.open(*address, job_port) {
+                let JobPort { job, port } = job_port.clone();
+                failed.push(NotCaught { job, port, address: *address, reason });
+            }
+        }
+        failed
+    }
+
+    fn stop(&mut self) {
+        self.reconcile(&BTreeMap::new());
+    }
+}
+
+fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // A restart must not wait for TIME_WAIT; a listener of somebody else is still noticed.
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+fn explain(address: SocketAddr, error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => match holder::of_tcp(address) {
+            Some((held, holder)) => format!(
+                "{holder} listens on {held}, which takes {address} too; let that app listen on its own address (for \
+                 example 127.0.0.1:{port}) instead of all, or move one of them to another port",
+                port = address.port()
+            ),
+            None => format!("{address} is in use, and its holder is gone again; it is tried again"),
+        },
+        io::ErrorKind::PermissionDenied => format!(
+            "port {} needs CAP_NET_BIND_SERVICE; grant it, or lower net.ipv4.ip_unprivileged_port_start",
+            address.port()
+        ),
+        io::ErrorKind::AddrNotAvailable => format!(
+            "{} is no address of this machine; make the VIP prefix local: ip route add local <prefix> dev lo",
+            address.ip()
+        ),
+        _ => format!("cannot listen on {address}: {error}"),
+    }
+}

@@ -1,0 +1,188 @@
+//! The records of a node.
+
+use std::collections::HashSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use hickory_proto::ProtoError;
+use hickory_proto::op::Query;
+use hickory_proto::rr::rdata::{A, AAAA, NS, SOA, SRV, TXT};
+use hickory_proto::rr::{Name, RData, Record, RecordType};
+use roundhouse_config::Label;
+use roundhouse_registry::InstanceId;
+
+use super::names::Node;
+use crate::table::{Endpoint, JobEntry, Table};
+
+/// Seconds for which "there is none" may be kept: a job that appears is reachable this soon.
+const MAX_NEGATIVE: u32 = 5;
+
+/// Of a port at its VIP. There is only one target, so any number does; not 0, which says "never" beside others.
+const VIP_WEIGHT: u16 = 100;
+
+/// Bytes of the smallest record: a pointer to its name, type, class, TTL, length, an IPv4 address.
+const SMALLEST: usize = 16;
+
+/// Where answers come from, and how much room one has.
+pub(super) struct Zone<'a> {
+    pub table: &'a Table,
+    /// Seconds.
+    pub ttl: u32,
+    /// Bytes of the whole answer.
+    pub room: u16,
+}
+
+#[derive(Default)]
+pub(super) struct Records {
+    pub answers: Vec<Record>,
+    pub authorities: Vec<Record>,
+    pub additionals: Vec<Record>,
+}
+
+impl Zone<'_> {
+    /// What the node has of the type; the SOA when it has none. `turn` rotates among equals.
+    pub(super) fn records(&self, node: &Node, question: &Query, turn: u16) -> Result<Records, ProtoError> {
+        // RFC 8482: who asks for anything gets the first set there is, not everything.
+        const ANY: [RecordType; 5] =
+            [RecordType::A, RecordType::AAAA, RecordType::SRV, RecordType::TXT, RecordType::SOA];
+        let asked = question.query_type;
+        let types = if asked == RecordType::ANY { &ANY[..] } else { std::slice::from_ref(&asked) };
+        for of in types {
+            let records = self.set(node, *of, &question.name, turn)?;
+            if !records.answers.is_empty() {
+                return Ok(records);
+            }
+        }
+        self.nothing()
+    }
+
+    /// With the SOA, whose TTL is how long a resolver may remember it (RFC 2308, 5).
+    pub(super) fn nothing(&self) -> Result<Records, ProtoError> {
+        let soa = Record::from_rdata(self.name()?, self.negative_ttl(), self.soa()?);
+        Ok(Records { authorities: vec![soa], ..Records::default() })
+    }
+
+    fn set(&self, node: &Node, of: RecordType, owner: &Name, turn: u16) -> Result<Records, ProtoError> {
+        let one = |data| Ok(Records { answers: vec![self.record(owner, data)], ..Records::default() });
+        match (node, of) {
+            (Node::Apex, RecordType::SOA) => one(self.soa()?),
+            (Node::Apex, RecordType::NS) => one(RData::NS(NS(self.below(&["ns"])?))),
+            (Node::Revision, RecordType::TXT) => {
+                let text = TXT::new(vec![self.table.revision.to_string()]);
+                // Whoever asks wants to know it now.
+                let record = Record::from_rdata(owner.clone(), 0, RData::TXT(text));
+                Ok(Records { answers: vec![record], ..Records::default() })
+            }
+            (Node::Service { job, port }, RecordType::SRV) => self.service(job, *port, owner),
+            (Node::Instances(job), RecordType::SRV) => self.instance_services(job, owner, turn),
+            (Node::Instances(job), RecordType::A | RecordType::AAAA) => {
+                Ok(self.addresses(rotated(addresses(job, of), turn).into_iter().take(self.most()), owner))
+            }
+            (Node::Job(job), RecordType::A | RecordType::AAAA) => {
+                Ok(self.addresses(job.vip.into_iter().filter(|vip| record_type(*vip) == of), owner))
+            }
+            (Node::Instance(address), RecordType::A | RecordType::AAAA) => {
+                Ok(self.addresses(Some(*address).into_iter().filter(|ip| record_type(*ip) == of), owner))
+            }
+            _ => Ok(Records::default()),
+        }
+    }
+
+    fn addresses(&self, addresses: impl Iterator<Item = IpAddr>, owner: &Name) -> Records {
+        let answers = addresses.map(|address| self.record(owner, address_data(address))).collect();
+        Records { answers, ..Records::default() }
+    }
+
+    /// None before the job has a VIP: the target would have no address, and that would be remembered for longer.
+    fn service(&self, job: &JobEntry, port: u16, owner: &Name) -> Result<Records, ProtoError> {
+        let Some(vip) = job.vip else { return Ok(Records::default()) };
+        let target = self.below(&[job.label.as_str()])?;
+        let additional = self.record(&target, address_data(vip));
+        let answer = self.record(owner, RData::SRV(SRV::new(0, VIP_WEIGHT, port, target)));
+        Ok(Records { answers: vec![answer], additionals: vec![additional], ..Records::default() })
+    }
+
+    fn instance_services(&self, job: &JobEntry, owner: &Name, turn: u16) -> Result<Records, ProtoError> {
+        let mut records = Records::default();
+        let mut named = HashSet::new();
+        for endpoint in rotated(working(job), turn).into_iter().take(self.most()) {
+            let target = self.instance_name(&job.label, endpoint.id)?;
+            if named.insert(endpoint.id) {
+                records.additionals.push(self.record(&target, address_data(endpoint.address.ip())));
+            }
+            let weight = u16::try_from(endpoint.weight).unwrap_or(u16::MAX);
+            let service = SRV::new(0, weight, endpoint.address.port(), target);
+            records.answers.push(self.record(owner, RData::SRV(service)));
+        }
+        Ok(records)
+    }
+
+    /// Records beyond which none has room, and one more: then the answer is seen to be cut.
+    fn most(&self) -> usize {
+        usize::from(self.room) / SMALLEST + 1
+    }
+
+    fn record(&self, owner: &Name, data: RData) -> Record {
+        Record::from_rdata(owner.clone(), self.ttl, data)
+    }
+
+    fn soa(&self) -> Result<RData, ProtoError> {
+        // Serials are compared in a circle (RFC 1982), so the low bits of a revision are one.
+        let serial = (self.table.revision.0 & u64::from(u32::MAX)) as u32;
+        let (server, person) = (self.below(&["ns"])?, self.below(&["hostmaster"])?);
+        Ok(RData::SOA(SOA::new(server, person, serial, 60, 10, 3600, self.negative_ttl())))
+    }
+
+    fn negative_ttl(&self) -> u32 {
+        self.ttl.min(MAX_NEGATIVE)
+    }
+
+    fn instance_name(&self, label: &Label, id: InstanceId) -> Result<Name, ProtoError> {
+        self.below(&[&id.to_string(), label.as_str(), "instances"])
+    }
+
+    fn name(&self) -> Result<Name, ProtoError> {
+        self.below(&[])
+    }
+
+    fn below(&self, labels: &[&str]) -> Result<Name, ProtoError> {
+        let labels = labels.iter().copied().chain(self.table.zone.as_str().split('.'));
+        Name::from_labels(labels.map(str::as_bytes))
+    }
+}
+
+fn address_data(address: IpAddr) -> RData {
+    match address {
+        IpAddr::V4(address) => RData::A(A(address)),
+        IpAddr::V6(address) => RData::AAAA(AAAA(address)),
+    }
+}
+
+fn record_type(address: IpAddr) -> RecordType {
+    if address.is_ipv4() { RecordType::A } else { RecordType::AAAA }
+}
+
+/// Each address once: an instance has one endpoint for each of its ports.
+fn addresses(job: &JobEntry, of: RecordType) -> Vec<IpAddr> {
+    let mut seen = HashSet::new();
+    let addresses = working(job).into_iter().map(|endpoint| endpoint.address.ip());
+    addresses.filter(|address| record_type(*address) == of && seen.insert(*address)).collect()
+}
+
+fn working(job: &JobEntry) -> Vec<Arc<Endpoint>> {
+    let mut working = Vec::new();
+    for port in &job.ports {
+        let set = port.endpoints();
+        working.extend(set.endpoints.iter().filter(|endpoint| endpoint.takes_work()).cloned());
+    }
+    working
+}
+
+/// Clients take the first, so everybody comes first in turn; `turn` is the query's id, which is as good as random.
+fn rotated<T>(mut items: Vec<T>, turn: u16) -> Vec<T> {
+    if !items.is_empty() {
+        let first = usize::from(turn) % items.len();
+        items.rotate_left(first);
+    }
+    items
+}

@@ -1,0 +1,4 @@
+mod bytes;
+mod message;
+mod names;
+mod serving;

@@ -1,0 +1,55 @@
+//! One client connection over hyper: requests in turn, until it ends, the gateway drains, or the client is too slow.
+
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::rc::Rc;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioTimer;
+use tokio::net::TcpStream;
+
+use super::exchange::exchange;
+use super::tap::Tap;
+use super::{Scope, reply};
+use crate::run::Phase;
+use crate::worker::Context;
+
+/// A head with more fields than this is an attack or a loop.
+const MAX_FIELDS: usize = 100;
+
+pub async fn serve(context: &Rc<Context>, stream: TcpStream, peer: SocketAddr, scope: Scope) {
+    let tap = Tap::new(stream);
+    let limits = context.limits();
+    let service = service_fn(|request| {
+        tap.request_complete();
+        let (context, scope) = (context.clone(), scope.clone());
+        async move { Ok::<_, std::convert::Infallible>(exchange(&context, peer, &scope, request).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header_timeout)
+        .max_buf_size(usize::try_from(limits.head.0).unwrap_or(usize::MAX).max(8 << 10))
+        .max_headers(MAX_FIELDS)
+        .half_close(true)
+        .serve_connection(tap.clone(), service);
+    let mut connection = pin!(connection);
+    let mut phase = context.phase();
+    let mut draining = pin!(phase.wait_for(|phase| *phase == Phase::Draining));
+    let mut told = false;
+    let ended = loop {
+        tokio::select! {
+            ended = connection.as_mut() => break ended,
+            _ = draining.as_mut(), if !told => {
+                told = true;
+                connection.as_mut().graceful_shutdown();
+            }
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%peer, %error, "connection ended");
+        if tap.pending() > 0 {
+            tap.last_words(&reply::unfinished_head(&error, tap.pending(), limits.header_timeout));
+        }
+    }
+}

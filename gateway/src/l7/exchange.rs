@@ -1,0 +1,74 @@
+//! One request and its answer.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use hyper::body::Incoming;
+use hyper::header::HOST;
+use hyper::http::HeaderValue;
+use hyper::{Method, Request, Response};
+
+use super::body::Download;
+use super::forward::{ForwardError, forward};
+use super::reply::{Reason, reply};
+use super::route::{Refused, route};
+use super::{Scope, headers};
+use crate::worker::Context;
+
+pub(super) async fn exchange(
+    context: &Rc<Context>,
+    peer: SocketAddr,
+    scope: &Scope,
+    request: Request<Incoming>,
+) -> Response<Download> {
+    context.counters().requests.fetch_add(1, Relaxed);
+    let (mut parts, body) = request.into_parts();
+    let table = context.table().clone();
+    let revision = table.revision;
+
+    let routed = match (&parts.method, scope) {
+        (&Method::CONNECT, _) => Err(Refused {
+            reason: Reason::BadRequest,
+            sentence: "CONNECT is not served; dial the job's own name and port".into(),
+        }),
+        (_, Scope::Port(job, port)) => Ok((job.clone(), port.clone())),
+        (_, Scope::ByHost) => route(&table, context.index, &parts.uri, &parts.headers),
+    };
+    drop(table);
+    let (job, port) = match routed {
+        Ok(routed) => routed,
+        Err(Refused { reason, sentence }) => {
+            context.counters().no_route.fetch_add(1, Relaxed);
+            return reply(reason, revision, &sentence);
+        }
+    };
+
+    if let Some(authority) = parts.uri.authority()
+        && let Ok(host) = HeaderValue::from_str(authority.as_str())
+    {
+        parts.headers.insert(HOST, host);
+    }
+    headers::end_hop(&mut parts.headers);
+    headers::forwarded(&mut parts.headers, peer);
+
+    match forward(context, &job, &port, parts, body).await {
+        Ok(response) => response,
+        Err(ForwardError::NoBackend(error)) => {
+            context.counters().no_backend.fetch_add(1, Relaxed);
+            tracing::warn!(job = %job.label, port = %port.name(), %peer, %error, "no backend");
+            let sentence = format!("job `{}` is known and cannot be reached: {error}", job.label);
+            reply(Reason::NoBackend, revision, &sentence)
+        }
+        Err(ForwardError::BadGateway { address, error }) => {
+            tracing::warn!(job = %job.label, %address, %error, "bad gateway");
+            let sentence = format!("job `{}` at {address} gave no answer: {error}", job.label);
+            reply(Reason::BadGateway, revision, &sentence)
+        }
+        Err(ForwardError::Silent { address }) => {
+            tracing::warn!(job = %job.label, %address, "no answer in time");
+            let sentence = format!("job `{}` at {address} took the request and did not answer", job.label);
+            reply(Reason::Timeout, revision, &sentence)
+        }
+    }
+}

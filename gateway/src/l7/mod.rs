@@ -1,0 +1,34 @@
+//! HTTP/1.1: one exchange, access -> route -> pick -> forward -> record.
+//!
+//! ```text
+//! connection (hyper) ─► exchange ─► route: Host and path, or the VIP ─► forward: pool or dial, retry ─► body
+//! ```
+//!
+//! hyper reads and writes the wire in this version; [`connection`] and [`pool`] are the seam behind which our own codec
+//! comes. The rest does not know who parsed the head.
+
+mod body;
+mod connection;
+mod exchange;
+mod forward;
+mod headers;
+mod pool;
+mod reply;
+mod route;
+mod tap;
+
+use std::sync::Arc;
+
+use crate::table::{JobEntry, PortEntry};
+
+pub use self::connection::serve;
+pub use self::pool::Pool;
+
+/// What chooses the job.
+#[derive(Clone)]
+pub enum Scope {
+    /// The Host header and the path.
+    ByHost,
+    /// The address that was dialled; the Host passes through.
+    Port(Arc<JobEntry>, Arc<PortEntry>),
+}

@@ -1,0 +1,186 @@
+//! The control plane: the one writer of the table.
+//!
+//! A new snapshot, a verdict or a refused connect comes in; the table (or one job's endpoint set) is rebuilt and
+//! swapped, then the catch, the checks and the VIP allocator are told. Nothing here waits for the network.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use roundhouse_config::Label;
+use roundhouse_registry::probe::Verdict;
+use roundhouse_registry::{Snapshot, delta};
+use tokio::sync::mpsc;
+
+use super::vips::Allocator;
+use super::{Phase, Shared};
+use crate::catch::{Catch, JobPort, NotCaught};
+use crate::health::{Changed, Checker};
+use crate::table::{Endpoint, Facts, Table, vip_address};
+
+/// What could not be caught is tried again: the app in the way may have gone.
+const RETRY: Duration = Duration::from_secs(2);
+
+pub(super) struct Control<C> {
+    shared: Arc<Shared>,
+    facts: Facts,
+    /// What the table was built from.
+    snapshot: Arc<Snapshot>,
+    catch: C,
+    checker: Checker,
+    verdicts: mpsc::UnboundedReceiver<Changed>,
+    failures: mpsc::UnboundedReceiver<Arc<Endpoint>>,
+    allocator: Allocator,
+}
+
+impl<C: Catch> Control<C> {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        facts: Facts,
+        catch: C,
+        failures: mpsc::UnboundedReceiver<Arc<Endpoint>>,
+    ) -> Control<C> {
+        let (events, verdicts) = mpsc::unbounded_channel();
+        let allocator = Allocator::new(shared.clone());
+        let snapshot = Arc::default();
+        Control { shared, facts, snapshot, catch, checker: Checker::new(events), verdicts, failures, allocator }
+    }
+
+    /// The first table: its instances are believed until their first probe, a restart must not black out everybody.
+    pub(super) fn first(&mut self, snapshot: &Arc<Snapshot>) {
+        self.take(snapshot.clone());
+        self.facts.newcomer = Verdict::Unknown;
+    }
+
+    pub(super) async fn run(mut self) {
+        let mut changes = self.shared.store.changes();
+        let mut phase = self.shared.phase.clone();
+        let mut retry = tokio::time::interval(RETRY);
+        loop {
+            tokio::select! {
+                changed = changes.changed() => match changed {
+                    Ok(()) => {
+                        changes.mark_unchanged();
+                        self.take(self.shared.store.load());
+                    }
+                    Err(_) => break,
+                },
+                Some(changed) = self.verdicts.recv() => self.judge(changed),
+                Some(endpoint) = self.failures.recv() => self.judge(Changed {
+                    endpoint,
+                    verdict: Verdict::Unhealthy,
+                    reason: "refused a connection".into(),
+                }),
+                _ = retry.tick() => {
+                    if !self.shared.not_caught.load().is_empty() {
+                        self.catch();
+                    }
+                    self.allocator.allocate(&self.snapshot);
+                }
+                _ = phase.wait_for(|phase| *phase == Phase::Draining) => break,
+            }
+        }
+        self.catch.stop();
+    }
+
+    fn take(&mut self, snapshot: Arc<Snapshot>) {
+        let old = std::mem::replace(&mut self.snapshot, snapshot);
+        let table = self.shared.table.load_full();
+        let Some(delta) = delta::delta(&old, &self.snapshot) else {
+            self.shared.table.store(Arc::new(table.at(self.snapshot.revision)));
+            return;
+        };
+        let table = if delta.names {
+            Table::build(&self.facts, &self.snapshot, &table, &mut random_start)
+        } else {
+            table.at(self.snapshot.revision)
+        };
+        for label in &delta.instances {
+            table.refresh_job(&self.facts, &self.snapshot, label, &mut random_start);
+        }
+        let table = Arc::new(table);
+        self.shared.table.store(table.clone());
+        if delta.names {
+            self.checker.reconcile(&table);
+            self.catch();
+        }
+        for label in &delta.instances {
+            self.checker.reconcile_job(&table, label);
+        }
+        self.allocator.allocate(&self.snapshot);
+    }
+
+    /// A verdict changed: the job's turn order is made anew.
+    fn judge(&mut self, first: Changed) {
+        let mut labels: BTreeSet<Label> = BTreeSet::new();
+        let more = std::iter::from_fn(|| self.verdicts.try_recv().ok());
+        for Changed { endpoint, verdict, reason } in std::iter::once(first).chain(more) {
+            let (job, address) = (&endpoint.job, endpoint.address);
+            tracing::info!(%job, instance = %endpoint.id, %address, ?verdict, %reason, "health");
+            labels.insert(job.clone());
+        }
+        let table = self.shared.table.load_full();
+        for label in labels {
+            table.refresh_job(&self.facts, &self.snapshot, &label, &mut random_start);
+        }
+    }
+
+    fn catch(&mut self) {
+        let table = self.shared.table.load_full();
+        let mut not_caught = self.outside_prefix(&table);
+        not_caught.extend(self.catch.reconcile(&wanted(&table)));
+        let before = self.shared.not_caught.load_full();
+        for problem in not_caught.iter().filter(|problem| !before.contains(problem)) {
+            let NotCaught { job, port, address, reason } = problem;
+            tracing::error!(%job, %port, %address, %reason, "job port not reachable at its VIP");
+        }
+        for mended in before.iter().filter(|problem| !not_caught.iter().any(|now| now.address == problem.address)) {
+            tracing::info!(job = %mended.job, port = %mended.port, address = %mended.address, "job port reachable");
+        }
+        if *before != not_caught {
+            self.shared.not_caught.store(Arc::new(not_caught));
+        }
+    }
+
+    /// Jobs whose offset another gateway's larger prefix allows and ours does not.
+    fn outside_prefix(&self, table: &Table) -> Vec<NotCaught> {
+        let mut outside = Vec::new();
+        for (label, offset) in &self.snapshot.vips {
+            let Some(job) = table.job(label.as_str()) else { continue };
+            if vip_address(table.vips, *offset).is_some() {
+                continue;
+            }
+            for port in &job.ports {
+                outside.push(NotCaught {
+                    job: label.clone(),
+                    port: port.name().clone(),
+                    address: SocketAddr::new(table.vips.network(), port.port.port),
+                    reason: format!(
+                        "its VIP offset {offset} lies outside this gateway's names.vips {}; choose a prefix as large \
+                         as the other gateways'",
+                        table.vips
+                    ),
+                });
+            }
+        }
+        outside
+    }
+}
+
+/// Every VIP:port that this version can catch.
+fn wanted(table: &Table) -> BTreeMap<SocketAddr, JobPort> {
+    let mut wanted = BTreeMap::new();
+    for job in table.jobs() {
+        let Some(vip) = job.vip else { continue };
+        for port in job.ports.iter().filter(|port| port.port.protocol != roundhouse_config::Protocol::Udp) {
+            let job_port = JobPort { job: job.label.clone(), port: port.name().clone() };
+            wanted.insert(SocketAddr::new(vip, port.port.port), job_port);
+        }
+    }
+    wanted
+}
+
+fn random_start() -> usize {
+    rand::random_range(0..1 << 20)
+}

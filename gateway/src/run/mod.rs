@@ -1,0 +1,215 @@
+//! `roundhouse run`: the parts put together, in the order in which each needs the one before.
+//!
+//! ```text
+//! data directory (locked) ─► ports (probed) ─► registry ─► first snapshot ─► workers, catch, health ─► DNS, admin
+//! SIGTERM ─► phase Draining: DNS and admin stop, listeners close, exchanges finish until the deadline
+//! ```
+//!
+//! The control plane is one thread with a current-thread runtime; DNS has a thread of its own, so that a large table
+//! does not delay an answer.
+
+mod announce;
+mod control;
+mod datadir;
+mod ports;
+pub(crate) mod shared;
+mod vips;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, anyhow};
+use arc_swap::ArcSwap;
+use roundhouse_config::{RegistryUrl, Settings};
+use roundhouse_registry::probe::Verdict;
+use roundhouse_registry::{Follower, Kv, Registry};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+
+use self::control::Control;
+use self::datadir::DataDir;
+use self::ports::Ports;
+pub use self::shared::{Phase, Shared};
+use crate::catch::Bind;
+use crate::table::{Facts, Own, Table};
+use crate::worker::{Counters, Plane, Site, Workers};
+use crate::{admin, dns};
+
+/// A start without a registry ends within this time, its URL in the error.
+const FIRST_LISTING: Duration = Duration::from_secs(4);
+
+/// Runs until SIGTERM or SIGINT, and until what was open then is done.
+pub fn run(settings: Settings, config: Option<PathBuf>) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(serve(settings, config))
+}
+
+async fn serve(settings: Settings, config: Option<PathBuf>) -> anyhow::Result<()> {
+    match &config {
+        Some(path) => tracing::info!(config = %path.display(), "starting"),
+        None => tracing::info!("starting with defaults; no --config given"),
+    }
+    let data_dir = DataDir::lock(&settings.data_dir)?;
+    let workers = worker_count(&settings);
+    let ports = Ports::open(&settings, workers)?;
+    let kv = open_registry(&settings, &data_dir).await?;
+    let follower = tokio::time::timeout(FIRST_LISTING, Follower::start(kv.clone()))
+        .await
+        .map_err(|_| anyhow!("no answer within {FIRST_LISTING:?}"))
+        .and_then(|started| started.map_err(anyhow::Error::from))
+        .with_context(|| no_registry(&settings))?;
+    let store = follower.store();
+
+    let own = Own::new(settings.names.vips, ports.listeners());
+    let facts = Facts {
+        zone: settings.names.zone.clone(),
+        vips: settings.names.vips,
+        own: own.clone(),
+        workers,
+        newcomer: Verdict::Healthy,
+    };
+    let (phase, phases) = watch::channel(Phase::Serving);
+    let (failures, failed) = mpsc::unbounded_channel();
+    let table = Arc::new(ArcSwap::from_pointee(Table::empty(&facts)));
+    let counters: Vec<Arc<Counters>> = (0..workers).map(|_| Arc::default()).collect();
+    let plane = Plane {
+        table: table.clone(),
+        limits: Arc::new(settings.limits.clone()),
+        counters: counters.clone(),
+        phase: phases.clone(),
+        failures,
+    };
+    let data_plane = Workers::start(&plane).context("cannot start the workers")?;
+    drop(plane);
+
+    let shared = Arc::new(Shared {
+        id: gateway_id(&data_dir),
+        settings,
+        table,
+        store,
+        registry: Registry::new(kv),
+        own,
+        not_caught: ArcSwap::default(),
+        counters,
+        started: Instant::now(),
+        phase: phases,
+    });
+    let bind = Bind::new(data_plane.lender());
+    let mut control = Control::new(shared.clone(), facts, bind, failed);
+    control.first(&shared.store.load());
+
+    let follow = tokio::spawn(follower.run());
+    let announce = tokio::spawn(announce::run(shared.clone()));
+    let (listening, dns_server) = ports.lend(&data_plane.lender(), Site::Entrypoint);
+    let dns_thread = serve_dns(dns_server, &shared)?;
+    let admin = tokio::spawn(admin::serve(tokio::net::TcpListener::from_std(listening.admin)?, shared.clone()));
+    let controlling = tokio::spawn(control.run());
+    report_ready(&shared);
+
+    let name = stop_signal().await?;
+    tracing::info!(signal = name, deadline = ?shared.settings.limits.drain, "draining");
+    phase.send_replace(Phase::Draining);
+    let _ = announce.await;
+    let _ = controlling.await;
+    let _ = admin.await;
+    let drained = tokio::task::spawn_blocking(move || {
+        data_plane.join();
+        let _ = dns_thread.join();
+    });
+    tokio::select! {
+        _ = drained => tracing::info!("drained"),
+        name = stop_signal() => tracing::warn!(signal = name?, "second signal; closing what is open"),
+    }
+    follow.abort();
+    // The embedded store closes with its last handle; the lock on the data directory goes after it.
+    drop(shared);
+    let _ = follow.await;
+    drop(data_dir);
+    Ok(())
+}
+
+fn worker_count(settings: &Settings) -> usize {
+    match settings.workers {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        count => count,
+    }
+}
+
+async fn open_registry(settings: &Settings, data_dir: &DataDir) -> anyhow::Result<Arc<dyn Kv>> {
+    match &settings.registry.url {
+        RegistryUrl::Embedded => {
+            let file = data_dir.path().join("registry.redb");
+            if !file.exists() {
+                tracing::info!(file = %file.display(), "a new, empty registry");
+            }
+            let store = roundhouse_registry::kv::embedded::Embedded::open(&file)?;
+            Ok(Arc::new(store))
+        }
+        RegistryUrl::Etcd { endpoints } => {
+            let prefix = &settings.registry.prefix;
+            let etcd = roundhouse_registry::kv::etcd::Etcd::connect(endpoints, prefix)
+                .await
+                .with_context(|| no_registry(settings))?;
+            Ok(Arc::new(etcd))
+        }
+        url @ RegistryUrl::Http { .. } => Err(anyhow!("registry.url = \"{url}\" is for job-init and lvs-sync; a gateway reads embedded or etcd://")),
+    }
+}
+
+fn no_registry(settings: &Settings) -> String {
+    format!(
+        "no registry at {} and no snapshot to serve from; start it, or correct registry.url",
+        settings.registry.url
+    )
+}
+
+/// Kept in the data directory, so that a restarted gateway is the same one.
+fn gateway_id(data_dir: &DataDir) -> String {
+    let file = data_dir.path().join("gateway-id");
+    if let Ok(id) = std::fs::read_to_string(&file)
+        && let Ok(id) = id.trim().parse::<uuid::Uuid>()
+    {
+        return id.to_string();
+    }
+    let id = uuid::Uuid::new_v4().to_string();
+    if let Err(error) = std::fs::write(&file, format!("{id}\n")) {
+        tracing::warn!(file = %file.display(), %error, "gateway id not kept");
+    }
+    id
+}
+
+fn serve_dns(server: dns::Server, shared: &Arc<Shared>) -> anyhow::Result<std::thread::JoinHandle<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let table = shared.table.clone();
+    let phase = shared.phase.clone();
+    let ttl = u32::try_from(shared.settings.dns.ttl.as_secs()).unwrap_or(u32::MAX);
+    let thread = std::thread::Builder::new().name("dns".into()).spawn(move || {
+        runtime.block_on(server.run(table, ttl, phase));
+    })?;
+    Ok(thread)
+}
+
+fn report_ready(shared: &Shared) {
+    let settings = &shared.settings;
+    tracing::info!(
+        admin = %settings.admin.listen,
+        dns = %settings.dns.listen,
+        vips = %settings.names.vips,
+        zone = %settings.names.zone,
+        registry = %settings.registry.url,
+        revision = %shared.store.load().revision,
+        workers = shared.counters.len(),
+        "ready"
+    );
+}
+
+async fn stop_signal() -> anyhow::Result<&'static str> {
+    let mut term = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(tokio::select! {
+        _ = term.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    })
+}
+

@@ -1,0 +1,81 @@
+//! Gives every job a VIP. Gateways race here on purpose: the registry's transaction lets one win, and all agree.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use ipnet::IpNet;
+use roundhouse_registry::{Snapshot, WriteError};
+
+use super::Shared;
+
+/// IPv6 prefixes are larger than any number of jobs; offsets are 32 bits.
+const MOST: u32 = 1 << 24;
+/// A registry that refused is asked again by the control plane's tick; this keeps one failing job from holding it up.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(super) struct Allocator {
+    shared: Arc<Shared>,
+    running: Arc<AtomicBool>,
+}
+
+impl Allocator {
+    pub(super) fn new(shared: Arc<Shared>) -> Allocator {
+        Allocator { shared, running: Arc::default() }
+    }
+
+    /// Starts allocating for the jobs without a VIP, unless that is going on already.
+    pub(super) fn allocate(&self, snapshot: &Snapshot) {
+        let without: Vec<_> = snapshot
+            .jobs
+            .iter()
+            .filter(|(label, _)| !snapshot.vips.contains_key(*label))
+            .map(|(label, job)| (label.clone(), job.value.vip))
+            .collect();
+        if without.is_empty() || self.running.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let size = smallest_prefix(snapshot, self.shared.settings.names.vips);
+        let (shared, running) = (self.shared.clone(), self.running.clone());
+        tokio::spawn(async move {
+            for (label, wish) in without {
+                let allocate = shared.registry.allocate_vip(&label, wish, size, now());
+                match tokio::time::timeout(PATIENCE, allocate).await {
+                    Ok(Ok(offset)) => tracing::info!(job = %label, offset, "VIP allocated"),
+                    Ok(Err(WriteError::NotFound(_))) => {}
+                    Ok(Err(error)) => tracing::warn!(job = %label, %error, "no VIP"),
+                    Err(_) => tracing::warn!(job = %label, "no VIP: the registry is slow"),
+                }
+            }
+            running.store(false, Ordering::Release);
+        });
+    }
+}
+
+/// Addresses in the smallest prefix that any live gateway announced, ours included.
+fn smallest_prefix(snapshot: &Snapshot, own: IpNet) -> u32 {
+    let announced = snapshot.gateways.values().map(|gateway| gateway.value.vips);
+    announced.chain([own]).map(addresses).min().unwrap_or(0)
+}
+
+fn addresses(prefix: IpNet) -> u32 {
+    let bits = u32::from(prefix.max_prefix_len() - prefix.prefix_len());
+    1u32.checked_shl(bits).map_or(MOST, |size| size.min(MOST))
+}
+
+/// Seconds since the epoch: freed offsets are compared across gateways and restarts.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_has_two_to_the_rest_of_its_bits() {
+        let size = |prefix: &str| addresses(prefix.parse().unwrap());
+        assert_eq!((size("127.99.0.0/16"), size("10.0.0.0/30")), (65_536, 4));
+        assert_eq!((size("fd00::/112"), size("fd00::/64"), size("10.0.0.0/8")), (65_536, MOST, MOST));
+    }
+}

@@ -1,0 +1,196 @@
+//! Accepting, and nothing that could stop it.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, JoinSet};
+
+use super::{Command, Context, ListenerId, Site};
+use crate::run::Phase;
+use crate::{l4, l7};
+
+/// Without descriptors accepting again at once would only spin.
+const BACKOFF: Duration = Duration::from_millis(50);
+
+/// A listener of the control plane's, and the task that accepts from it.
+struct Lent {
+    task: JoinHandle<()>,
+    listener: Rc<TcpListener>,
+    site: Site,
+}
+
+struct Door {
+    context: Rc<Context>,
+    peers: Vec<mpsc::UnboundedSender<Command>>,
+    next: Cell<usize>,
+    arrivals: mpsc::UnboundedSender<(TcpStream, SocketAddr, Site)>,
+}
+
+/// Until the phase is Draining and the last connection is done, or the drain deadline is over.
+pub(super) async fn run(
+    context: Rc<Context>,
+    peers: Vec<mpsc::UnboundedSender<Command>>,
+    mut inbox: mpsc::UnboundedReceiver<Command>,
+) {
+    let (arrivals, mut arrived) = mpsc::unbounded_channel();
+    let door = Rc::new(Door { context: context.clone(), peers, next: Cell::new(context.index), arrivals });
+    let mut listeners: HashMap<ListenerId, Vec<Lent>> = HashMap::new();
+    let mut connections = JoinSet::new();
+    let mut phase = context.phase();
+    loop {
+        tokio::select! {
+            command = inbox.recv() => match command {
+                Some(Command::Listen { id, listener, site }) => match TcpListener::from_std(listener) {
+                    Ok(listener) => {
+                        let listener = Rc::new(listener);
+                        let task = tokio::task::spawn_local(door.clone().accept(listener.clone(), site));
+                        listeners.entry(id).or_default().push(Lent { task, listener, site });
+                    }
+                    Err(error) => tracing::error!(%error, "listener lost: the runtime did not take it"),
+                },
+                Some(Command::Close(id)) => {
+                    for lent in listeners.remove(&id).into_iter().flatten() {
+                        door.close(lent).await;
+                    }
+                }
+                Some(Command::Serve { stream, peer, site }) => door.adopt(stream, peer, site),
+                None => break,
+            },
+            Some((stream, peer, site)) = arrived.recv() => {
+                connections.spawn_local(serve(context.clone(), stream, peer, site));
+            }
+            Some(_) = connections.join_next(), if !connections.is_empty() => {}
+            _ = phase.wait_for(|phase| *phase == Phase::Draining) => break,
+        }
+    }
+    for lent in listeners.into_values().flatten() {
+        door.close(lent).await;
+    }
+    // Connections handed over just before; new ones cannot come any more.
+    inbox.close();
+    while let Ok(command) = inbox.try_recv() {
+        if let Command::Serve { stream, peer, site } = command {
+            door.adopt(stream, peer, site);
+        }
+    }
+    while let Ok((stream, peer, site)) = arrived.try_recv() {
+        connections.spawn_local(serve(context.clone(), stream, peer, site));
+    }
+    let finished = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(context.limits().drain, finished).await.is_err() {
+        tracing::warn!(worker = context.index, open = connections.len(), "drain deadline over; closing what is open");
+    }
+}
+
+impl Door {
+    async fn accept(self: Rc<Self>, listener: Rc<TcpListener>, site: Site) {
+        loop {
+            match listener.accept().await {
+                Ok((stream, peer)) => self.place(stream, peer, site),
+                Err(error) => {
+                    self.context.counters().accept_errors.fetch_add(1, Relaxed);
+                    // A client that hung up while it waited is no reason to wait.
+                    if error.kind() != std::io::ErrorKind::ConnectionAborted {
+                        tracing::warn!(%error, "accept failed");
+                        tokio::time::sleep(BACKOFF).await;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Before a listener closes: what the kernel has accepted for it would be reset with it (and
+    /// net.ipv4.tcp_migrate_req is 0 by default).
+    async fn close(&self, lent: Lent) {
+        lent.task.abort();
+        let rest = poll_fn(|cx| {
+            let mut rest = Vec::new();
+            while let Poll::Ready(Ok(accepted)) = lent.listener.poll_accept(cx) {
+                rest.push(accepted);
+            }
+            Poll::Ready(rest)
+        });
+        for (stream, peer) in rest.await {
+            self.keep(stream, peer, lent.site);
+        }
+    }
+
+    /// Entrypoints have a socket on every worker, and the kernel has chosen. A VIP has one socket in all, so its
+    /// connections are handed round.
+    fn place(&self, stream: TcpStream, peer: SocketAddr, site: Site) {
+        let turn = self.next.get();
+        self.next.set(turn.wrapping_add(1));
+        let worker = turn % self.peers.len();
+        if site == Site::Entrypoint || worker == self.context.index {
+            return self.keep(stream, peer, site);
+        }
+        let Ok(stream) = stream.into_std() else { return };
+        if let Err(mpsc::error::SendError(Command::Serve { stream, peer, site })) =
+            self.peers[worker].send(Command::Serve { stream, peer, site })
+        {
+            self.adopt(stream, peer, site);
+        }
+    }
+
+    fn adopt(&self, stream: std::net::TcpStream, peer: SocketAddr, site: Site) {
+        match TcpStream::from_std(stream) {
+            Ok(stream) => self.keep(stream, peer, site),
+            Err(error) => tracing::warn!(%error, "connection lost: the runtime did not take it"),
+        }
+    }
+
+    fn keep(&self, stream: TcpStream, peer: SocketAddr, site: Site) {
+        let counters = self.context.counters();
+        if counters.open.load(Relaxed) >= u64::from(self.context.limits().connections) {
+            // Refusing early and visibly beats serving everybody badly.
+            counters.refused.fetch_add(1, Relaxed);
+            let _ = stream.set_zero_linger();
+            return;
+        }
+        counters.accepted.fetch_add(1, Relaxed);
+        counters.open.fetch_add(1, Relaxed);
+        // The worker's own loop holds the other end for as long as it runs.
+        let _ = self.arrivals.send((stream, peer, site));
+    }
+}
+
+async fn serve(context: Rc<Context>, stream: TcpStream, peer: SocketAddr, site: Site) {
+    // A proxy's small writes are whole messages.
+    let _ = stream.set_nodelay(true);
+    let _open = Open(&context);
+    match site {
+        Site::Entrypoint => l7::serve(&context, stream, peer, l7::Scope::ByHost).await,
+        Site::Vip(address) => {
+            let port = {
+                let table = context.table();
+                let job = table.by_vip(address.ip()).cloned();
+                job.and_then(|job| job.port_number(address.port()).cloned().map(|port| (job, port)))
+            };
+            match port {
+                // The job went while the client connected.
+                None => drop(stream),
+                Some((job, port)) if port.port.protocol.is_http() => {
+                    l7::serve(&context, stream, peer, l7::Scope::Port(job, port)).await;
+                }
+                Some((job, port)) => l4::serve(&context, stream, peer, &job, &port).await,
+            }
+        }
+    }
+}
+
+/// Counts a connection as open for as long as it is.
+struct Open<'a>(&'a Context);
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.counters().open.fetch_sub(1, Relaxed);
+    }
+}
