@@ -27,7 +27,7 @@ test: tools-build tools-test
 lint: tools-build
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
-	@if command -v cargo-deny >/dev/null; then $(CARGO) deny check; \
+	@if command -v cargo-deny >/dev/null; then $(CARGO) deny check bans licenses sources; \
 	else echo 'cargo-deny is not installed; skipped (cargo install cargo-deny)'; fi
 
 fmt:

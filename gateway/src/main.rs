@@ -1,2 +1,7 @@
-//! x
-fn main() {}
+//! `roundhouse`: the gateway and the operator's commands; see [`roundhouse::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    roundhouse::cli::main()
+}

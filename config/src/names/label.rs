@@ -8,8 +8,8 @@ use crate::text::{name_traits, quoted};
 /// RFC 1035 section 2.3.4.
 const MAX_LABEL: usize = 63;
 
-/// Words that stand where a label could: `instances` in API paths, `revision` in DNS.
-const RESERVED: [&str; 2] = ["instances", "revision"];
+/// Names of the zone's own in DNS: `<job>.instances`, `revision` and the name server.
+const RESERVED: [&str; 3] = ["instances", "revision", "ns"];
 
 /// The short name a job is dialled by, such as `app2`: one DNS label, in lower case.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

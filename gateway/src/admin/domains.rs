@@ -27,10 +27,16 @@ pub(super) async fn list(State(api): State<Api>) -> Json<Value> {
     Json(json!(domains.collect::<Vec<_>>()))
 }
 
-pub(super) async fn show(State(api): State<Api>, Segment(host): Segment<DomainName>) -> Result<Response, Problem> {
+pub(super) async fn show(
+    State(api): State<Api>,
+    Segment(host): Segment<DomainName>,
+) -> Result<Response, Problem> {
     let snapshot = api.shared.store.load();
     let Some(record) = snapshot.domains.get(&host) else {
-        return Err(Problem::not_found(format!("domain `{host}`"), "GET /v1/domains lists them, PUT makes one"));
+        return Err(Problem::not_found(
+            format!("domain `{host}`"),
+            "GET /v1/domains lists them, PUT makes one",
+        ));
     };
     let headers: HeaderMap = etag(record.modified).into_iter().collect();
     Ok((headers, Json(DomainView { host: &host, record })).into_response())
@@ -45,7 +51,10 @@ pub(super) async fn put(
     domain.validate()?;
     let table = api.shared.table.load();
     if table.inside_zone(host.as_str()).is_some() {
-        let message = format!("names under `{}` are the jobs' own, so this one is never asked for; choose another", table.zone);
+        let message = format!(
+            "names under `{}` are the jobs' own, so this one is never asked for; choose another",
+            table.zone
+        );
         return Err(ValueError::field("host", message).into());
     }
     let written = api.shared.registry.put_domain(&host, &domain, expect).await?;

@@ -46,7 +46,8 @@ impl<S: Send + Sync, T: Named<Err: Display>> FromRequestParts<S> for Segment<T> 
         let segments = RawPathParams::from_request_parts(parts, state)
             .await
             .map_err(|error| Problem::bad_request(format!("{error}; write the path in UTF-8, %-encoded")))?;
-        let text = segments.iter().find(|(name, _)| *name == T::NAME).map(|(_, text)| text).unwrap_or_default();
+        let text =
+            segments.iter().find(|(name, _)| *name == T::NAME).map(|(_, text)| text).unwrap_or_default();
         text.parse().map(Segment).map_err(|error: T::Err| Problem::invalid(error).at(T::NAME))
     }
 }
@@ -58,10 +59,11 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Body<T>, Problem> {
-        let body = Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => Problem::too_large(),
-            _ => Problem::bad_request(format!("{rejection}; send the whole body")),
-        })?;
+        let body =
+            Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
+                StatusCode::PAYLOAD_TOO_LARGE => Problem::too_large(),
+                _ => Problem::bad_request(format!("{rejection}; send the whole body")),
+            })?;
         decode(&body).map(Body).map_err(|error| undecoded(&body, error))
     }
 }
@@ -93,18 +95,21 @@ fn expectation(headers: &HeaderMap) -> Result<Expect, Problem> {
         (None, None) => Ok(Expect::Any),
         (None, Some("*")) => Ok(Expect::Absent),
         (None, Some(_)) => {
-            let detail = "If-None-Match on a write is `*` (create only); write that, or If-Match with the ETag";
+            let detail =
+                "If-None-Match on a write is `*` (create only); write that, or If-Match with the ETag";
             Err(Problem::bad_request(detail).at("If-None-Match"))
         }
         (Some(tag), None) => match revision(tag) {
             Some(revision) => Ok(Expect::At(revision)),
             None => {
-                let detail = "If-Match is one ETag as a GET answered it, the quoted revision: If-Match: \"17\"";
+                let detail =
+                    "If-Match is one ETag as a GET answered it, the quoted revision: If-Match: \"17\"";
                 Err(Problem::bad_request(detail).at("If-Match"))
             }
         },
         (Some(_), Some(_)) => {
-            Err(Problem::bad_request("If-Match and If-None-Match exclude each other; write one").at("If-Match"))
+            Err(Problem::bad_request("If-Match and If-None-Match exclude each other; write one")
+                .at("If-Match"))
         }
     }
 }
@@ -139,9 +144,9 @@ mod tests {
     use super::*;
 
     fn expect(pairs: &[(&'static str, &'static str)]) -> Result<Expect, u16> {
-        let headers = pairs.iter().map(|(name, value)| {
-            (header::HeaderName::from_static(name), HeaderValue::from_static(value))
-        });
+        let headers = pairs
+            .iter()
+            .map(|(name, value)| (header::HeaderName::from_static(name), HeaderValue::from_static(value)));
         expectation(&headers.collect()).map_err(|problem| problem.status.as_u16())
     }
 

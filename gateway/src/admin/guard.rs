@@ -64,7 +64,8 @@ fn is_loopback(host: &str) -> bool {
         _ => host,
     };
     if let Some(address) = name.strip_prefix('[') {
-        let address = address.strip_suffix(']').and_then(|address| address.parse::<std::net::Ipv6Addr>().ok());
+        let address =
+            address.strip_suffix(']').and_then(|address| address.parse::<std::net::Ipv6Addr>().ok());
         return address.is_some_and(|address| IpAddr::from(address).to_canonical().is_loopback());
     }
     name.eq_ignore_ascii_case("localhost")
@@ -75,19 +76,30 @@ fn is_loopback(host: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn refused(method: Method, uri: &str, pairs: &[(HeaderName, &'static str)]) -> bool {
-        let headers = pairs.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value))).collect();
-        refusal(&method, &uri.parse().unwrap(), &headers).is_some()
+    fn refused(method: &Method, uri: &str, pairs: &[(HeaderName, &'static str)]) -> bool {
+        let headers =
+            pairs.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value))).collect();
+        refusal(method, &uri.parse().unwrap(), &headers).is_some()
     }
 
     #[test]
     fn loopback_names_only() {
-        for ours in ["127.0.0.1", "127.0.0.1:8400", "127.9.9.9:1", "[::1]:8400", "[::1]", "localhost", "LOCALHOST:1"] {
+        for ours in
+            ["127.0.0.1", "127.0.0.1:8400", "127.9.9.9:1", "[::1]:8400", "[::1]", "localhost", "LOCALHOST:1"]
+        {
             assert!(is_loopback(ours), "{ours}");
         }
         for foreign in [
-            "", "evil.example", "127.0.0.1.evil.example", "localhost.evil.example:80", "10.0.0.1:8400", "[::2]:1",
-            "127.0.0.1:80@evil.example", "::1", "0.0.0.0", "2130706433",
+            "",
+            "evil.example",
+            "127.0.0.1.evil.example",
+            "localhost.evil.example:80",
+            "10.0.0.1:8400",
+            "[::2]:1",
+            "127.0.0.1:80@evil.example",
+            "::1",
+            "0.0.0.0",
+            "2130706433",
         ] {
             assert!(!is_loopback(foreign), "{foreign}");
         }
@@ -96,19 +108,22 @@ mod tests {
     #[test]
     fn a_foreign_host_never_passes() {
         let ours = (header::HOST, "127.0.0.1:8400");
-        assert!(refused(Method::GET, "/v1/jobs", &[(header::HOST, "evil.example")]));
-        assert!(refused(Method::GET, "/v1/jobs", &[]));
-        assert!(refused(Method::GET, "http://evil.example/v1/jobs", std::slice::from_ref(&ours)));
-        assert!(!refused(Method::GET, "/v1/jobs", &[ours]));
+        assert!(refused(&Method::GET, "/v1/jobs", &[(header::HOST, "evil.example")]));
+        assert!(refused(&Method::GET, "/v1/jobs", &[]));
+        assert!(refused(&Method::GET, "http://evil.example/v1/jobs", std::slice::from_ref(&ours)));
+        assert!(!refused(&Method::GET, "/v1/jobs", &[ours]));
     }
 
     #[test]
     fn a_foreign_origin_may_not_write() {
         let with = |method, origin| {
-            refused(method, "/v1/jobs/a", &[(header::HOST, "localhost:8400"), (header::ORIGIN, origin)])
+            refused(&method, "/v1/jobs/a", &[(header::HOST, "localhost:8400"), (header::ORIGIN, origin)])
         };
         for origin in ["https://evil.example", "null", "http://localhost.evil.example"] {
-            assert!(with(Method::PUT, origin) && with(Method::POST, origin) && with(Method::DELETE, origin), "{origin}");
+            assert!(
+                with(Method::PUT, origin) && with(Method::POST, origin) && with(Method::DELETE, origin),
+                "{origin}"
+            );
             assert!(!with(Method::GET, origin), "reading is kept in by the browser itself");
         }
         assert!(!with(Method::PUT, "http://localhost:8400"));

@@ -104,7 +104,11 @@ async fn register(api: &Api, label: Label, id: InstanceId, body: RegisterBody) -
 
 /// A registrar that says nothing of the job's ports has one that serves what its instance does.
 fn ports_of(instance: &Instance) -> Vec<Port> {
-    let port = |(name, number): (&_, &u16)| Port { name: Clone::clone(name), port: *number, protocol: Protocol::Tcp };
+    let port = |(name, number): (&_, &u16)| Port {
+        name: Clone::clone(name),
+        port: *number,
+        protocol: Protocol::Tcp,
+    };
     instance.ports.iter().map(port).collect()
 }
 

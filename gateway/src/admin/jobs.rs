@@ -19,11 +19,14 @@ use super::{Api, Problem};
 pub(super) async fn list(State(api): State<Api>) -> Json<Value> {
     api.look(|view| {
         let jobs = view.snapshot.jobs.iter();
-        Json(jobs.map(|(label, record)| view.job_summary(label, record).into()).collect())
+        Json(jobs.map(|(label, record)| view.job_summary(label, record)).collect())
     })
 }
 
-pub(super) async fn show(State(api): State<Api>, Segment(label): Segment<Label>) -> Result<Response, Problem> {
+pub(super) async fn show(
+    State(api): State<Api>,
+    Segment(label): Segment<Label>,
+) -> Result<Response, Problem> {
     api.look(|view| {
         let record = view.snapshot.jobs.get(&label).ok_or_else(|| unknown(&label))?;
         let headers: HeaderMap = etag(record.modified).into_iter().collect();
@@ -60,7 +63,7 @@ pub(super) async fn delete(
 /// VIP's address, and the record's own field, the wish, is `vip_wish`.
 pub fn job_record(mut fields: Map<String, Value>) -> Result<Job, ValueError> {
     let wish = fields.remove("vip_wish");
-    if fields.get("vip").is_some_and(|vip| vip.is_string()) || wish.is_some() {
+    if fields.get("vip").is_some_and(Value::is_string) || wish.is_some() {
         fields.insert("vip".into(), wish.unwrap_or_default());
     }
     // What a person writes is explicit, whatever it was copied from.
@@ -100,7 +103,7 @@ impl Api {
 mod tests {
     use super::*;
 
-    fn fields(value: Value) -> Map<String, Value> {
+    fn fields(value: &Value) -> Map<String, Value> {
         value.as_object().cloned().unwrap()
     }
 
@@ -108,11 +111,11 @@ mod tests {
     fn an_answer_can_be_put_back() {
         let shown = json!({"jobname": "job.a", "label": "a", "vip": "127.99.0.1", "vip_wish": 7, "vip_offset": 7,
             "implicit": true, "revision": 3, "instances": [], "not_caught": []});
-        let job = job_record(fields(shown)).unwrap();
+        let job = job_record(fields(&shown)).unwrap();
         assert_eq!((job.vip, job.implicit), (Some(7), false));
-        let job = job_record(fields(json!({"jobname": "job.a", "vip": null, "vip_wish": null}))).unwrap();
+        let job = job_record(fields(&json!({"jobname": "job.a", "vip": null, "vip_wish": null}))).unwrap();
         assert_eq!(job.vip, None);
-        assert_eq!(job_record(fields(json!({"jobname": "job.a", "vip": 9}))).unwrap().vip, Some(9));
-        assert!(job_record(fields(json!({"jobname": "job.a", "vip": true}))).is_err());
+        assert_eq!(job_record(fields(&json!({"jobname": "job.a", "vip": 9}))).unwrap().vip, Some(9));
+        assert!(job_record(fields(&json!({"jobname": "job.a", "vip": true}))).is_err());
     }
 }

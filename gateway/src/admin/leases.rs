@@ -1,8 +1,8 @@
 //! `/v1/leases`: a registrar's heartbeat, and its end.
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::Json;
 use roundhouse_registry::LeaseId;
 use serde_json::{Value, json};
 
@@ -18,7 +18,10 @@ pub(super) async fn keep_alive(
 }
 
 /// Ends the lease and what was registered under it. One that is gone already is no error.
-pub(super) async fn revoke(State(api): State<Api>, Segment(lease): Segment<LeaseId>) -> Result<StatusCode, Problem> {
+pub(super) async fn revoke(
+    State(api): State<Api>,
+    Segment(lease): Segment<LeaseId>,
+) -> Result<StatusCode, Problem> {
     api.shared.registry.revoke(lease).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -82,7 +82,10 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/jobs/{label}", get(jobs::show).put(jobs::put).delete(jobs::delete))
         .route("/v1/instances", get(instances::list))
         .route("/v1/instances/{label}", get(instances::list_of_job).post(instances::post))
-        .route("/v1/instances/{label}/{id}", get(instances::show).put(instances::put).delete(instances::delete))
+        .route(
+            "/v1/instances/{label}/{id}",
+            get(instances::show).put(instances::put).delete(instances::delete),
+        )
         .route("/v1/instances/{label}/{id}/state", post(instances::set_state))
         .route("/v1/leases/{id}", axum::routing::delete(leases::revoke))
         .route("/v1/leases/{id}/keepalive", post(leases::keep_alive))

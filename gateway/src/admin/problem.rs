@@ -74,7 +74,10 @@ impl From<WriteError> for Problem {
             WriteError::Kv(error) => return error.into(),
             WriteError::Invalid(error) => return error.into(),
             WriteError::NotFound(what) => {
-                return Problem::not_found(what, "GET /v1/jobs, /v1/instances and /v1/domains list what there is");
+                return Problem::not_found(
+                    what,
+                    "GET /v1/jobs, /v1/instances and /v1/domains list what there is",
+                );
             }
             WriteError::Precondition { .. } => StatusCode::PRECONDITION_FAILED,
             WriteError::LabelTaken { .. }
@@ -95,9 +98,10 @@ impl From<KvError> for Problem {
                 StatusCode::SERVICE_UNAVAILABLE,
                 format!("{error}; the write may or may not have been taken: read the record, then repeat it"),
             ),
-            KvError::Compacted(_) => {
-                Problem::new(StatusCode::GONE, format!("{error}; GET /v1/snapshot, then watch from its revision"))
-            }
+            KvError::Compacted(_) => Problem::new(
+                StatusCode::GONE,
+                format!("{error}; GET /v1/snapshot, then watch from its revision"),
+            ),
             KvError::NoLease(_) => Problem::new(StatusCode::NOT_FOUND, format!("{error}; register again")),
             KvError::Invalid(_) => Problem::invalid(error),
         }

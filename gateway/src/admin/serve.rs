@@ -49,7 +49,11 @@ pub async fn serve(listener: TcpListener, shared: Arc<Shared>) {
     while connections.join_next().await.is_some() {}
 }
 
-async fn connection(stream: TcpStream, service: TowerToHyperService<Router>, mut phase: watch::Receiver<Phase>) {
+async fn connection(
+    stream: TcpStream,
+    service: TowerToHyperService<Router>,
+    mut phase: watch::Receiver<Phase>,
+) {
     // Answers are small and waited for.
     let _ = stream.set_nodelay(true);
     let mut connection = pin!(

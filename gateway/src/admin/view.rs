@@ -59,7 +59,7 @@ impl<'a> View<'a> {
 
     pub(super) fn job_summary(&self, label: &Label, record: &Versioned<Job>) -> Map<String, Value> {
         let mut fields = self.job(label, record);
-        let instances = self.snapshot.instances.get(label).map_or(0, |instances| instances.len());
+        let instances = self.snapshot.instances.get(label).into_iter().flatten().count();
         let ready = self.snapshot.instances.get(label).into_iter().flatten().filter(|(id, _)| {
             let mut endpoints = self.endpoints(label, **id).peekable();
             endpoints.peek().is_some() && endpoints.all(|endpoint| endpoint.takes_work())
@@ -79,9 +79,9 @@ impl<'a> View<'a> {
 
     pub(super) fn instances_of(&self, label: &Label) -> impl Iterator<Item = InstanceView<'a>> {
         let of_job = self.snapshot.instances.get_key_value(label);
-        of_job.into_iter().flat_map(|(job, instances)| {
-            instances.iter().map(|(id, record)| self.instance(job, *id, record))
-        })
+        of_job
+            .into_iter()
+            .flat_map(|(job, instances)| instances.iter().map(|(id, record)| self.instance(job, *id, record)))
     }
 
     pub(super) fn instance(
@@ -99,7 +99,10 @@ impl<'a> View<'a> {
             health: endpoints.iter().map(|endpoint| (endpoint.port.clone(), health(endpoint))).collect(),
             open: endpoints.iter().map(|endpoint| endpoint.live.open.load(Relaxed)).sum(),
             served: endpoints.iter().map(|endpoint| endpoint.live.served.load(Relaxed)).sum(),
-            connect_failures: endpoints.iter().map(|endpoint| endpoint.live.connect_failures.load(Relaxed)).sum(),
+            connect_failures: endpoints
+                .iter()
+                .map(|endpoint| endpoint.live.connect_failures.load(Relaxed))
+                .sum(),
             refused: endpoints.iter().find_map(|endpoint| endpoint.refused.clone()),
         }
     }

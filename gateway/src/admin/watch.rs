@@ -81,7 +81,8 @@ pub(super) async fn watch(
 fn last_event_id(headers: &HeaderMap) -> Result<Option<Revision>, Problem> {
     let Some(id) = headers.get("last-event-id").filter(|id| !id.is_empty()) else { return Ok(None) };
     let revision = id.to_str().ok().and_then(|id| id.parse().ok());
-    let wrong = || Problem::bad_request("Last-Event-ID is no id of this stream; leave it out").at("Last-Event-ID");
+    let wrong =
+        || Problem::bad_request("Last-Event-ID is no id of this stream; leave it out").at("Last-Event-ID");
     revision.map(|revision| Some(Revision(revision))).ok_or_else(wrong)
 }
 
@@ -126,7 +127,8 @@ impl Watcher {
 fn events(batches: &[Arc<Batch>], after: Revision) -> VecDeque<Event> {
     let wanted = |change: &&Change| revision(change) > after && Key::parse(change.key()) != Ok(Key::Reserved);
     let changes: Vec<&Change> = batches.iter().flat_map(|batch| &batch.changes).filter(wanted).collect();
-    let last_of_commit = |i: usize| changes.get(i + 1).is_none_or(|next| revision(next) != revision(changes[i]));
+    let last_of_commit =
+        |i: usize| changes.get(i + 1).is_none_or(|next| revision(next) != revision(changes[i]));
     changes.iter().enumerate().map(|(i, change)| event(change, last_of_commit(i))).collect()
 }
 
@@ -148,6 +150,7 @@ fn event(change: &Change, last_of_commit: bool) -> Event {
     let data = Data { key: change.key(), revision: revision(change), value };
     // JSON has its line breaks escaped, so the data is one line. It always has a JSON form.
     let data = serde_json::to_string(&data).unwrap_or_default();
-    let event = if last_of_commit { Event::default().id(revision(change).to_string()) } else { Event::default() };
+    let event =
+        if last_of_commit { Event::default().id(revision(change).to_string()) } else { Event::default() };
     event.event(name).data(data)
 }

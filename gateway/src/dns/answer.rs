@@ -52,8 +52,8 @@ fn understood(header: &Header, query: &[u8]) -> Result<(Message, Query), Respons
     if header.counts.queries != 1 || query.len() > MAX_QUERY {
         return Err(ResponseCode::FormErr);
     }
-    let query = Message::from_vec(query).map_err(|_| ResponseCode::FormErr)?;
-    let question = query.queries.first().cloned().ok_or(ResponseCode::FormErr)?;
+    let mut query = Message::from_vec(query).map_err(|_| ResponseCode::FormErr)?;
+    let question = query.queries.pop().ok_or(ResponseCode::FormErr)?;
     Ok((query, question))
 }
 

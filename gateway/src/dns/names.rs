@@ -84,7 +84,7 @@ fn below_apex(table: &Table, name: &str, prefix: &str) -> Option<Node> {
         _ => match table.resolve(name) {
             Some(Named::Job { job, .. }) => Some(Node::Job(job)),
             // The apex's NS names it, so it exists; its address is whatever the client reached us at.
-            _ => (prefix == "ns" || is_above_a_jobname(table, prefix)).then_some(Node::Empty),
+            _ => (prefix == "ns" || table.is_above_a_jobname(prefix)).then_some(Node::Empty),
         },
     }
 }
@@ -122,14 +122,4 @@ fn carried_by(protocol: Protocol) -> &'static str {
         Protocol::Udp => "udp",
         Protocol::Tcp | Protocol::Http | Protocol::Grpc | Protocol::Tls => "tcp",
     }
-}
-
-/// Whether the labels end some JOBNAME's name, as `app.coding` ends `app2.app.coding`. A walk over all jobs, leaving
-/// each at its first differing label.
-fn is_above_a_jobname(table: &Table, prefix: &str) -> bool {
-    table.jobs().any(|job| {
-        let mut tags = job.jobname.as_str().rsplit('_').filter_map(|tag| tag.split_once('.'));
-        let is_end = prefix.rsplit('.').all(|label| tags.next().is_some_and(|(_, value)| value == label));
-        is_end && tags.next().is_some()
-    })
 }

@@ -2,14 +2,11 @@
 
 use std::collections::HashSet;
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use hickory_proto::ProtoError;
 use hickory_proto::op::Query;
 use hickory_proto::rr::rdata::{A, AAAA, NS, SOA, SRV, TXT};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
-use roundhouse_config::Label;
-use roundhouse_registry::InstanceId;
 
 use super::names::Node;
 use crate::table::{Endpoint, JobEntry, Table};
@@ -17,7 +14,7 @@ use crate::table::{Endpoint, JobEntry, Table};
 /// Seconds for which "there is none" may be kept: a job that appears is reachable this soon.
 const MAX_NEGATIVE: u32 = 5;
 
-/// Of a port at its VIP. There is only one target, so any number does; not 0, which says "never" beside others.
+/// Of a port at its VIP: an instance's default. There is one target only, so it decides nothing.
 const VIP_WEIGHT: u16 = 100;
 
 /// Bytes of the smallest record: a pointer to its name, type, class, TTL, length, an IPv4 address.
@@ -58,15 +55,17 @@ impl Zone<'_> {
 
     /// With the SOA, whose TTL is how long a resolver may remember it (RFC 2308, 5).
     pub(super) fn nothing(&self) -> Result<Records, ProtoError> {
-        let soa = Record::from_rdata(self.name()?, self.negative_ttl(), self.soa()?);
+        let zone = self.name()?;
+        let soa = self.soa(&zone)?;
+        let soa = Record::from_rdata(zone, self.negative_ttl(), soa);
         Ok(Records { authorities: vec![soa], ..Records::default() })
     }
 
     fn set(&self, node: &Node, of: RecordType, owner: &Name, turn: u16) -> Result<Records, ProtoError> {
         let one = |data| Ok(Records { answers: vec![self.record(owner, data)], ..Records::default() });
         match (node, of) {
-            (Node::Apex, RecordType::SOA) => one(self.soa()?),
-            (Node::Apex, RecordType::NS) => one(RData::NS(NS(self.below(&["ns"])?))),
+            (Node::Apex, RecordType::SOA) => one(self.soa(&self.name()?)?),
+            (Node::Apex, RecordType::NS) => one(RData::NS(NS(self.name()?.prepend_label("ns")?))),
             (Node::Revision, RecordType::TXT) => {
                 let text = TXT::new(vec![self.table.revision.to_string()]);
                 // Whoever asks wants to know it now.
@@ -96,7 +95,7 @@ impl Zone<'_> {
     /// None before the job has a VIP: the target would have no address, and that would be remembered for longer.
     fn service(&self, job: &JobEntry, port: u16, owner: &Name) -> Result<Records, ProtoError> {
         let Some(vip) = job.vip else { return Ok(Records::default()) };
-        let target = self.below(&[job.label.as_str()])?;
+        let target = self.name()?.prepend_label(job.label.as_str())?;
         let additional = self.record(&target, address_data(vip));
         let answer = self.record(owner, RData::SRV(SRV::new(0, VIP_WEIGHT, port, target)));
         Ok(Records { answers: vec![answer], additionals: vec![additional], ..Records::default() })
@@ -105,14 +104,15 @@ impl Zone<'_> {
     fn instance_services(&self, job: &JobEntry, owner: &Name, turn: u16) -> Result<Records, ProtoError> {
         let mut records = Records::default();
         let mut named = HashSet::new();
-        for endpoint in rotated(working(job), turn).into_iter().take(self.most()) {
-            let target = self.instance_name(&job.label, endpoint.id)?;
-            if named.insert(endpoint.id) {
-                records.additionals.push(self.record(&target, address_data(endpoint.address.ip())));
+        let instances = self.name()?.prepend_label("instances")?.prepend_label(job.label.as_str())?;
+        let services = working(job, |endpoint| Some((endpoint.id, endpoint.address, endpoint.weight)));
+        for (id, address, weight) in rotated(services, turn).into_iter().take(self.most()) {
+            let target = instances.prepend_label(id.to_string())?;
+            if named.insert(id) {
+                records.additionals.push(self.record(&target, address_data(address.ip())));
             }
-            let weight = u16::try_from(endpoint.weight).unwrap_or(u16::MAX);
-            let service = SRV::new(0, weight, endpoint.address.port(), target);
-            records.answers.push(self.record(owner, RData::SRV(service)));
+            let weight = u16::try_from(weight).unwrap_or(u16::MAX);
+            records.answers.push(self.record(owner, RData::SRV(SRV::new(0, weight, address.port(), target))));
         }
         Ok(records)
     }
@@ -126,10 +126,10 @@ impl Zone<'_> {
         Record::from_rdata(owner.clone(), self.ttl, data)
     }
 
-    fn soa(&self) -> Result<RData, ProtoError> {
+    fn soa(&self, zone: &Name) -> Result<RData, ProtoError> {
         // Serials are compared in a circle (RFC 1982), so the low bits of a revision are one.
         let serial = (self.table.revision.0 & u64::from(u32::MAX)) as u32;
-        let (server, person) = (self.below(&["ns"])?, self.below(&["hostmaster"])?);
+        let (server, person) = (zone.prepend_label("ns")?, zone.prepend_label("hostmaster")?);
         Ok(RData::SOA(SOA::new(server, person, serial, 60, 10, 3600, self.negative_ttl())))
     }
 
@@ -137,17 +137,8 @@ impl Zone<'_> {
         self.ttl.min(MAX_NEGATIVE)
     }
 
-    fn instance_name(&self, label: &Label, id: InstanceId) -> Result<Name, ProtoError> {
-        self.below(&[&id.to_string(), label.as_str(), "instances"])
-    }
-
     fn name(&self) -> Result<Name, ProtoError> {
-        self.below(&[])
-    }
-
-    fn below(&self, labels: &[&str]) -> Result<Name, ProtoError> {
-        let labels = labels.iter().copied().chain(self.table.zone.as_str().split('.'));
-        Name::from_labels(labels.map(str::as_bytes))
+        Name::from_labels(self.table.zone.as_str().split('.').map(str::as_bytes))
     }
 }
 
@@ -165,17 +156,20 @@ fn record_type(address: IpAddr) -> RecordType {
 /// Each address once: an instance has one endpoint for each of its ports.
 fn addresses(job: &JobEntry, of: RecordType) -> Vec<IpAddr> {
     let mut seen = HashSet::new();
-    let addresses = working(job).into_iter().map(|endpoint| endpoint.address.ip());
-    addresses.filter(|address| record_type(*address) == of && seen.insert(*address)).collect()
+    working(job, |endpoint| {
+        let address = endpoint.address.ip();
+        (record_type(address) == of && seen.insert(address)).then_some(address)
+    })
 }
 
-fn working(job: &JobEntry) -> Vec<Arc<Endpoint>> {
-    let mut working = Vec::new();
+/// What `take` takes of each endpoint that takes work, port by port.
+fn working<T>(job: &JobEntry, mut take: impl FnMut(&Endpoint) -> Option<T>) -> Vec<T> {
+    let mut taken = Vec::new();
     for port in &job.ports {
         let set = port.endpoints();
-        working.extend(set.endpoints.iter().filter(|endpoint| endpoint.takes_work()).cloned());
+        taken.extend(set.endpoints.iter().filter(|endpoint| endpoint.takes_work()).filter_map(|it| take(it)));
     }
-    working
+    taken
 }
 
 /// Clients take the first, so everybody comes first in turn; `turn` is the query's id, which is as good as random.

@@ -19,7 +19,7 @@ const KEPT: usize = 64;
 const IDLE: Duration = Duration::from_secs(4);
 
 /// A connection to an instance with no request on it.
-pub struct Upstream {
+pub(super) struct Upstream {
     address: SocketAddr,
     sender: SendRequest<Upload>,
     reused: bool,

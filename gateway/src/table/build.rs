@@ -1,15 +1,14 @@
 //! From a snapshot to a table: pure but for the random starts, which are passed in.
 
-use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use ipnet::IpNet;
 use roundhouse_config::{Label, Port, Zone};
 use roundhouse_registry::probe::Verdict;
-use roundhouse_registry::{InstanceId, Job, Snapshot, Versioned};
+use roundhouse_registry::{InstanceId, Job, Revision, Snapshot, Versioned};
 
-use super::{DomainEntry, Endpoint, EndpointSet, JobEntry, Live, Own, PortEntry, Table};
+use super::{DomainEntry, Endpoint, EndpointSet, JobEntry, Live, Names, Own, PortEntry, Table};
 
 /// What a table depends on besides the snapshot.
 pub struct Facts {
@@ -26,67 +25,63 @@ type Record = Arc<Versioned<Job>>;
 
 impl Table {
     pub fn empty(facts: &Facts) -> Table {
-        Table {
-            revision: roundhouse_registry::Revision(0),
-            zone: facts.zone.clone(),
-            vips: facts.vips,
-            jobs: BTreeMap::new(),
-            jobnames: HashMap::new(),
-            by_vip: HashMap::new(),
-            domains: HashMap::new(),
-        }
+        let names = Arc::default();
+        Table { revision: Revision(0), zone: facts.zone.clone(), vips: facts.vips, names }
     }
 
     /// The whole table; entries whose records did not change are the old table's own.
     pub fn build(facts: &Facts, snapshot: &Snapshot, old: &Table, start: &mut dyn FnMut() -> usize) -> Table {
-        let mut table = Table { revision: snapshot.revision, ..Table::empty(facts) };
+        let mut names = Names::default();
         // Of two jobs that claim one JOBNAME the older record keeps the name.
         let mut by_age: Vec<(&Label, &Record)> = snapshot.jobs.iter().collect();
         by_age.sort_by_key(|(_, record)| record.created);
         for (label, record) in by_age {
             let offset = snapshot.vips.get(label).copied();
-            let entry = job_entry(facts, snapshot, label, record, offset, old.jobs.get(label), start);
-            if let Some(vip) = entry.vip {
-                table.by_vip.insert(vip, entry.clone());
-            }
-            let name = record.value.jobname.dns_labels();
-            table.jobnames.entry(name).or_insert_with(|| label.clone());
-            table.jobs.insert(label.clone(), entry);
+            let entry = job_entry(facts, snapshot, label, record, offset, old.names.jobs.get(label), start);
+            names.add_job(entry);
         }
         for (name, record) in &snapshot.domains {
-            let entry = match old.domains.get(name.as_str()) {
+            let entry = match old.names.domains.get(name.as_str()) {
                 Some(entry) if entry.modified == record.modified => entry.clone(),
                 _ => {
                     let domain = &record.value;
                     Arc::new(DomainEntry::new(name.clone(), domain, record.modified, facts.workers, &mut *start))
                 }
             };
-            table.domains.insert(name.to_string(), entry);
+            names.domains.insert(name.to_string(), entry);
         }
-        table
+        Table { revision: snapshot.revision, names: Arc::new(names), ..Table::empty(facts) }
     }
 
-    /// The same names at a later revision. Nothing is copied but the maps' own pointers.
+    /// The same names at a later revision.
     #[must_use]
-    pub fn at(&self, revision: roundhouse_registry::Revision) -> Table {
-        Table {
-            revision,
-            zone: self.zone.clone(),
-            vips: self.vips,
-            jobs: self.jobs.clone(),
-            jobnames: self.jobnames.clone(),
-            by_vip: self.by_vip.clone(),
-            domains: self.domains.clone(),
-        }
+    pub fn at(&self, revision: Revision) -> Table {
+        Table { revision, ..self.clone() }
     }
 
     /// One job's endpoints anew: its instances changed, or a verdict did.
     pub fn refresh_job(&self, facts: &Facts, snapshot: &Snapshot, label: &Label, start: &mut dyn FnMut() -> usize) {
-        let Some(job) = self.jobs.get(label) else { return };
+        let Some(job) = self.names.jobs.get(label) else { return };
         for entry in &job.ports {
             let old = entry.endpoints();
             entry.replace(endpoint_set(facts, snapshot, job_key(job), &entry.port, Some(&old), start));
         }
+    }
+}
+
+impl Names {
+    fn add_job(&mut self, job: Arc<JobEntry>) {
+        let name = job.jobname.dns_labels();
+        let mut rest = name.as_str();
+        while let Some((_, up)) = rest.split_once('.') {
+            self.above.insert(up.to_owned());
+            rest = up;
+        }
+        self.jobnames.entry(name).or_insert_with(|| job.label.clone());
+        if let Some(vip) = job.vip {
+            self.by_vip.insert(vip, job.clone());
+        }
+        self.jobs.insert(job.label.clone(), job);
     }
 }
 

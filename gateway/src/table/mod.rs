@@ -14,7 +14,7 @@ mod path;
 mod port;
 mod route;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,14 +30,22 @@ pub use self::own::Own;
 pub use self::port::PortEntry;
 pub use self::route::{DomainEntry, Leg, RouteEntry};
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Table {
     pub revision: Revision,
     pub zone: Zone,
     pub vips: IpNet,
+    /// Shared by all tables between two changes of a name.
+    names: Arc<Names>,
+}
+
+#[derive(Debug, Default)]
+struct Names {
     jobs: BTreeMap<Label, Arc<JobEntry>>,
     /// JOBNAMEs as DNS names, zone excluded.
     jobnames: HashMap<String, Label>,
+    /// What stands above a JOBNAME's DNS name: `app.coding` and `coding` for `app2.app.coding`.
+    above: HashSet<String>,
     by_vip: HashMap<IpAddr, Arc<JobEntry>>,
     domains: HashMap<String, Arc<DomainEntry>>,
 }
@@ -68,15 +76,15 @@ pub enum Named {
 
 impl Table {
     pub fn jobs(&self) -> impl Iterator<Item = &Arc<JobEntry>> {
-        self.jobs.values()
+        self.names.jobs.values()
     }
 
     pub fn job(&self, label: &str) -> Option<&Arc<JobEntry>> {
-        self.jobs.get(label)
+        self.names.jobs.get(label)
     }
 
     pub fn by_vip(&self, vip: IpAddr) -> Option<&Arc<JobEntry>> {
-        self.by_vip.get(&vip.to_canonical())
+        self.names.by_vip.get(&vip.to_canonical())
     }
 
     /// `name` in lower case, without port and trailing dot (see [`host_name`]).
@@ -93,30 +101,35 @@ impl Table {
         before(self.zone.as_str()).or_else(|| before(self.zone.first_label()))
     }
 
+    /// Whether a JOBNAME's name lies below this one, which exists for that alone (RFC 8020: NXDOMAIN would deny all below).
+    pub fn is_above_a_jobname(&self, prefix: &str) -> bool {
+        self.names.above.contains(prefix)
+    }
+
     fn in_zone(&self, prefix: &str) -> Option<Named> {
-        if let Some(job) = self.jobs.get(prefix) {
+        if let Some(job) = self.names.jobs.get(prefix) {
             return Some(Named::Job { job: job.clone(), port: None });
         }
         if let Some((port, label)) = prefix.split_once('.')
-            && let Some(job) = self.jobs.get(label)
+            && let Some(job) = self.names.jobs.get(label)
             && let Some(entry) = job.ports.iter().find(|entry| entry.name().as_str() == port)
         {
             return Some(Named::Job { job: job.clone(), port: Some(entry.name().clone()) });
         }
-        let job = self.jobs.get(self.jobnames.get(prefix)?)?;
+        let job = self.names.jobs.get(self.names.jobnames.get(prefix)?)?;
         Some(Named::Job { job: job.clone(), port: None })
     }
 
     /// The exact domain, else the wildcard one label up (RFC 6125, 6.4.3: `*` stands for one label).
     fn domain(&self, name: &str) -> Option<&Arc<DomainEntry>> {
-        self.domains.get(name).or_else(|| {
+        self.names.domains.get(name).or_else(|| {
             let (_, rest) = name.split_once('.')?;
-            self.domains.get(&format!("*.{rest}"))
+            self.names.domains.get(&format!("*.{rest}"))
         })
     }
 
     pub fn domains(&self) -> impl Iterator<Item = (&String, &Arc<DomainEntry>)> {
-        self.domains.iter()
+        self.names.domains.iter()
     }
 }
 

@@ -36,7 +36,8 @@ pub struct Etcd {
 impl Etcd {
     /// Connects on first use: no endpoint is dialled here. `prefix` ends without a slash.
     pub async fn connect(endpoints: &[String], prefix: &str) -> Result<Etcd, KvError> {
-        let name = format!("etcd://{}", endpoints.join(","));
+        let hosts: Vec<&str> = endpoints.iter().map(|host| host.strip_prefix("http://").unwrap_or(host)).collect();
+        let name = format!("etcd://{}", hosts.join(","));
         let options = ConnectOptions::new()
             .with_connect_timeout(CONNECT_DEADLINE)
             .with_keep_alive(Duration::from_secs(5), Duration::from_secs(3))
@@ -200,6 +201,10 @@ impl Etcd {
             .map(|condition| match condition {
                 Condition::Absent(key) => Compare::create_revision(self.full(key), CompareOp::Equal, 0),
                 Condition::At(key, at) => Compare::mod_revision(self.full(key), CompareOp::Equal, at.0 as i64),
+                // Every key in the range must match, and one that is there was created.
+                Condition::Vacant(prefix) => {
+                    Compare::create_revision(self.full(prefix), CompareOp::Equal, 0).with_prefix()
+                }
             })
             .collect();
         let then: Vec<TxnOp> = txn

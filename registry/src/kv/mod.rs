@@ -115,6 +115,8 @@ pub enum Condition {
     Absent(String),
     /// The key's last write was this commit.
     At(String, Revision),
+    /// No key starts with this.
+    Vacant(String),
 }
 
 #[derive(Clone, Debug)]

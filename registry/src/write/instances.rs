@@ -1,12 +1,13 @@
 //! Instances: put if absent, with their addresses, under one lease.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use roundhouse_config::{JobName, Label, Port};
 
 use super::jobs::unchanged;
 use super::{ATTEMPTS, Registry, WriteError, Written};
-use crate::kv::{Commit, Condition, Entry, LeaseId, Txn};
+use crate::kv::{Commit, Condition, LeaseId, Txn};
 use crate::record::{Instance, InstanceId, Key, State, decode, encode};
 
 /// What a registrar brings.
@@ -47,6 +48,7 @@ impl Registry {
         let holder = key.to_string();
         for _ in 0..ATTEMPTS {
             let found = self.read(&key).await?;
+            let created = found.is_none();
             let mut txn = unchanged(&key, found.as_ref()).put(holder.clone(), encode(&new.instance), lease);
             for address in new.instance.socket_addrs() {
                 let address_key = Key::Address(address);
@@ -65,9 +67,13 @@ impl Registry {
                 };
                 txn = txn.when(condition).put(address_key.to_string(), holder.clone().into_bytes(), lease);
             }
-            txn = release_former_addresses(txn, &new.instance, found.as_ref());
+            // An instance that comes back at another address leaves the old one free.
+            let before = found.and_then(|entry| decode::<Instance>(&entry.value).ok());
+            let former = before.iter().flat_map(Instance::socket_addrs);
+            let left = former.filter(|old| new.instance.socket_addrs().all(|new| new != *old));
+            txn = self.release(txn, &holder, left).await?;
             if let Commit::Done(revision) = self.kv().commit(txn).await? {
-                return Ok(Written { revision, created: found.is_none() });
+                return Ok(Written { revision, created });
             }
         }
         Err(WriteError::Busy(holder))
@@ -86,15 +92,32 @@ impl Registry {
             let Some(found) = self.read(&key).await? else { return Err(missing(job, id)) };
             let mut txn = unchanged(&key, Some(&found)).delete(key.to_string());
             if let Ok(instance) = decode::<Instance>(&found.value) {
-                for address in instance.socket_addrs() {
-                    txn = txn.delete(Key::Address(address).to_string());
-                }
+                txn = self.release(txn, &key.to_string(), instance.socket_addrs()).await?;
             }
             if let Commit::Done(revision) = self.kv().commit(txn).await? {
                 return Ok(Written { revision, created: false });
             }
         }
         Err(WriteError::Busy(key.to_string()))
+    }
+
+    /// Deletes the addresses that the instance holds; one that somebody else came to hold is left alone.
+    async fn release(
+        &self,
+        mut txn: Txn,
+        holder: &str,
+        addresses: impl Iterator<Item = SocketAddr>,
+    ) -> Result<Txn, WriteError> {
+        for address in addresses {
+            let address = Key::Address(address);
+            if let Some(held) = self.read(&address).await?
+                && held.value == holder.as_bytes()
+            {
+                let key = address.to_string();
+                txn = txn.when(Condition::At(key.clone(), held.modified)).delete(key);
+            }
+        }
+        Ok(txn)
     }
 
     async fn change(
@@ -119,16 +142,6 @@ impl Registry {
         }
         Err(WriteError::Busy(key.to_string()))
     }
-}
-
-/// An instance that comes back at another address leaves the old one free.
-fn release_former_addresses(mut txn: Txn, new: &Instance, found: Option<&Entry>) -> Txn {
-    if let Some(old) = found.and_then(|entry| decode::<Instance>(&entry.value).ok()) {
-        for address in old.socket_addrs().filter(|old| new.socket_addrs().all(|new| new != *old)) {
-            txn = txn.delete(Key::Address(address).to_string());
-        }
-    }
-    txn
 }
 
 fn missing(job: &Label, id: InstanceId) -> WriteError {

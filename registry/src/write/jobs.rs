@@ -66,11 +66,15 @@ impl Registry {
             }
             let mut txn = unchanged(&key, Some(&found)).delete(key.to_string());
             let vip_key = Key::Vip(label.clone());
-            if let Some(entry) = self.read(&vip_key).await? {
-                txn = txn.when(Condition::At(vip_key.to_string(), entry.modified)).delete(vip_key.to_string());
-                if let Ok(Vip { offset }) = decode(&entry.value) {
-                    txn = txn.put(Key::VipOwner(offset).to_string(), encode(&VipOwner::FreedAt(now)), None);
+            match self.read(&vip_key).await? {
+                Some(entry) => {
+                    txn = txn.when(Condition::At(vip_key.to_string(), entry.modified)).delete(vip_key.to_string());
+                    if let Ok(Vip { offset }) = decode(&entry.value) {
+                        txn = txn.put(Key::VipOwner(offset).to_string(), encode(&VipOwner::FreedAt(now)), None);
+                    }
                 }
+                // One that is allocated at this moment must not stay behind.
+                None => txn = txn.when(Condition::Absent(vip_key.to_string())),
             }
             if let Commit::Done(revision) = self.kv().commit(txn).await? {
                 return Ok(Written { revision, created: false });

@@ -1,0 +1,157 @@
+//! What only a file has: it is killed under, locked, damaged, and opened again.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use roundhouse_registry::kv::embedded::Embedded;
+use roundhouse_registry::kv::{Kv, KvError, Revision, Txn};
+use roundhouse_tests::{Background, SOON, Signal, TempDir, changes_until, eventually, rerun};
+
+use crate::{done, keys, put, put_leased};
+
+const PATH: &str = "ROUNDHOUSE_TESTS_STORE";
+
+#[tokio::test]
+async fn what_was_acknowledged_survives_a_kill() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("registry");
+    for round in 1..=5 {
+        let mut command = rerun("embedded::writes_until_killed");
+        command.env(PATH, &path);
+        let writer = Background::spawn(command);
+        let acknowledged = || writer.stdout().lines().filter(|line| line.starts_with("written ")).count();
+        eventually(SOON, "some writes", || acknowledged() >= 20 * round);
+        writer.signal(Signal::KILL);
+        writer.wait_exit(SOON);
+        let store = Embedded::open(&path).unwrap();
+        let listing = store.list().await.unwrap();
+        let log = writer.stdout();
+        // The last line may be cut off.
+        let whole = &log[..log.rfind('\n').unwrap()];
+        for line in whole.lines().filter_map(|line| line.strip_prefix("written ")) {
+            let (key, revision) = line.split_once(' ').unwrap();
+            let entry = listing.entries.iter().find(|entry| entry.key == key);
+            let modified = entry.unwrap_or_else(|| panic!("{key} is lost")).modified;
+            assert_eq!(modified.to_string(), revision);
+        }
+        assert!(listing.entries.iter().all(|entry| entry.modified <= listing.revision));
+    }
+}
+
+#[tokio::test]
+#[ignore = "a part of the test above, which runs it as a program"]
+async fn writes_until_killed() {
+    let store = Embedded::open(Path::new(&std::env::var(PATH).unwrap())).unwrap();
+    let start = store.list().await.unwrap().revision.0;
+    for i in start.. {
+        let key = format!("k/{i}");
+        let revision = put(&store, &key, "v").await;
+        println!("written {key} {revision}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_opened_again_has_everything_but_its_history() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("registry");
+    let store = Embedded::open(&path).unwrap();
+    let lease = store.grant(Duration::from_secs(60)).await.unwrap();
+    put(&store, "a", "1").await;
+    put_leased(&store, "b", lease).await;
+    let last = put(&store, "a", "2").await;
+    let before = store.list().await.unwrap();
+    drop(store);
+    let store = Embedded::open(&path).unwrap();
+    let after = store.list().await.unwrap();
+    assert_eq!((after.origin, after.revision, after.entries), (before.origin, last, before.entries));
+    for past in [Revision(0), Revision(last.0 - 1)] {
+        let error = store.watch(past).await.unwrap_err();
+        assert!(matches!(error, KvError::Compacted(at) if at == last), "{error:?}");
+    }
+    let mut watch = store.watch(last).await.unwrap();
+    let next = put(&store, "c", "3").await;
+    assert_eq!(next.0, last.0 + 1, "revisions go on where they were");
+    assert_eq!(changes_until(&mut watch, next).await.len(), 1);
+    store.revoke(lease).await.unwrap();
+    assert_eq!(keys(&store, "").await, ["a", "c"]);
+}
+
+#[tokio::test]
+async fn a_locked_file_is_refused_with_its_path() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("registry");
+    let store = Embedded::open(&path).unwrap();
+    let error = Embedded::open(&path).err().unwrap().to_string();
+    assert!(error.contains(path.to_str().unwrap()) && error.contains("open"), "{error}");
+    put(&store, "a", "still at work").await;
+    drop(store);
+    Embedded::open(&path).unwrap();
+    let nowhere = dir.path().join("no/such/directory/registry");
+    let error = Embedded::open(&nowhere).err().unwrap().to_string();
+    assert!(error.contains(nowhere.to_str().unwrap()) && error.contains("No such file"), "{error}");
+}
+
+/// A damaged file is refused with its path, unless the damage hit nothing: never a panic, never half of it.
+#[tokio::test]
+async fn a_damaged_file_is_refused_and_never_half_read() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("registry");
+    let store = Embedded::open(&path).unwrap();
+    let lease = store.grant(Duration::from_secs(60)).await.unwrap();
+    for chunk in 0..20 {
+        done(&store, (0..100).fold(Txn::new(), |txn, i| txn.put(format!("k/{chunk}/{i}"), vec![7; 50], Some(lease)))).await;
+    }
+    let whole = store.list().await.unwrap().entries;
+    drop(store);
+    let good = std::fs::read(&path).unwrap();
+    let seed = rand::random();
+    let mut rng = StdRng::seed_from_u64(seed);
+    let mut refused = 0;
+    for round in 0..150 {
+        std::fs::write(&path, damaged(good.clone(), round, &mut rng)).unwrap();
+        match Embedded::open(&path) {
+            Ok(store) => assert!(store.list().await.unwrap().entries == whole, "round {round} of seed {seed}"),
+            Err(error) => {
+                assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused > 75, "only {refused} were refused (seed {seed})");
+    for text in ["this is no registry", "\0\0\0\0", &"x".repeat(100_000)] {
+        std::fs::write(&path, text).unwrap();
+        let error = Embedded::open(&path).err().unwrap().to_string();
+        assert!(error.contains(path.to_str().unwrap()), "{error}");
+    }
+}
+
+/// Cut off, a few bytes changed here and there, or one page overwritten.
+fn damaged(mut bytes: Vec<u8>, round: usize, rng: &mut StdRng) -> Vec<u8> {
+    const PAGE: usize = 4096;
+    match round % 3 {
+        0 => bytes.truncate(rng.random_range(1..bytes.len())),
+        1 => (0..50).for_each(|_| {
+            let at = rng.random_range(0..bytes.len());
+            bytes[at] = rng.random();
+        }),
+        _ => {
+            let at = rng.random_range(0..bytes.len() - PAGE);
+            bytes[at..at + PAGE].fill_with(|| rng.random());
+        }
+    }
+    bytes
+}
+
+#[tokio::test]
+async fn closing_ends_calls_and_watches() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("registry");
+    let store = Arc::new(Embedded::open(&path).unwrap());
+    let mut watch = store.watch(Revision(0)).await.unwrap();
+    drop(store);
+    assert!(watch.recv().await.is_none());
+    Embedded::open(&path).unwrap();
+}

@@ -8,6 +8,7 @@ use crate::{done, keys, put};
 
 on_both_backends!(
     absent_and_at_decide,
+    vacant_is_about_all_keys_under_a_prefix,
     a_refused_transaction_writes_nothing,
     the_limit_is_128_operations_or_conditions,
     a_transaction_writes_a_key_once,
@@ -27,6 +28,21 @@ async fn absent_and_at_decide(backend: &Backend) {
     let deleted = done(&*kv, Txn::new().delete("a")).await;
     assert_eq!(kv.commit(at("a", deleted)).await.unwrap(), Commit::Refused);
     assert!(matches!(kv.commit(absent("a")).await.unwrap(), Commit::Done(_)));
+}
+
+async fn vacant_is_about_all_keys_under_a_prefix(backend: &Backend) {
+    let kv = backend.open().await;
+    let vacant = || Txn::new().when(Condition::Vacant("k/a/".into())).put("done", "v", None);
+    for beside in ["k", "k/a", "k/a.", "k/a0", "k/aa/1", "k/b/1"] {
+        put(&*kv, beside, "v").await;
+    }
+    assert!(matches!(kv.commit(vacant()).await.unwrap(), Commit::Done(_)));
+    for inside in ["k/a/", "k/a/1", "k/a/\u{10ffff}"] {
+        put(&*kv, inside, "v").await;
+        assert_eq!(kv.commit(vacant()).await.unwrap(), Commit::Refused, "{inside}");
+        done(&*kv, Txn::new().delete(inside)).await;
+        assert!(matches!(kv.commit(vacant()).await.unwrap(), Commit::Done(_)));
+    }
 }
 
 async fn a_refused_transaction_writes_nothing(backend: &Backend) {

@@ -17,16 +17,21 @@ pub(super) fn address(address: IpAddr, port: Option<u16>, facts: &Facts<'_>, ste
     let at = |listen: SocketAddr| {
         Some(listen.port()) == port && (listen.ip() == address || listen.ip().is_unspecified())
     };
-    if let Some(entrypoint) = facts.entrypoints.iter().find(|entrypoint| at(entrypoint.listen.socket_addr())) {
-        steps.add("address", format!("{address} is entrypoint `{}`, which goes by the Host", entrypoint.name));
+    if let Some(entrypoint) = facts.entrypoints.iter().find(|entrypoint| at(entrypoint.listen.socket_addr()))
+    {
+        steps
+            .add("address", format!("{address} is entrypoint `{}`, which goes by the Host", entrypoint.name));
         steps.add("hint", "explain a URL, as in http://blog.coding.net/");
         return Verdict::NoRoute;
     }
-    steps.add("address", if facts.table.vips.contains(&address) {
-        format!("{address} is inside the VIP prefix {}, but no job has it", facts.table.vips)
-    } else {
-        format!("{address} is no VIP (they are in {}) and no entrypoint", facts.table.vips)
-    });
+    steps.add(
+        "address",
+        if facts.table.vips.contains(&address) {
+            format!("{address} is inside the VIP prefix {}, but no job has it", facts.table.vips)
+        } else {
+            format!("{address} is no VIP (they are in {}) and no entrypoint", facts.table.vips)
+        },
+    );
     Verdict::NoRoute
 }
 
@@ -40,7 +45,10 @@ pub(super) fn job(
     match job.vip {
         Some(vip) => steps.add("address", format!("the name resolves to the VIP {vip}")),
         None => {
-            steps.add("address", format!("the job has no VIP in {} (yet), so the name has no address", facts.table.vips));
+            steps.add(
+                "address",
+                format!("the job has no VIP in {} (yet), so the name has no address", facts.table.vips),
+            );
             return Verdict::NotCaught;
         }
     }
@@ -62,7 +70,8 @@ fn ports(
     };
     let chosen: Vec<_> = job.ports.iter().filter(wanted).collect();
     if chosen.is_empty() {
-        let has: Vec<_> = job.ports.iter().map(|entry| format!("{} ({})", entry.port.port, entry.name())).collect();
+        let has: Vec<_> =
+            job.ports.iter().map(|entry| format!("{} ({})", entry.port.port, entry.name())).collect();
         let has = if has.is_empty() { "none".to_owned() } else { has.join(", ") };
         let asked = number.map_or("any port".to_owned(), |number| format!("port {number}"));
         steps.add("port", format!("the job does not serve {asked}; its ports are: {has}"));
@@ -77,11 +86,17 @@ fn port(job: &JobEntry, entry: &PortEntry, facts: &Facts<'_>, steps: &mut Steps)
         Protocol::Http => "each request is forwarded by itself",
         Protocol::Tcp | Protocol::Grpc | Protocol::Tls => "each connection is relayed as it is",
         Protocol::Udp => {
-            steps.add("port", format!("{number} is port `{}`: udp, which this version does not forward", entry.name()));
+            steps.add(
+                "port",
+                format!("{number} is port `{}`: udp, which this version does not forward", entry.name()),
+            );
             return Verdict::NotCaught;
         }
     };
-    steps.add("port", format!("{number} is port `{}`, protocol {}: {treated}", entry.name(), entry.port.protocol));
+    steps.add(
+        "port",
+        format!("{number} is port `{}`, protocol {}: {treated}", entry.name(), entry.port.protocol),
+    );
     let lacking = facts.not_caught.iter().find(|port| port.job == job.label && port.port == *entry.name());
     if let Some(lacking) = lacking {
         steps.add("listener", format!("{} is not listened on: {}", lacking.address, lacking.reason));

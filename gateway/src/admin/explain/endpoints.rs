@@ -1,6 +1,6 @@
 //! Who would be picked among a port's endpoints, and why not the others.
 
-use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use roundhouse_registry::State;
@@ -21,7 +21,9 @@ pub(super) fn explain(job: &JobEntry, entry: &PortEntry, steps: &mut Steps) -> V
         steps.add("endpoint", format!("and {} more", set.endpoints.len() - SHOWN));
     }
     // The two sets that `EndpointSet` makes its turns of: the healthy, or all that are wanted where nobody is healthy.
-    let of = |takes: fn(&Endpoint) -> bool| set.endpoints.iter().filter(|endpoint| takes(endpoint)).collect::<Vec<_>>();
+    let of = |takes: fn(&Endpoint) -> bool| {
+        set.endpoints.iter().filter(|endpoint| takes(endpoint)).collect::<Vec<_>>()
+    };
     let healthy = of(Endpoint::takes_work);
     let wanted = of(is_wanted);
     let (turns, remark) = match (healthy.len(), wanted.len()) {
@@ -33,12 +35,15 @@ pub(super) fn explain(job: &JobEntry, entry: &PortEntry, steps: &mut Steps) -> V
         _ => (healthy, ""),
     };
     let total: u64 = turns.iter().map(|endpoint| u64::from(endpoint.weight)).sum();
-    let share = |endpoint: &&std::sync::Arc<Endpoint>| {
+    let share = |endpoint: &&Arc<Endpoint>| {
         format!("{} ({} %)", endpoint.address, u64::from(endpoint.weight) * 100 / total.max(1))
     };
     let who: Vec<_> = turns.iter().take(SHOWN).map(share).collect();
     let more = if turns.len() > SHOWN { format!(" and {} more", turns.len() - SHOWN) } else { String::new() };
-    steps.add("pick", format!("{remark}{} of {} in turn: {}{more}", turns.len(), set.endpoints.len(), who.join(", ")));
+    steps.add(
+        "pick",
+        format!("{remark}{} of {} in turn: {}{more}", turns.len(), set.endpoints.len(), who.join(", ")),
+    );
     if remark.is_empty() { Verdict::Ok } else { Verdict::NoBackend }
 }
 
@@ -57,21 +62,12 @@ fn is_wanted(endpoint: &Endpoint) -> bool {
 }
 
 fn nobody(job: &JobEntry, entry: &PortEntry, endpoints: usize) -> String {
-    match endpoints {
-        0 => {
-            let SocketHint(how) = SocketHint::of(job, entry);
-            format!("no instance of `{}` has a port `{}`; {how}", job.label, entry.name())
-        }
-        _ => "no endpoint takes work: each is out by its state, its weight or its address; undrain one, or start another".into(),
+    if endpoints > 0 {
+        return "no endpoint takes work: each is out by its state, its weight or its address; undrain one or start another"
+            .into();
     }
-}
-
-/// How to get a first instance.
-struct SocketHint(String);
-
-impl SocketHint {
-    fn of(job: &JobEntry, entry: &PortEntry) -> SocketHint {
-        let address = SocketAddr::from(([10, 0, 0, 7], entry.port.port));
-        SocketHint(format!("start one under job-init, or PUT one at /v1/instances/{} (say at {address})", job.label))
-    }
+    let (label, port) = (&job.label, entry.name());
+    format!(
+        "no instance of `{label}` has a port `{port}`; start one under job-init, or POST one to /v1/instances/{label}"
+    )
 }

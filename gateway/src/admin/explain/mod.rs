@@ -66,7 +66,8 @@ pub(super) async fn handler(
     query: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Json<Explanation>, Problem> {
     let Ok(Query(Asked { target: text })) = query else {
-        let detail = "say what to explain, as in /v1/explain?target=app2.jobs.coding.net:1111 (URLs %-encoded)";
+        let detail =
+            "say what to explain, as in /v1/explain?target=app2.jobs.coding.net:1111 (URLs %-encoded)";
         return Err(Problem::bad_request(detail).at("target"));
     };
     let target: Target = text.parse().map_err(|error| Problem::invalid(error).at("target"))?;
@@ -126,11 +127,17 @@ fn follow(target: &Target, facts: &Facts<'_>, steps: &mut Steps) -> Verdict {
 
 fn unknown(name: &str, table: &Table, steps: &mut Steps) -> Verdict {
     let zone = &table.zone;
-    steps.add("name", if table.inside_zone(name).is_some() {
-        format!("`{name}` is under the zone `{zone}`, but no job has that label, JOBNAME or port")
-    } else {
-        format!("`{name}` is no domain, and not under the zone `{zone}` (nor its short form `{}`)", zone.first_label())
-    });
+    steps.add(
+        "name",
+        if table.inside_zone(name).is_some() {
+            format!("`{name}` is under the zone `{zone}`, but no job has that label, JOBNAME or port")
+        } else {
+            format!(
+                "`{name}` is no domain, and not under the zone `{zone}` (nor its short form `{}`)",
+                zone.first_label()
+            )
+        },
+    );
     let near = nearest::nearest(name, table);
     if !near.is_empty() {
         steps.add("hint", format!("did you mean {}?", near.join(", ")));

@@ -49,13 +49,23 @@ pub(super) fn domain(target: &Target, domain: &DomainEntry, facts: &Facts<'_>, s
     let path = target.request.as_ref().map_or("/", |request| &request.path);
     let Some(route) = domain.route(path) else {
         let known: Vec<_> = domain.routes.iter().map(|route| &*route.path).collect();
-        steps.add("route", format!("no route has the path {path}; the domain's prefixes are {}", known.join(", ")));
+        steps.add(
+            "route",
+            format!("no route has the path {path}; the domain's prefixes are {}", known.join(", ")),
+        );
         return Verdict::NoRoute;
     };
     let legs: Vec<_> = route.legs.iter().filter(|leg| leg.weight > 0).collect();
     let to: Vec<_> = legs.iter().map(|leg| format!("`{}` (weight {})", leg.job, leg.weight)).collect();
     let turns = if legs.len() > 1 { ", in turn" } else { "" };
-    steps.add("route", format!("prefix {} is the longest that fits {path}; it leads to {}{turns}", route.path, to.join(", ")));
+    steps.add(
+        "route",
+        format!(
+            "prefix {} is the longest that fits {path}; it leads to {}{turns}",
+            route.path,
+            to.join(", ")
+        ),
+    );
     legs.into_iter().map(|to| leg(to, facts, steps)).fold(Verdict::Ok, Verdict::and)
 }
 
@@ -63,7 +73,10 @@ fn leg(leg: &Arc<Leg>, facts: &Facts<'_>, steps: &mut Steps) -> Verdict {
     match facts.table.job(leg.job.as_str()) {
         Some(job) => http_port(job, leg.port.as_ref(), steps),
         None => {
-            steps.add("route", format!("there is no job `{}`; register one, or change the domain's route", leg.job));
+            steps.add(
+                "route",
+                format!("there is no job `{}`; register one, or change the domain's route", leg.job),
+            );
             Verdict::NoRoute
         }
     }
@@ -72,7 +85,10 @@ fn leg(leg: &Arc<Leg>, facts: &Facts<'_>, steps: &mut Steps) -> Verdict {
 /// Where the request comes in.
 fn arrives(target: &Target, facts: &Facts<'_>, steps: &mut Steps) -> Verdict {
     let all = || {
-        let all = facts.entrypoints.iter().map(|entrypoint| format!("`{}` on {}", entrypoint.name, entrypoint.listen));
+        let all = facts
+            .entrypoints
+            .iter()
+            .map(|entrypoint| format!("`{}` on {}", entrypoint.name, entrypoint.listen));
         all.collect::<Vec<_>>().join(", ")
     };
     if let Some(HttpRequest { tls: true, .. }) = target.request {
@@ -81,12 +97,21 @@ fn arrives(target: &Target, facts: &Facts<'_>, steps: &mut Steps) -> Verdict {
     }
     match (entrypoint(number(target), facts), facts.entrypoints.first(), target.port) {
         (Some(entrypoint), _, _) => {
-            steps.add("listener", format!("entrypoint `{}` on {} takes it by its Host", entrypoint.name, entrypoint.listen));
+            steps.add(
+                "listener",
+                format!("entrypoint `{}` on {} takes it by its Host", entrypoint.name, entrypoint.listen),
+            );
             Verdict::Ok
         }
         (None, Some(first), None) => {
             let listen = first.listen;
-            steps.add("listener", format!("nothing listens on port 80; entrypoint `{}` on {listen} takes it by its Host", first.name));
+            steps.add(
+                "listener",
+                format!(
+                    "nothing listens on port 80; entrypoint `{}` on {listen} takes it by its Host",
+                    first.name
+                ),
+            );
             Verdict::Ok
         }
         (None, None, _) => {
@@ -107,9 +132,15 @@ fn http_port(job: &JobEntry, named: Option<&PortName>, steps: &mut Steps) -> Ver
     };
     let Some(entry) = entry else {
         let named = named.map_or(String::new(), |name| format!(" called `{name}`"));
-        steps.add("port", format!("job `{}` has no port{named} of protocol http, so requests cannot go there", job.label));
+        steps.add(
+            "port",
+            format!("job `{}` has no port{named} of protocol http, so requests cannot go there", job.label),
+        );
         return Verdict::NoRoute;
     };
-    steps.add("port", format!("port `{}` of job `{}`, protocol {}", entry.name(), job.label, entry.port.protocol));
+    steps.add(
+        "port",
+        format!("port `{}` of job `{}`, protocol {}", entry.name(), job.label, entry.port.protocol),
+    );
     endpoints::explain(job, entry, steps)
 }

@@ -10,6 +10,7 @@
 mod disk;
 mod state;
 
+use std::panic;
 use std::path::Path;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
@@ -41,8 +42,14 @@ enum Message {
 impl Embedded {
     /// Opens or creates the file. It is locked by redb until this value is dropped.
     pub fn open(path: &Path) -> Result<Embedded, OpenError> {
-        let disk = Disk::open(path)?;
-        let state = disk.load(Instant::now())?;
+        let read = || {
+            let disk = Disk::open(path)?;
+            let state = disk.load(Instant::now())?;
+            Ok((disk, state))
+        };
+        // redb panics at some kinds of damage, before it comes to its checksums.
+        let damaged = |_| Err(OpenError::Damaged { path: path.to_owned() });
+        let (disk, state) = panic::catch_unwind(read).unwrap_or_else(damaged)?;
         let (requests, inbox) = mpsc::channel();
         let thread = thread::Builder::new()
             .name("registry".into())

@@ -160,6 +160,9 @@ impl State {
         let holds = txn.when.iter().all(|condition| match condition {
             Condition::Absent(key) => !self.entries.contains_key(key),
             Condition::At(key, at) => self.entries.get(key).is_some_and(|entry| entry.modified == *at),
+            Condition::Vacant(prefix) => {
+                self.entries.range(prefix.clone()..).next().is_none_or(|(key, _)| !key.starts_with(prefix))
+            }
         });
         if !holds {
             return Ok(Commit::Refused);

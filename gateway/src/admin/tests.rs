@@ -1,0 +1,242 @@
+//! The router over an embedded registry, without sockets.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use axum::body::Body;
+use axum::http::{Request, Response, StatusCode};
+use axum::response::IntoResponse;
+use http_body_util::BodyExt;
+use hyper::service::Service;
+use hyper_util::service::TowerToHyperService;
+use roundhouse_config::Settings;
+use roundhouse_registry::kv::embedded::Embedded;
+use roundhouse_registry::probe::Verdict;
+use roundhouse_registry::{Follower, InstanceId, Registry};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use super::router;
+use crate::run::shared::{Phase, Shared};
+use crate::table::{Facts, Own, Table};
+
+struct Gateway {
+    shared: Arc<Shared>,
+    phase: watch::Sender<Phase>,
+    folder: PathBuf,
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+impl Gateway {
+    async fn start() -> Gateway {
+        let folder = std::env::temp_dir().join(format!("roundhouse-admin-{}", InstanceId::random()));
+        std::fs::create_dir(&folder).unwrap();
+        let kv = Arc::new(Embedded::open(&folder.join("registry.redb")).unwrap());
+        let follower = Follower::start(kv.clone()).await.unwrap();
+        let store = follower.store();
+        tokio::spawn(follower.run());
+        let settings = Settings::default();
+        let (phase, phases) = watch::channel(Phase::Serving);
+        let vips = settings.names.vips;
+        let own = Own::new(vips, vec![("127.0.0.1:8400".parse().unwrap(), "admin".into())]);
+        let zone = settings.names.zone.clone();
+        let table =
+            Table::empty(&Facts { zone, vips, own: own.clone(), workers: 1, newcomer: Verdict::Healthy });
+        let shared = Shared {
+            id: "hub-1".into(),
+            settings,
+            table: Arc::new(ArcSwap::from_pointee(table)),
+            store,
+            registry: Registry::new(kv),
+            own,
+            not_caught: ArcSwap::default(),
+            counters: Vec::new(),
+            started: Instant::now(),
+            phase: phases,
+        };
+        Gateway { shared: Arc::new(shared), phase, folder }
+    }
+
+    async fn send(&self, request: &str, headers: &[(&str, &str)], body: &str) -> Response<Body> {
+        let (method, path) = request.split_once(' ').unwrap();
+        let mut request = Request::builder().method(method).uri(path);
+        if !headers.iter().any(|(name, _)| *name == "host") {
+            request = request.header("host", "127.0.0.1:8400");
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Body::from(body.to_owned())).unwrap();
+        TowerToHyperService::new(router(self.shared.clone())).call(request).await.into_response()
+    }
+
+    /// Status and JSON body.
+    async fn ask(&self, request: &str, body: &str) -> (u16, Value) {
+        read(self.send(request, &[], body).await).await
+    }
+}
+
+async fn read(response: Response<Body>) -> (u16, Value) {
+    let status = response.status().as_u16();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
+}
+
+const APP2: &str = r#"{"jobname":"job.app2","ports":[{"name":"main","port":1111}]}"#;
+
+#[tokio::test]
+async fn a_job_is_made_read_changed_and_deleted() {
+    let gateway = Gateway::start().await;
+    let made = gateway.send("PUT /v1/jobs/app2", &[("if-none-match", "*")], APP2).await;
+    assert_eq!(made.status(), StatusCode::CREATED);
+    assert_eq!(made.headers()["location"], "/v1/jobs/app2");
+    let (revision, etag) = (made.headers()["x-roundhouse-revision"].clone(), made.headers()["etag"].clone());
+    assert_eq!(etag.to_str().unwrap(), format!("\"{}\"", revision.to_str().unwrap()));
+
+    let (status, shown) = gateway.ask("GET /v1/jobs/app2", "").await;
+    assert_eq!(
+        (status, &shown["label"], &shown["vip"], &shown["instances"]),
+        (200, &json!("app2"), &Value::Null, &json!([]))
+    );
+    assert_eq!(gateway.ask("GET /v1/jobs", "").await.1[0]["jobname"], "job.app2");
+
+    // What was shown may be put back.
+    let etag = etag.to_str().unwrap();
+    let again = gateway.send("PUT /v1/jobs/app2", &[("if-match", etag)], &shown.to_string()).await;
+    assert_eq!(again.status(), StatusCode::OK);
+    let stale = gateway.send("PUT /v1/jobs/app2", &[("if-match", etag)], APP2).await;
+    assert_eq!(stale.status(), StatusCode::PRECONDITION_FAILED);
+
+    assert_eq!(gateway.ask("PUT /v1/jobs/app2", r#"{"jobname":"job.other"}"#).await.0, 409);
+    let (status, problem) = gateway.ask("PUT /v1/jobs/app3", APP2).await;
+    assert_eq!(status, 409);
+    assert!(problem["detail"].as_str().unwrap().contains("under the label `app2`"), "{problem}");
+    assert_eq!(gateway.ask("DELETE /v1/jobs/app2", "").await.0, 200);
+    assert_eq!(gateway.ask("GET /v1/jobs/app2", "").await.0, 404);
+}
+
+#[tokio::test]
+async fn an_instance_registers_drains_and_goes() {
+    let gateway = Gateway::start().await;
+    let (status, made) = gateway
+        .ask("POST /v1/instances/app2", r#"{"address":"10.0.0.7","ports":{"main":1111},"ttl":"10s"}"#)
+        .await;
+    assert_eq!((status, &made["ttl"]), (201, &json!("10s")), "{made}");
+    let path = format!("/v1/instances/app2/{}", made["id"].as_str().unwrap());
+    let lease = made["lease"].as_str().unwrap();
+    // The job came with it, its ports those of the instance.
+    let (_, job) = gateway.ask("GET /v1/jobs/app2", "").await;
+    assert_eq!((&job["implicit"], &job["ports"][0]["port"]), (&json!(true), &json!(1111)));
+    assert_eq!(job["instances"][0]["static"], false);
+
+    assert_eq!(gateway.ask(&format!("POST /v1/leases/{lease}/keepalive"), "").await.0, 200);
+    assert_eq!(gateway.ask(&format!("POST {path}/state"), r#"{"state":"draining"}"#).await.0, 200);
+    assert_eq!(gateway.ask(&format!("GET {path}"), "").await.1["state"], "draining");
+    assert_eq!(gateway.ask("DELETE /v1/jobs/app2", "").await.0, 409, "it has an instance");
+    let taken = r#"{"address":"10.0.0.7","ports":{"main":1111}}"#;
+    assert_eq!(gateway.ask("POST /v1/instances/app3", taken).await.0, 409);
+    assert_eq!(gateway.ask(&format!("DELETE {path}"), "").await.0, 200);
+    assert_eq!(gateway.ask(&format!("GET {path}"), "").await.0, 404);
+    assert_eq!(gateway.ask(&format!("DELETE /v1/leases/{lease}"), "").await.0, 204);
+    assert_eq!(gateway.ask(&format!("POST /v1/leases/{lease}/keepalive"), "").await.0, 404);
+}
+
+#[tokio::test]
+async fn what_cannot_be_right_is_refused_with_a_problem() {
+    let gateway = Gateway::start().await;
+    for (request, body, status) in [
+        ("PUT /v1/jobs/app2", "{", 400),
+        ("PUT /v1/jobs/app2", "{}", 422),
+        ("PUT /v1/jobs/App2", APP2, 422),
+        ("PUT /v1/domains/a.jobs.internal", r#"{"routes":[{"to":[{"job":"a"}]}]}"#, 422),
+        ("POST /v1/instances/a", r#"{"address":"10.0.0.7","ports":{"main":1},"ttl":"1ms"}"#, 422),
+        ("POST /v1/instances/a", r#"{"address":"127.0.0.1","ports":{"main":8400}}"#, 409),
+        ("POST /v1/instances/a", r#"{"address":"127.99.0.1","ports":{"main":1}}"#, 409),
+        ("GET /v1/instances/a/17", "", 422),
+        ("GET /v1/domains/nowhere.example", "", 404),
+        ("GET /v1/watch?from=77", "", 410),
+        ("GET /v1/watch?from=x", "", 400),
+        ("GET /v1/explain", "", 400),
+        ("GET /v1/nothing", "", 404),
+        ("DELETE /v1/status", "", 405),
+    ] {
+        let (found, problem) = gateway.ask(request, body).await;
+        assert_eq!(found, status, "{request}: {problem}");
+        assert_eq!(
+            (&problem["type"], &problem["status"]),
+            (&json!("about:blank"), &json!(status)),
+            "{request}"
+        );
+        assert!(problem["detail"].as_str().unwrap().len() > 20, "{request}: {problem}");
+    }
+    let long = format!(r#"{{"jobname":"{}"}}"#, "x".repeat(100_000));
+    assert_eq!(gateway.ask("PUT /v1/jobs/app2", &long).await.0, 413);
+    let refused = gateway.send("GET /v1/jobs", &[("host", "evil.example")], "").await;
+    assert_eq!(refused.status(), StatusCode::FORBIDDEN);
+    assert!(refused.headers().contains_key("x-roundhouse-revision"));
+    let wrong = gateway.send("DELETE /v1/status", &[], "").await;
+    assert!(wrong.headers()["allow"].to_str().unwrap().contains("GET"), "{:?}", wrong.headers());
+}
+
+#[tokio::test]
+async fn a_watch_resumes_where_it_was_and_ends_with_the_gateway() {
+    let gateway = Gateway::start().await;
+    let instance = r#"{"address":"10.0.0.7","ports":{"main":1111}}"#;
+    let id = InstanceId::random();
+    gateway.ask("PUT /v1/jobs/app2", APP2).await;
+    gateway.ask(&format!("PUT /v1/instances/app2/{id}"), instance).await;
+    gateway.phase.send_replace(Phase::Serving);
+    let mut all = gateway.send("GET /v1/watch?from=0", &[], "").await.into_body();
+    let mut text = String::new();
+    while !text.contains("addresses/tcp") {
+        let frame =
+            tokio::time::timeout(Duration::from_secs(5), all.frame()).await.unwrap().unwrap().unwrap();
+        text += std::str::from_utf8(&frame.into_data().unwrap()).unwrap();
+    }
+    let events: Vec<&str> = text.split("\n\n").filter(|event| !event.is_empty()).collect();
+    assert!(
+        events[0].contains("id: 1\nevent: put\ndata: {\"key\":\"jobs/app2\",\"revision\":1,\"value\":{"),
+        "{text}"
+    );
+    assert_eq!(events.len(), 3, "{text}");
+    assert!(!events[1].contains("id: ") && events[2].contains("id: 2"), "the id ends the commit: {text}");
+
+    let mut rest = gateway.send("GET /v1/watch?from=0", &[("last-event-id", "1")], "").await.into_body();
+    let frame = rest.frame().await.unwrap().unwrap().into_data().unwrap();
+    assert!(std::str::from_utf8(&frame).unwrap().contains("\"revision\":2"));
+
+    gateway.phase.send_replace(Phase::Draining);
+    while tokio::time::timeout(Duration::from_secs(5), all.frame()).await.unwrap().is_some() {}
+}
+
+#[tokio::test]
+async fn the_overview_tells_what_there_is() {
+    let gateway = Gateway::start().await;
+    gateway.ask("PUT /v1/jobs/app2", APP2).await;
+    gateway.ask("PUT /v1/domains/Blog.Coding.net", r#"{"routes":[{"to":[{"job":"app2"}]}]}"#).await;
+    let (_, snapshot) = gateway.ask("GET /v1/snapshot", "").await;
+    assert_eq!(
+        (&snapshot["revision"], &snapshot["jobs"]["app2"]["jobname"]),
+        (&json!(2), &json!("job.app2"))
+    );
+    assert!(snapshot["domains"]["blog.coding.net"].is_object());
+    let (_, status) = gateway.ask("GET /v1/status", "").await;
+    assert_eq!(
+        (&status["id"], &status["registry"]["lost"], &status["jobs"]),
+        (&json!("hub-1"), &Value::Null, &json!(1))
+    );
+    assert_eq!(status["listeners"]["entrypoints"][0]["listen"], "127.0.0.1:8080");
+    let (_, explained) = gateway.ask("GET /v1/explain?target=app9.jobs:1", "").await;
+    assert_eq!(explained["verdict"], "no-route");
+    for path in ["/v1/gateways", "/v1/quarantine", "/v1/instances", "/v1/domains"] {
+        assert!(gateway.ask(&format!("GET {path}"), "").await.1.is_array(), "{path}");
+    }
+    assert_eq!(gateway.send("GET /healthz", &[], "").await.status(), StatusCode::OK);
+}

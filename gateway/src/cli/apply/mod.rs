@@ -1,0 +1,99 @@
+//! `roundhouse apply` and `diff`: the registry as a jobs file says.
+//!
+//! ```text
+//! JobsFile ─► Desired (hosts looked up) ─┐
+//!                                        ├─► plan (pure) ─► print, and write with If-Match
+//! GET /v1/jobs/…, /v1/domains/… ─► Current ─┘
+//! ```
+//!
+//! The file is the truth for what it can say; a record's other fields keep their stored values, so that a drained
+//! instance stays drained. Nothing is deleted: what is in the registry and not in the file is left alone, and a static
+//! instance that is left is named. One job's failure does not stop the others; it is told with the job's place in the
+//! file. A gateway that does not answer stops it all.
+
+mod current;
+mod desired;
+mod fields;
+mod plan;
+mod report;
+mod write;
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use roundhouse_config::{JobSpec, JobsFile};
+use roundhouse_registry::http::HttpError;
+
+use self::current::Current;
+use self::desired::Desired;
+use self::plan::{Change, plan};
+use self::report::{Mode, Report};
+use super::server::Server;
+use super::{Outcome, Output};
+
+pub(super) async fn apply(
+    file: &Path,
+    server: &Server,
+    output: Output,
+    out: &mut impl Write,
+) -> anyhow::Result<Outcome> {
+    each_job(file, server, Report::new(Mode::Apply, output), out).await
+}
+
+/// What [`apply`] would do.
+pub(super) async fn diff(
+    file: &Path,
+    server: &Server,
+    output: Output,
+    out: &mut impl Write,
+) -> anyhow::Result<Outcome> {
+    each_job(file, server, Report::new(Mode::Diff, output), out).await
+}
+
+async fn each_job(
+    file: &Path,
+    server: &Server,
+    mut report: Report,
+    out: &mut impl Write,
+) -> anyhow::Result<Outcome> {
+    let jobs = match JobsFile::from_file(file) {
+        Ok(jobs) => jobs,
+        Err(problems) => {
+            writeln!(io::stderr(), "{problems}")?;
+            return Ok(Outcome::Failed);
+        }
+    };
+    for spec in &jobs.jobs {
+        if let Err(error) = one_job(spec, server, &mut report, out).await {
+            if is_final(&error) {
+                return Err(error);
+            }
+            let place = format!("{}:{}:{}", file.display(), spec.place.line, spec.place.column);
+            report.failed(&format!("{place}: job `{}`: {error:#}", spec.label))?;
+        }
+    }
+    report.finish(out)
+}
+
+async fn one_job(
+    spec: &JobSpec,
+    server: &Server,
+    report: &mut Report,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    let desired = Desired::read(spec).await?;
+    let current = Current::read(&desired, server).await?;
+    for change in plan(&desired, &current) {
+        if report.mode() == Mode::Apply {
+            write::carry_out(&change, server).await?;
+        }
+        report.add(&change, out)?;
+    }
+    Ok(())
+}
+
+/// An output that is closed, or a gateway that is gone, is gone for the next job too.
+fn is_final(error: &anyhow::Error) -> bool {
+    error.is::<io::Error>()
+        || matches!(error.downcast_ref(), Some(HttpError::Unavailable { .. } | HttpError::Strange { .. }))
+}

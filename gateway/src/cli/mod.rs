@@ -1,0 +1,207 @@
+//! The operator's commands.
+//!
+//! ```text
+//! run, tour, sample     start something here
+//! check                 read files, say everything that is wrong with them
+//! apply, diff           a jobs file ─► plan (pure) ─► the gateway's API
+//! get, describe, drain, undrain, explain    ask a running gateway, over its API
+//! ```
+//!
+//! Answers go to stdout, what went wrong to stderr; no colour, no progress, so that a pipe sees what a person sees.
+//! Exit status: 0 it is so, 1 it failed, 2 `diff` found differences.
+
+mod apply;
+mod check;
+mod columns;
+mod describe;
+mod drain;
+mod explain;
+mod get;
+mod run;
+mod server;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use roundhouse_registry::State;
+
+use self::server::Server;
+use crate::sample::SampleOptions;
+use crate::tour::TourOptions;
+
+/// Service-discovery gateway and L4/L7 load balancer.
+#[derive(Debug, Parser)]
+#[command(name = "roundhouse", version, arg_required_else_help = true)]
+struct CommandLine {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Args)]
+struct Global {
+    /// The gateway to ask: its admin address.
+    #[arg(long, global = true, env = "ROUNDHOUSE_SERVER", default_value = "http://127.0.0.1:8400")]
+    server: String,
+    /// How answers are printed.
+    #[arg(short, long, global = true, value_enum, default_value_t = Output::Table)]
+    output: Output,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Output {
+    Table,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the gateway until SIGTERM or Ctrl-C.
+    Run {
+        /// Its settings; defaults without one.
+        #[arg(long)]
+        config: Option<PathBuf>,
+    },
+    /// Say everything that is wrong with settings (.toml) or jobs files.
+    Check {
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+    /// Make the registry as a jobs file says. Jobs that are not in the file are left alone.
+    Apply {
+        file: PathBuf,
+        /// Print what would be done, and do nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Show what `apply` would change, field by field (exit status 2: something).
+    Diff { file: PathBuf },
+    /// List what there is.
+    Get { what: get::What },
+    /// Show one job with its instances: `describe job app2`, or `describe app2`.
+    Describe {
+        #[arg(required = true, num_args = 1..=2, value_name = "JOB")]
+        words: Vec<String>,
+    },
+    /// Give an instance no new work: app2/<id>, the beginning of an id, or app2/<address:port>.
+    Drain { instance: String },
+    /// Give an instance work again.
+    Undrain { instance: String },
+    /// Say where a name, an address or a URL leads, and why (exit status 1: nowhere).
+    Explain { target: String },
+    /// Serve something to try the gateway on: HTTP requests are answered, anything else is echoed.
+    Sample(SampleOptions),
+    /// Start a gateway with the jobs of a jobs file, and say what to try.
+    Tour(TourOptions),
+}
+
+/// What the exit status says; errors come with their sentence instead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Ok,
+    /// And every reason was printed.
+    Failed,
+    Different,
+}
+
+pub fn main() -> ExitCode {
+    let line = match CommandLine::try_parse() {
+        Ok(line) => line,
+        Err(message) => {
+            // clap would say 2 for a wrong command line, which here means differences.
+            let wrong = message.use_stderr();
+            let _ = message.print();
+            return ExitCode::from(u8::from(wrong));
+        }
+    };
+    match execute(line, &mut io::stdout()) {
+        Ok(Outcome::Ok) => ExitCode::SUCCESS,
+        Ok(Outcome::Failed) => ExitCode::from(1),
+        Ok(Outcome::Different) => ExitCode::from(2),
+        Err(error) if reader_is_gone(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "error: {error:#}");
+            ExitCode::from(1)
+        }
+    }
+}
+
+fn execute(line: CommandLine, out: &mut impl Write) -> anyhow::Result<Outcome> {
+    let Global { server, output } = line.global;
+    match line.command {
+        Command::Run { config } => run::run(config),
+        Command::Check { files } => check::check(&files, output, out),
+        Command::Sample(options) => crate::sample::run(options).map(|()| Outcome::Ok),
+        Command::Tour(options) => crate::tour::run(&options).map(|()| Outcome::Ok),
+        command => {
+            let server = Server::new(&server)?;
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(ask(command, &server, output, out))
+        }
+    }
+}
+
+/// The commands that talk to a gateway.
+async fn ask(
+    command: Command,
+    server: &Server,
+    output: Output,
+    out: &mut impl Write,
+) -> anyhow::Result<Outcome> {
+    match command {
+        Command::Apply { file, dry_run: false } => apply::apply(&file, server, output, out).await,
+        Command::Apply { file, dry_run: true } => {
+            let outcome = apply::diff(&file, server, output, out).await?;
+            Ok(if outcome == Outcome::Different { Outcome::Ok } else { outcome })
+        }
+        Command::Diff { file } => apply::diff(&file, server, output, out).await,
+        Command::Get { what } => get::get(what, server, output, out).await,
+        Command::Describe { words } => describe::describe(&words, server, output, out).await,
+        Command::Drain { instance } => drain::set_state(&instance, State::Draining, server, out).await,
+        Command::Undrain { instance } => drain::set_state(&instance, State::Up, server, out).await,
+        Command::Explain { target } => explain::explain(&target, server, output, out).await,
+        Command::Run { .. } | Command::Check { .. } | Command::Sample(_) | Command::Tour(_) => {
+            Ok(Outcome::Ok)
+        }
+    }
+}
+
+/// `roundhouse get jobs | head` is no error.
+fn reader_is_gone(error: &anyhow::Error) -> bool {
+    let broken = |cause: &io::Error| cause.kind() == io::ErrorKind::BrokenPipe;
+    error.downcast_ref::<io::Error>().is_some_and(broken)
+}
+
+fn print_json(value: &serde_json::Value, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "{value:#}")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        CommandLine::command().debug_assert();
+    }
+
+    #[test]
+    fn global_options_go_anywhere() {
+        let line = CommandLine::try_parse_from([
+            "roundhouse",
+            "get",
+            "jobs",
+            "-o",
+            "json",
+            "--server",
+            "http://h:1",
+        ]);
+        let line = line.unwrap();
+        assert_eq!((line.global.output, line.global.server.as_str()), (Output::Json, "http://h:1"));
+    }
+}

@@ -1,0 +1,95 @@
+//! The gateway that is asked.
+
+use anyhow::anyhow;
+use hyper::{Method, StatusCode};
+use roundhouse_config::RegistryUrl;
+use roundhouse_registry::http::{HttpClient, HttpError};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub(super) struct Server {
+    client: HttpClient,
+}
+
+impl Server {
+    pub(super) fn new(url: &str) -> anyhow::Result<Server> {
+        let with_scheme = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
+        match with_scheme.parse() {
+            Ok(RegistryUrl::Http { authority }) => Ok(Server { client: HttpClient::new(authority) }),
+            Ok(_) | Err(_) => Err(anyhow!(
+                "--server `{url}` is no gateway; write its admin address, as in http://127.0.0.1:8400"
+            )),
+        }
+    }
+
+    pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, HttpError> {
+        let answer = self.client.call(Method::GET, path, &[], None).await.map_err(pointed)?;
+        serde_json::from_slice(&answer.body)
+            .map_err(|error| HttpError::Strange { server: self.client.server(), reason: error.to_string() })
+    }
+
+    /// `None`: there is no such record.
+    pub(super) async fn find<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, HttpError> {
+        match self.get(path).await {
+            Ok(found) => Ok(Some(found)),
+            Err(HttpError::Refused { status: StatusCode::NOT_FOUND, .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &impl Serialize,
+    ) -> Result<(), HttpError> {
+        let body = serde_json::to_vec(body).map_err(|error| HttpError::Strange {
+            server: self.client.server(),
+            reason: error.to_string(),
+        })?;
+        self.client.call(method, path, headers, Some(body)).await.map_err(pointed)?;
+        Ok(())
+    }
+}
+
+/// Nobody answered: how to get somebody who does.
+fn pointed(error: HttpError) -> HttpError {
+    match error {
+        HttpError::Unavailable { server, reason } => {
+            let hint =
+                "start it with `roundhouse run`, or name another gateway with --server or ROUNDHOUSE_SERVER";
+            HttpError::Unavailable { server, reason: format!("{reason}; {hint}") }
+        }
+        error => error,
+    }
+}
+
+/// Percent-encoding of a query's value (RFC 3986, 2.1): all but unreserved characters.
+pub(super) fn encoded(text: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        byte => format!("%{byte:02X}"),
+    };
+    text.bytes().map(byte).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_is_an_admin_address() {
+        for good in ["http://127.0.0.1:8400", "http://localhost", "127.0.0.1:8400", "[::1]:1"] {
+            assert!(Server::new(good).is_ok(), "{good}");
+        }
+        for bad in ["https://a:1", "etcd://a:1", "http://a:1/path", ""] {
+            assert!(Server::new(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_query_value_is_encoded() {
+        assert_eq!(encoded("http://a.b/ü?x"), "http%3A%2F%2Fa.b%2F%C3%BC%3Fx");
+    }
+}

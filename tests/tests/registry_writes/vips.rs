@@ -1,0 +1,64 @@
+//! VIP offsets: every gateway agrees, and no two jobs share one.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::future::join_all;
+use rand::seq::SliceRandom;
+use roundhouse_registry::record::{Key, Vip, VipOwner};
+use roundhouse_registry::write::Expect;
+use roundhouse_tests::sample::{job, label};
+use roundhouse_tests::{Backend, on_both_backends};
+
+use crate::{read, writer};
+
+on_both_backends!(gateways_that_race_agree_and_no_two_jobs_share_a_vip, a_wish_is_granted_to_the_first);
+
+async fn gateways_that_race_agree_and_no_two_jobs_share_a_vip(backend: &Backend) {
+    const JOBS: usize = 20;
+    const SIZE: u32 = 64;
+    let registry = writer(backend).await;
+    let mut jobs: Vec<String> = (0..JOBS).map(|i| format!("app{i}")).collect();
+    for name in &jobs {
+        registry.put_job(&label(name), &job(&format!("job.{name}")), Expect::Any).await.unwrap();
+    }
+    // Half of the gateways meet the jobs in the same order, half in one of their own.
+    let gateways = (0..8).map(|i| {
+        if i % 2 == 0 {
+            jobs.shuffle(&mut rand::rng());
+        }
+        let jobs = jobs.clone();
+        async move {
+            let registry = writer(backend).await;
+            let mut offsets = BTreeMap::new();
+            for name in jobs {
+                let offset = registry.allocate_vip(&label(&name), None, SIZE, 0).await.unwrap();
+                offsets.insert(name, offset);
+            }
+            offsets
+        }
+    });
+    let answers = join_all(gateways).await;
+    assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
+    let distinct: BTreeSet<u32> = answers[0].values().copied().collect();
+    assert_eq!(distinct.len(), JOBS);
+    assert!(distinct.iter().all(|offset| (1..SIZE - 1).contains(offset)), "{distinct:?}");
+    let second = writer(backend).await;
+    for (name, offset) in &answers[0] {
+        let again = second.allocate_vip(&label(name), Some(SIZE - 2), SIZE, 0).await.unwrap();
+        assert_eq!(again, *offset, "a VIP once given stays");
+        assert_eq!(read(&second, &Key::Vip(label(name))).await, Some(Vip { offset: *offset }));
+        assert_eq!(read(&second, &Key::VipOwner(*offset)).await, Some(VipOwner::Job(label(name))));
+    }
+}
+
+async fn a_wish_is_granted_to_the_first(backend: &Backend) {
+    let registry = writer(backend).await;
+    for name in ["a", "b"] {
+        registry.put_job(&label(name), &job(&format!("job.{name}")), Expect::Any).await.unwrap();
+    }
+    let (a, b) = (label("a"), label("b"));
+    let offsets = tokio::join!(registry.allocate_vip(&a, Some(7), 16, 0), registry.allocate_vip(&b, Some(7), 16, 0));
+    let mut offsets = [offsets.0.unwrap(), offsets.1.unwrap()];
+    offsets.sort_unstable();
+    assert_eq!(offsets, [1, 7]);
+}
