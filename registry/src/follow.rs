@@ -68,8 +68,9 @@ impl Follower {
         self.store.heard();
         loop {
             let Some(event) = watch.recv().await else { return Err(self.ended()) };
+            let event = event?;
             self.store.heard();
-            let Event::Batch(first) = event? else { continue };
+            let Event::Batch(first) = event else { continue };
             self.apply(vec![first]);
             self.gather(&mut watch).await?;
         }
@@ -82,8 +83,13 @@ impl Follower {
             let mut waiting = Vec::new();
             let failed = loop {
                 match tokio::time::timeout_at(until, watch.recv()).await {
-                    Ok(Some(Ok(Event::Batch(batch)))) => waiting.push(batch),
-                    Ok(Some(Ok(Event::Progress))) => {}
+                    Ok(Some(Ok(event))) => {
+                        // Under steady load there may be no quiet window for hours.
+                        self.store.heard();
+                        if let Event::Batch(batch) = event {
+                            waiting.push(batch);
+                        }
+                    }
                     Ok(Some(Err(error))) => break Some(error),
                     Ok(None) => break Some(self.ended()),
                     Err(_) => break None,

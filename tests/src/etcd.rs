@@ -86,6 +86,12 @@ impl Etcd {
         self.end(Signal::KILL);
     }
 
+    /// Its disk is gone: the next start is another cluster at the same address.
+    pub fn lose_data(&mut self) {
+        assert!(self.running.is_none(), "etcd runs");
+        self.data = TempDir::new().expect("a temporary directory");
+    }
+
     /// SIGSTOP: connections stand and nobody answers.
     pub fn pause(&self) {
         self.program().signal(Signal::STOP);

@@ -41,8 +41,8 @@ impl Job {
     /// Runs the sample responder.
     pub fn start(self) -> Background {
         let sample = programs::program("roundhouse").display().to_string();
-        let (label, listen, protocol) = (self.label.clone(), self.address.to_string(), self.protocol.clone());
-        self.run(&[&sample, "sample", "--name", &label, "--listen", &listen, "--protocol", &protocol])
+        let (label, listen) = (self.label.clone(), self.address.to_string());
+        self.run(&[&sample, "sample", "--name", &label, "--listen", &listen])
     }
 
     pub fn run(self, command: &[&str]) -> Background {

@@ -31,6 +31,7 @@ mod rerun;
 pub mod sample;
 mod spawn;
 mod watching;
+mod wire;
 
 pub use backend::Backend;
 pub use background::Background;
@@ -46,6 +47,7 @@ pub use rerun::rerun;
 pub use rustix::process::Signal;
 pub use tempfile::TempDir;
 pub use watching::{changes_until, next_batch, watch_end};
+pub use wire::Wire;
 
 use std::time::Duration;
 

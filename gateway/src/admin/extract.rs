@@ -90,7 +90,12 @@ impl<S: Send + Sync> FromRequestParts<S> for Precondition {
 }
 
 fn expectation(headers: &HeaderMap) -> Result<Expect, Problem> {
-    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?").trim());
+    // Of several lines of one header none is the condition: neither reads as one ETag.
+    let text = |name| {
+        let mut lines = headers.get_all(name).iter();
+        let first = lines.next()?.to_str().unwrap_or("?").trim();
+        Some(if lines.next().is_some() { "?" } else { first })
+    };
     match (text(header::IF_MATCH), text(header::IF_NONE_MATCH)) {
         (None, None) => Ok(Expect::Any),
         (None, Some("*")) => Ok(Expect::Absent),
@@ -159,6 +164,10 @@ mod tests {
             assert_eq!(expect(&[("if-match", wrong)]), Err(400), "{wrong}");
         }
         assert_eq!(expect(&[("if-none-match", "\"17\"")]), Err(400));
+        let mut twice = HeaderMap::new();
+        twice.append(header::IF_MATCH, HeaderValue::from_static("\"1\""));
+        twice.append(header::IF_MATCH, HeaderValue::from_static("\"2\""));
+        assert_eq!(expectation(&twice).unwrap_err().status.as_u16(), 400);
         assert_eq!(expect(&[("if-match", "\"17\""), ("if-none-match", "*")]), Err(400));
     }
 

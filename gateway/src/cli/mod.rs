@@ -17,86 +17,18 @@ mod describe;
 mod drain;
 mod explain;
 mod get;
+mod options;
 mod run;
 mod server;
 
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::Parser;
 use roundhouse_registry::State;
 
+use self::options::{Command, CommandLine, Global, Output};
 use self::server::Server;
-use crate::sample::SampleOptions;
-use crate::tour::TourOptions;
-
-/// Service-discovery gateway and L4/L7 load balancer.
-#[derive(Debug, Parser)]
-#[command(name = "roundhouse", version, arg_required_else_help = true)]
-struct CommandLine {
-    #[command(flatten)]
-    global: Global,
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, Args)]
-struct Global {
-    /// The gateway to ask: its admin address.
-    #[arg(long, global = true, env = "ROUNDHOUSE_SERVER", default_value = "http://127.0.0.1:8400")]
-    server: String,
-    /// How answers are printed.
-    #[arg(short, long, global = true, value_enum, default_value_t = Output::Table)]
-    output: Output,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Output {
-    Table,
-    Json,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Run the gateway until SIGTERM or Ctrl-C.
-    Run {
-        /// Its settings; defaults without one.
-        #[arg(long)]
-        config: Option<PathBuf>,
-    },
-    /// Say everything that is wrong with settings (.toml) or jobs files.
-    Check {
-        #[arg(required = true)]
-        files: Vec<PathBuf>,
-    },
-    /// Make the registry as a jobs file says. Jobs that are not in the file are left alone.
-    Apply {
-        file: PathBuf,
-        /// Print what would be done, and do nothing.
-        #[arg(long)]
-        dry_run: bool,
-    },
-    /// Show what `apply` would change, field by field (exit status 2: something).
-    Diff { file: PathBuf },
-    /// List what there is.
-    Get { what: get::What },
-    /// Show one job with its instances: `describe job app2`, or `describe app2`.
-    Describe {
-        #[arg(required = true, num_args = 1..=2, value_name = "JOB")]
-        words: Vec<String>,
-    },
-    /// Give an instance no new work: app2/<id>, the beginning of an id, or app2/<address:port>.
-    Drain { instance: String },
-    /// Give an instance work again.
-    Undrain { instance: String },
-    /// Say where a name, an address or a URL leads, and why (exit status 1: nowhere).
-    Explain { target: String },
-    /// Serve something to try the gateway on: HTTP requests are answered, anything else is echoed.
-    Sample(SampleOptions),
-    /// Start a gateway with the jobs of a jobs file, and say what to try.
-    Tour(TourOptions),
-}
 
 /// What the exit status says; errors come with their sentence instead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,31 +109,4 @@ fn reader_is_gone(error: &anyhow::Error) -> bool {
 
 fn print_json(value: &serde_json::Value, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "{value:#}")
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
-
-    use super::*;
-
-    #[test]
-    fn the_command_line_is_consistent() {
-        CommandLine::command().debug_assert();
-    }
-
-    #[test]
-    fn global_options_go_anywhere() {
-        let line = CommandLine::try_parse_from([
-            "roundhouse",
-            "get",
-            "jobs",
-            "-o",
-            "json",
-            "--server",
-            "http://h:1",
-        ]);
-        let line = line.unwrap();
-        assert_eq!((line.global.output, line.global.server.as_str()), (Output::Json, "http://h:1"));
-    }
 }

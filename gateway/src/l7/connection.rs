@@ -1,9 +1,12 @@
 //! One client connection over hyper: requests in turn, until it ends, the gateway drains, or the client is too slow.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
+use std::time::Duration;
 
+use hyper::header::{CONNECTION, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioTimer;
@@ -17,6 +20,8 @@ use crate::worker::Context;
 
 /// A head with more fields than this is an attack or a loop.
 const MAX_FIELDS: usize = 100;
+/// A client that asks again within this time gets its answer from a draining gateway.
+const LAST_CALL: Duration = Duration::from_secs(1);
 
 pub async fn serve(context: &Rc<Context>, stream: TcpStream, peer: SocketAddr, scope: Scope) {
     let tap = Tap::new(stream);
@@ -24,7 +29,13 @@ pub async fn serve(context: &Rc<Context>, stream: TcpStream, peer: SocketAddr, s
     let service = service_fn(|request| {
         tap.request_complete();
         let (context, scope) = (context.clone(), scope.clone());
-        async move { Ok::<_, std::convert::Infallible>(exchange(&context, peer, &scope, request).await) }
+        async move {
+            let mut response = exchange(&context, peer, &scope, request).await;
+            if context.is_draining() {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(response)
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -34,13 +45,18 @@ pub async fn serve(context: &Rc<Context>, stream: TcpStream, peer: SocketAddr, s
         .half_close(true)
         .serve_connection(tap.clone(), service);
     let mut connection = pin!(connection);
+    // A client may be about to send on a connection that is idle now. Its next answer says that it is the last, and
+    // only a connection that stays quiet is closed from our side.
     let mut phase = context.phase();
-    let mut draining = pin!(phase.wait_for(|phase| *phase == Phase::Draining));
+    let mut last_call = pin!(async {
+        let _ = phase.wait_for(|phase| *phase == Phase::Draining).await;
+        tokio::time::sleep(LAST_CALL).await;
+    });
     let mut told = false;
     let ended = loop {
         tokio::select! {
             ended = connection.as_mut() => break ended,
-            _ = draining.as_mut(), if !told => {
+            () = last_call.as_mut(), if !told => {
                 told = true;
                 connection.as_mut().graceful_shutdown();
             }

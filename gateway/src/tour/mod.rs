@@ -142,9 +142,8 @@ fn start_job(job: &JobSpec, admin: &str, programs: &Programs, processes: &mut Pr
     arguments.extend([programs.roundhouse.display().to_string(), "sample".into()]);
     arguments.extend(["--name".into(), job.label.to_string()]);
     let port = job.ports.first().ok_or_else(|| anyhow!("job `{}` has no port", job.label))?;
-    let protocol = if port.protocol.is_http() { "http" } else { "tcp" };
     let listen = std::net::SocketAddr::new(address, port.port);
-    arguments.extend(["--protocol".into(), protocol.into(), "--listen".into(), listen.to_string()]);
+    arguments.extend(["--listen".into(), listen.to_string()]);
     processes.start_job(job.label.as_str(), &programs.job_init, &arguments, &job.envs)
 }
 

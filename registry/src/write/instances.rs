@@ -43,13 +43,16 @@ impl Registry {
     /// Registers under a lease, or without one (`None`: a static instance). Taking over is for the same UUID only.
     pub async fn register(&self, new: &NewInstance, lease: Option<LeaseId>) -> Result<Written, WriteError> {
         new.instance.validate()?;
-        self.ensure_job(&new.job, new.jobname.as_ref(), &new.ports).await?;
         let key = Key::Instance(new.job.clone(), new.id);
         let holder = key.to_string();
         for _ in 0..ATTEMPTS {
             let found = self.read(&key).await?;
             let created = found.is_none();
-            let mut txn = unchanged(&key, found.as_ref()).put(holder.clone(), encode(&new.instance), lease);
+            // A job that is deleted at this moment comes back as an implicit one.
+            let job = self.ensure_job(&new.job, new.jobname.as_ref(), &new.ports).await?;
+            let mut txn = unchanged(&key, found.as_ref())
+                .when(Condition::At(Key::Job(new.job.clone()).to_string(), job))
+                .put(holder.clone(), encode(&new.instance), lease);
             for address in new.instance.socket_addrs() {
                 let address_key = Key::Address(address);
                 let held = self.read(&address_key).await?;

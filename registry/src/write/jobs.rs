@@ -4,7 +4,7 @@ use bytes::Bytes;
 use roundhouse_config::{JobName, Label, Port};
 
 use super::{ATTEMPTS, Expect, Registry, WriteError, Written};
-use crate::kv::{Commit, Condition, Entry, Txn};
+use crate::kv::{Commit, Condition, Entry, Revision, Txn};
 use crate::record::{Job, Key, Vip, VipOwner, decode, encode};
 
 impl Registry {
@@ -24,14 +24,14 @@ impl Registry {
         Err(WriteError::Busy(key.to_string()))
     }
 
-    /// The record that a registering instance brings along, if there is none yet. One that is there is left as it is,
-    /// unless it names another JOBNAME: then the instance is refused.
+    /// The record that a registering instance brings along, if there is none yet; answers the record's revision. One
+    /// that is there is left as it is, unless it names another JOBNAME: then the instance is refused.
     pub async fn ensure_job(
         &self,
         label: &Label,
         jobname: Option<&JobName>,
         ports: &[Port],
-    ) -> Result<(), WriteError> {
+    ) -> Result<Revision, WriteError> {
         let key = Key::Job(label.clone());
         for _ in 0..ATTEMPTS {
             let Some(found) = self.read(&key).await? else {
@@ -39,7 +39,7 @@ impl Registry {
                 job.validate()?;
                 let txn = unchanged(&key, None).put(key.to_string(), encode(&job), None);
                 match self.kv().commit(txn).await? {
-                    Commit::Done(_) => return Ok(()),
+                    Commit::Done(revision) => return Ok(revision),
                     Commit::Refused => continue,
                 }
             };
@@ -47,7 +47,7 @@ impl Registry {
                 (Ok(owner), Some(wanted)) if owner.jobname != *wanted => {
                     Err(WriteError::LabelTaken { label: label.clone(), owner: owner.jobname, wanted: wanted.clone() })
                 }
-                _ => Ok(()),
+                _ => Ok(found.modified),
             };
         }
         Err(WriteError::Busy(key.to_string()))
@@ -60,11 +60,12 @@ impl Registry {
             let found = self.read(&key).await?;
             expect.check(&key, found.as_ref())?;
             let Some(found) = found else { return Err(WriteError::NotFound(format!("job `{label}`"))) };
-            let instances = self.kv().range(&Key::instances_of(label)).await?.len();
+            let under = Key::instances_of(label);
+            let instances = self.kv().range(&under).await?.len();
             if instances > 0 {
                 return Err(WriteError::InUse { label: label.clone(), instances });
             }
-            let mut txn = unchanged(&key, Some(&found)).delete(key.to_string());
+            let mut txn = unchanged(&key, Some(&found)).when(Condition::Vacant(under)).delete(key.to_string());
             let vip_key = Key::Vip(label.clone());
             match self.read(&vip_key).await? {
                 Some(entry) => {

@@ -118,8 +118,13 @@ fn follow(target: &Target, facts: &Facts<'_>, steps: &mut Steps) -> Verdict {
             dialled::job(target, &job, port.as_ref(), facts, steps)
         }
         Named::Domain(domain) => {
-            let rule = if domain.name.as_str() == name { "a domain" } else { "under the wildcard domain" };
-            steps.add("name", format!("`{name}` is {rule} `{}`", domain.name));
+            steps.add(
+                "name",
+                match domain.name.is_wildcard() {
+                    true => format!("`{name}` is under the wildcard domain `{}`", domain.name),
+                    false => format!("`{name}` is a domain"),
+                },
+            );
             requested::domain(target, &domain, facts, steps)
         }
     }

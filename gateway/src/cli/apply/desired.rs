@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use roundhouse_config::{Check, CheckSpec, DomainName, JobName, JobSpec, Label, Port};
 use roundhouse_registry::{Instance, InstanceId, Job};
 
@@ -89,11 +89,12 @@ fn instance_of(
 }
 
 async fn look_up(host: &str) -> anyhow::Result<IpAddr> {
-    let cure = || {
-        format!(
-            "host `{host}` is not in the hosts: block, and DNS does not know it; add hosts: < name: \"{host}\" address: \"10.0.0.1\" >"
+    let unknown = |why: &str| {
+        anyhow!(
+            "host `{host}` is not in the hosts: block, and DNS does not know it ({why}); add hosts: < name: \"{host}\" address: \"10.0.0.1\" >"
         )
     };
-    let mut addresses = tokio::net::lookup_host((host, 0)).await.with_context(cure)?;
-    addresses.next().map(|address| address.ip().to_canonical()).ok_or_else(|| anyhow!(cure()))
+    let mut addresses =
+        tokio::net::lookup_host((host, 0)).await.map_err(|error| unknown(&error.to_string()))?;
+    addresses.next().map(|address| address.ip().to_canonical()).ok_or_else(|| unknown("no address"))
 }

@@ -60,7 +60,10 @@ impl Report {
             .map(|field| columns::clean(&format!("{}: {} -> {}", field.field, field.from, field.to)));
         let fields: Vec<_> = fields.collect();
         match (self.mode, change.action) {
-            (_, Action::Leave) => writeln!(out, "{line} (static, and not in the file)"),
+            (_, Action::Leave) => {
+                let how = format!("drain it, or DELETE /v1/instances/{}", change.subject);
+                writeln!(out, "{line} (static, and not in the file; {how})")
+            }
             (Mode::Diff, Action::Keep) => Ok(()),
             (Mode::Diff, _) => {
                 writeln!(out, "{line}")?;
