@@ -28,7 +28,9 @@ fn pure(c: &mut Criterion) {
     let old = snapshot(1_000, 100);
     let table = Table::build(&facts, &old, &Table::empty(&facts), &mut || 0);
     let name = "app500.jobs.coding.net";
-    c.bench_function("resolve a name among 1,000 jobs", |b| b.iter(|| table.resolve(black_box(name)).unwrap()));
+    c.bench_function("resolve a name among 1,000 jobs", |b| {
+        b.iter(|| table.resolve(black_box(name)).unwrap())
+    });
 
     let port = table.job("app500").unwrap().ports[0].clone();
     c.bench_function("pick one of 100 endpoints", |b| {
@@ -42,7 +44,9 @@ fn pure(c: &mut Criterion) {
     let mut change = instance_entry(500, 50, at);
     change.value = r#"{"address":"10.200.0.1","ports":{"main":1111}}"#.into();
     let batch = Batch { revision: at, changes: vec![Change::Put(change)] };
-    c.bench_function("apply one change among 100,000 instances", |b| b.iter(|| apply(&old, black_box(&batch))));
+    c.bench_function("apply one change among 100,000 instances", |b| {
+        b.iter(|| apply(&old, black_box(&batch)))
+    });
 
     let new = apply(&old, &batch);
     c.bench_function("one change to a new table among 100,000 instances", |b| {

@@ -19,7 +19,7 @@ mod problem;
 mod report;
 pub mod service;
 pub mod settings;
-mod suggest;
+pub mod suggest;
 mod text;
 pub mod units;
 

@@ -26,7 +26,10 @@ pub(crate) fn hint(word: &str, known: &[&str]) -> String {
     }
 }
 
-fn distance(a: &str, b: &str) -> usize {
+/// Edits between two words: insertions, deletions, replacements and swaps of neighbours.
+///
+/// Optimal string alignment: the time grows with the product of the lengths.
+pub fn distance(a: &str, b: &str) -> usize {
     let a: Vec<char> = a.chars().collect();
     let b: Vec<char> = b.chars().collect();
     let mut before_last = vec![0; b.len() + 1];

@@ -11,9 +11,14 @@ use procfs::process::{FDTarget, Process};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Holder {
-    Process { name: String, pid: i32 },
+    Process {
+        name: String,
+        pid: i32,
+    },
     /// Somebody else's process.
-    User { uid: u32 },
+    User {
+        uid: u32,
+    },
 }
 
 impl fmt::Display for Holder {
@@ -37,7 +42,8 @@ pub fn of_tcp(wanted: SocketAddr) -> Option<(SocketAddr, Holder)> {
 
 fn collides(held: SocketAddr, wanted: SocketAddr) -> bool {
     let (held_ip, wanted_ip) = (held.ip().to_canonical(), wanted.ip().to_canonical());
-    held.port() == wanted.port() && (held_ip == wanted_ip || covers(held_ip, wanted_ip) || covers(wanted_ip, held_ip))
+    held.port() == wanted.port()
+        && (held_ip == wanted_ip || covers(held_ip, wanted_ip) || covers(wanted_ip, held_ip))
 }
 
 /// `0.0.0.0` covers IPv4; `[::]` covers both families unless IPV6_V6ONLY, which proc does not show.
@@ -59,7 +65,9 @@ fn holder(entry: &TcpNetEntry) -> Holder {
 
 fn has_socket(process: &Process, inode: u64) -> bool {
     let descriptors = process.fd().into_iter().flatten().flatten();
-    descriptors.into_iter().any(|descriptor| matches!(descriptor.target, FDTarget::Socket(found) if found == inode))
+    descriptors
+        .into_iter()
+        .any(|descriptor| matches!(descriptor.target, FDTarget::Socket(found) if found == inode))
 }
 
 #[cfg(test)]
@@ -72,7 +80,10 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         let (address, holder) = of_tcp(SocketAddr::new("127.99.0.1".parse().unwrap(), port)).unwrap();
         assert!(address.ip().is_unspecified());
-        assert!(matches!(holder, Holder::Process { pid, .. } if pid == std::process::id() as i32), "{holder}");
+        assert!(
+            matches!(holder, Holder::Process { pid, .. } if pid == std::process::id() as i32),
+            "{holder}"
+        );
     }
 
     #[test]

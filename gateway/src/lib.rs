@@ -8,8 +8,10 @@
 //! ```
 //!
 //! - [`table`] and [`balance`] are pure: what a name means and whose turn it is. No I/O, no clock, no lock.
-//! - [`worker`] is one thread with one current-thread runtime; [`l4`] and [`l7`] are what it does with a connection.
-//! - [`run`] puts the parts together and is the only writer of the table.
+//! - [`worker`] is one thread with one current-thread runtime; [`l4`] and [`l7`] are the engines that it runs, over what
+//!   [`plane`] gives them.
+//! - [`run`] puts the parts together and is the only writer of the table; nothing below it knows it. [`shared`] is what
+//!   the parts of a running gateway read of each other.
 //! - [`cli`] is the operator's side; it talks to a running gateway over [`admin`]'s HTTP API.
 
 pub mod admin;
@@ -21,8 +23,11 @@ pub mod health;
 pub mod holder;
 pub mod l4;
 pub mod l7;
+pub mod phase;
+pub mod plane;
 pub mod run;
 pub mod sample;
+pub mod shared;
 pub mod table;
 pub mod tour;
 pub mod worker;

@@ -4,9 +4,7 @@
 //! fails here is logged and tried again, for ever.
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
 
-use roundhouse_config::{Label, RegistryUrl};
 use roundhouse_registry::record::State;
 use roundhouse_registry::registrar::{Progress, Registrar, Registration};
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -17,25 +15,8 @@ use crate::address;
 use crate::log::log;
 use crate::ready::{self, Health, Verdict};
 use crate::registrar::{Messenger, Order};
-use crate::settings::Identity;
+use crate::settings::Plan;
 use crate::supervise::News;
-
-/// What is registered, and where.
-#[derive(Debug, Clone)]
-pub(crate) struct Plan {
-    pub(crate) registry: RegistryUrl,
-    /// Of the keys, in etcd.
-    pub(crate) prefix: String,
-    pub(crate) identity: Identity,
-    /// `None`: the one the way to the registry starts from.
-    pub(crate) address: Option<IpAddr>,
-    pub(crate) line: Option<Label>,
-    pub(crate) weight: u32,
-    pub(crate) version: Option<String>,
-    pub(crate) ttl: Duration,
-    /// The port a connect to which must succeed before anything is registered.
-    pub(crate) check: Option<u16>,
-}
 
 /// The life of the registration. Returns when told to leave.
 pub(crate) async fn keep(plan: Plan, mut orders: UnboundedReceiver<Order>, mut messenger: Messenger) {

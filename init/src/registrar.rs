@@ -13,7 +13,8 @@ use std::thread;
 
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
-use crate::register::{self, Plan};
+use crate::register;
+use crate::settings::Plan;
 use crate::supervise::News;
 
 /// What the main loop wants.

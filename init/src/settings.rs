@@ -2,6 +2,7 @@
 //!
 //! Precedence: option, environment, file, default. Everything wrong is reported at once.
 
+use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,7 +13,6 @@ use crate::exit::ExitMap;
 use crate::file;
 use crate::options::Options;
 use crate::ready::CheckKind;
-use crate::register::Plan;
 use crate::rewrite::Rewrites;
 use crate::supervise::Policy;
 
@@ -49,6 +49,23 @@ pub(crate) struct Identity {
     pub(crate) jobname: Option<JobName>,
     pub(crate) id: InstanceId,
     pub(crate) ports: Vec<Port>,
+}
+
+/// What is registered, and where.
+#[derive(Debug, Clone)]
+pub(crate) struct Plan {
+    pub(crate) registry: RegistryUrl,
+    /// Of the keys, in etcd.
+    pub(crate) prefix: String,
+    pub(crate) identity: Identity,
+    /// `None`: the one the way to the registry starts from.
+    pub(crate) address: Option<IpAddr>,
+    pub(crate) line: Option<Label>,
+    pub(crate) weight: u32,
+    pub(crate) version: Option<String>,
+    pub(crate) ttl: Duration,
+    /// The port a connect to which must succeed before anything is registered.
+    pub(crate) check: Option<u16>,
 }
 
 impl Settings {

@@ -72,12 +72,18 @@ mod tests {
     #[test]
     fn draining_keeps_its_place_with_weight_0() {
         let snapshot = snapshot(&[
-            ("instances/blog/0a1b2c3d-0000-4000-8000-000000000001", r#"{"address":"10.0.0.1","ports":{"main":80}}"#),
+            (
+                "instances/blog/0a1b2c3d-0000-4000-8000-000000000001",
+                r#"{"address":"10.0.0.1","ports":{"main":80}}"#,
+            ),
             (
                 "instances/blog/0a1b2c3d-0000-4000-8000-000000000002",
                 r#"{"address":"10.0.0.2","ports":{"main":80},"state":"draining"}"#,
             ),
-            ("instances/blog/0a1b2c3d-0000-4000-8000-000000000003", r#"{"address":"10.0.0.3","ports":{"web":80}}"#),
+            (
+                "instances/blog/0a1b2c3d-0000-4000-8000-000000000003",
+                r#"{"address":"10.0.0.3","ports":{"web":80}}"#,
+            ),
         ]);
         let pool = Pool {
             job: "blog".parse().unwrap(),

@@ -63,7 +63,9 @@ fn change_service(
     for (address, destination) in &wanted.destinations {
         match found.destinations.get(address) {
             None => changes.push(Change::AddDestination(key, *address, *destination)),
-            Some(old) if old != destination => changes.push(Change::SetDestination(key, *address, *destination)),
+            Some(old) if old != destination => {
+                changes.push(Change::SetDestination(key, *address, *destination))
+            }
             Some(_) => {}
         }
     }
@@ -108,7 +110,8 @@ mod tests {
     }
 
     fn service() -> impl Strategy<Value = Service> {
-        let destination = (0..3u32).prop_map(|weight| Destination { weight, forwarding: Forwarding::default() });
+        let destination =
+            (0..3u32).prop_map(|weight| Destination { weight, forwarding: Forwarding::default() });
         let address = (1..5u8).prop_map(|host| SocketAddr::from(([10, 0, 0, host], 80)));
         let scheduler = prop_oneof![Just(Scheduler::RoundRobin), Just(Scheduler::WeightedRoundRobin)];
         (scheduler, btree_map(address, destination, 0..4))

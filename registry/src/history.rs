@@ -24,7 +24,9 @@ struct Inner {
 
 /// The wanted revision is older than what is kept, or of another history: read a snapshot, then watch from there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("revision {from} is not in the history kept ({start} to {end}); GET /v1/snapshot, then watch from its revision")]
+#[error(
+    "revision {from} is not in the history kept ({start} to {end}); GET /v1/snapshot, then watch from its revision"
+)]
 pub struct Gone {
     pub from: Revision,
     pub start: Revision,

@@ -61,9 +61,9 @@ impl Snapshot {
 
     /// All instances with their jobs, sorted.
     pub fn all_instances(&self) -> impl Iterator<Item = (&Label, &InstanceId, &Arc<Versioned<Instance>>)> {
-        self.instances.iter().flat_map(|(job, instances)| {
-            instances.iter().map(move |(id, instance)| (job, id, instance))
-        })
+        self.instances
+            .iter()
+            .flat_map(|(job, instances)| instances.iter().map(move |(id, instance)| (job, id, instance)))
     }
 
     /// The same content, whatever the structure; for tests and checkers.

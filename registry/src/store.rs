@@ -42,7 +42,12 @@ impl Store {
         let history = History::default();
         history.restart(snapshot.revision);
         let contact = Contact { last: Instant::now(), lost: None };
-        Store { current: ArcSwap::from_pointee(snapshot), contact: ArcSwap::from_pointee(contact), revision, history }
+        Store {
+            current: ArcSwap::from_pointee(snapshot),
+            contact: ArcSwap::from_pointee(contact),
+            revision,
+            history,
+        }
     }
 
     pub fn load(&self) -> Arc<Snapshot> {

@@ -60,7 +60,8 @@ impl Background {
     /// `None` while it runs.
     pub fn exit_status(&self) -> Option<ExitStatus> {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-        let status = waitid(WaitId::Pid(self.own_pid()), options).expect("an unreaped child can be waited for")?;
+        let status =
+            waitid(WaitId::Pid(self.own_pid()), options).expect("an unreaped child can be waited for")?;
         let code = status.exit_status().map(|code| code << 8);
         code.or(status.terminating_signal()).map(ExitStatus::from_raw)
     }

@@ -27,7 +27,9 @@ pub fn eventually<L: Look>(deadline: Duration, what: &str, mut look: impl FnMut(
     loop {
         match look().settle() {
             Ok(value) => return value,
-            Err(last) if Instant::now() >= end => panic!("not within {deadline:?}: {what}; last seen: {last}"),
+            Err(last) if Instant::now() >= end => {
+                panic!("not within {deadline:?}: {what}; last seen: {last}")
+            }
             Err(_) => std::thread::sleep(POLL),
         }
     }

@@ -109,7 +109,8 @@ impl Gateway {
 
     #[track_caller]
     pub fn call(&self, method: &str, path: &str, body: &str) -> Reply {
-        http::request(self.admin(), method, path, body).unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+        http::request(self.admin(), method, path, body)
+            .unwrap_or_else(|error| panic!("{method} {path}: {error}"))
     }
 
     /// Writes a job with one port `main`.
@@ -138,8 +139,10 @@ impl Gateway {
     pub fn wait_healthy(&self, label: &str, count: usize) {
         eventually(SOON, &format!("{count} healthy instance(s) of {label}"), || {
             let job = self.job(label);
-            let healthy = |instance: &Value| instance["state"] == "up" && instance["health"]["main"] == "healthy";
-            let found = job["instances"].as_array().map_or(0, |all| all.iter().filter(|one| healthy(one)).count());
+            let healthy =
+                |instance: &Value| instance["state"] == "up" && instance["health"]["main"] == "healthy";
+            let found =
+                job["instances"].as_array().map_or(0, |all| all.iter().filter(|one| healthy(one)).count());
             if found == count && job["vip"].is_string() { Ok(()) } else { Err(job) }
         });
     }

@@ -49,7 +49,8 @@ impl Connection {
     }
 
     pub fn request(&mut self, method: &str, host: &str, path: &str, body: &str) -> io::Result<Reply> {
-        let length = if body.is_empty() { String::new() } else { format!("content-length: {}\r\n", body.len()) };
+        let length =
+            if body.is_empty() { String::new() } else { format!("content-length: {}\r\n", body.len()) };
         let request = format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\n{length}\r\n{body}");
         self.stream.get_mut().write_all(request.as_bytes())?;
         self.read_reply()

@@ -17,7 +17,10 @@ pub struct Meddler {
 }
 
 impl Meddler {
-    pub fn new(kv: Arc<dyn Kv>, before_next_commit: impl Future<Output = ()> + Send + 'static) -> Arc<Meddler> {
+    pub fn new(
+        kv: Arc<dyn Kv>,
+        before_next_commit: impl Future<Output = ()> + Send + 'static,
+    ) -> Arc<Meddler> {
         Arc::new(Meddler { kv, deed: Mutex::new(Some(Box::pin(before_next_commit))) })
     }
 }

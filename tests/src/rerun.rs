@@ -24,9 +24,11 @@ mod tests {
         test.signal(Signal::KILL);
         test.wait_exit(SOON);
         // Reaped by init, or a zombie where there is none to reap it.
-        eventually(SOON, "its program dies with it", || match std::fs::read_to_string(format!("/proc/{pid}/stat")) {
-            Ok(stat) if !stat.contains(") Z ") => Err(stat),
-            _ => Ok(()),
+        eventually(SOON, "its program dies with it", || {
+            match std::fs::read_to_string(format!("/proc/{pid}/stat")) {
+                Ok(stat) if !stat.contains(") Z ") => Err(stat),
+                _ => Ok(()),
+            }
         });
     }
 

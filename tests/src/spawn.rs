@@ -39,7 +39,11 @@ fn start(mut command: Command) -> io::Result<Child> {
         command.pre_exec(move || {
             set_parent_process_death_signal(Some(Signal::KILL))?;
             // A parent that died before the line above would never be noticed.
-            if getppid() == Some(parent) { Ok(()) } else { Err(io::Error::from_raw_os_error(3 /* ESRCH */)) }
+            if getppid() == Some(parent) {
+                Ok(())
+            } else {
+                Err(io::Error::from_raw_os_error(3 /* ESRCH */))
+            }
         });
     }
     command.spawn()

@@ -48,7 +48,11 @@ impl Following {
             let now = self.store.load();
             let lost = self.store.contact().lost.clone();
             let caught_up = now.same_records(&fresh) && lost.is_none();
-            if caught_up { Ok(fresh) } else { Err(format!("{} of {}, lost: {lost:?}", now.revision, fresh.revision)) }
+            if caught_up {
+                Ok(fresh)
+            } else {
+                Err(format!("{} of {}, lost: {lost:?}", now.revision, fresh.revision))
+            }
         })
         .await
     }
@@ -78,7 +82,10 @@ async fn what_another_client_writes_is_applied(backend: &Backend) {
     let record = snapshot.instance(&new.job, new.id).unwrap();
     assert_eq!((&record.value, record.lease), (&new.instance, Some(lease)));
     assert!(snapshot.jobs.contains_key(&label("app")));
-    registry.put_domain(&"blog.coding.net".parse().unwrap(), &Domain::to_job(label("app")), Expect::Any).await.unwrap();
+    registry
+        .put_domain(&"blog.coding.net".parse().unwrap(), &Domain::to_job(label("app")), Expect::Any)
+        .await
+        .unwrap();
     registry.kv().commit(Txn::new().put("jobs/bad", "{", None)).await.unwrap();
     registry.set_state(&new.job, new.id, State::Draining).await.unwrap();
     let snapshot = following.caught_up(&**registry.kv()).await;
@@ -161,7 +168,8 @@ async fn a_burst_of_1_000_commits_is_seen_whole_and_gathered(backend: &Backend) 
     assert!(answers.iter().all(|answer| matches!(answer, Ok(Commit::Done(_)))));
     let last = following.caught_up(&*kv).await;
     assert_eq!(last.instances[&label("app")].len(), COMMITS);
-    let seen: usize = following.store.history.since(start).unwrap().iter().map(|batch| batch.changes.len()).sum();
+    let seen: usize =
+        following.store.history.since(start).unwrap().iter().map(|batch| batch.changes.len()).sum();
     assert_eq!(seen, COMMITS, "each commit once, and none by listing again");
     let published = tokio::time::timeout(SOON, counter).await.unwrap().unwrap();
     // One at once, then one each 5 ms; twice that for a machine that stumbles.
@@ -215,7 +223,8 @@ async fn what_changes_while_away_appears_even_after_a_compaction() {
     let registry = Registry::new(etcd.kv(PREFIX).await);
     let first = new_instance("app", "10.0.0.7:1111");
     registry.register(&first, None).await.unwrap();
-    let behind = roundhouse_registry::kv::etcd::Etcd::connect(&[format!("http://{}", wire.address())], PREFIX).await;
+    let behind =
+        roundhouse_registry::kv::etcd::Etcd::connect(&[format!("http://{}", wire.address())], PREFIX).await;
     let following = Following::start(Arc::new(behind.unwrap())).await;
     for compact in [false, true] {
         let start = following.caught_up(&**registry.kv()).await;
@@ -233,9 +242,14 @@ async fn what_changes_while_away_appears_even_after_a_compaction() {
         assert!(following.store.load().same_records(&start), "away is away");
         wire.mend();
         let now = following.caught_up(&**registry.kv()).await;
-        assert!(now.instance(&third.job, third.id).is_some() && now.instance(&second.job, second.id).is_none());
+        assert!(
+            now.instance(&third.job, third.id).is_some() && now.instance(&second.job, second.id).is_none()
+        );
         assert_eq!(now.instance(&first.job, first.id).unwrap().value.state, State::Draining);
-        assert!(following.store.history.since(gone.revision).is_err(), "who watched the API must list again too");
+        assert!(
+            following.store.history.since(gone.revision).is_err(),
+            "who watched the API must list again too"
+        );
         registry.set_state(&first.job, first.id, State::Up).await.unwrap();
     }
 }
@@ -269,7 +283,11 @@ async fn a_registry_that_froze_is_noticed_and_stale_since_it_froze() {
     etcd.pause();
     following.lost().await;
     let stale = following.store.contact().stale(Instant::now());
-    assert!(stale + Duration::from_secs(1) > frozen.elapsed(), "{stale:?} stale, frozen for {:?}", frozen.elapsed());
+    assert!(
+        stale + Duration::from_secs(1) > frozen.elapsed(),
+        "{stale:?} stale, frozen for {:?}",
+        frozen.elapsed()
+    );
     etcd.resume();
     following.caught_up(&*etcd.kv(PREFIX).await).await;
 }

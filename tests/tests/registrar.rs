@@ -67,7 +67,10 @@ async fn it_registers_keeps_alive_and_takes_its_keys_along() {
     let made = kv.get(&instance_key(&want)).await.unwrap().unwrap();
     registrar.set_state(State::Draining).await;
     let drained = kv.get(&instance_key(&want)).await.unwrap().unwrap();
-    assert!(drained.modified > made.modified && drained.lease == made.lease, "set_state returns when it is written");
+    assert!(
+        drained.modified > made.modified && drained.lease == made.lease,
+        "set_state returns when it is written"
+    );
     let began = Instant::now();
     let alive = async || {
         assert_eq!(kv.get(&instance_key(&want)).await.unwrap().unwrap(), drained);
@@ -203,7 +206,8 @@ async fn a_start_without_etcd_registers_once_it_is_there() {
     let mut etcd = Etcd::stopped();
     let want = registration("app", 1111, TTL);
     let registrar = start(&etcd.url(), &want);
-    let pending = progress(&registrar, |progress| matches!(progress, Progress::Pending { error: Some(_) })).await;
+    let pending =
+        progress(&registrar, |progress| matches!(progress, Progress::Pending { error: Some(_) })).await;
     assert!(format!("{pending:?}").contains(&etcd.url()), "{pending:?}");
     registrar.set_state(State::Maintenance).await;
     etcd.start();
@@ -223,7 +227,8 @@ async fn a_wrong_endpoint_blocks_nobody() {
         within(began, Duration::from_millis(100), "start");
         registrar.set_state(State::Draining).await;
         within(began, Duration::from_secs(3), "set_state");
-        let pending = progress(&registrar, |progress| matches!(progress, Progress::Pending { error: Some(_) })).await;
+        let pending =
+            progress(&registrar, |progress| matches!(progress, Progress::Pending { error: Some(_) })).await;
         assert!(format!("{pending:?}").contains(&url), "{pending:?}");
         let began = Instant::now();
         registrar.leave().await;

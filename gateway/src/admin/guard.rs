@@ -13,7 +13,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::Problem;
-use crate::run::shared::Shared;
+use crate::shared::Shared;
 
 const REVISION: HeaderName = HeaderName::from_static("x-roundhouse-revision");
 /// Whole seconds since the registry was last heard; only while it is lost.

@@ -9,9 +9,10 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use roundhouse_config::{JobName, Label, Port, Protocol, duration};
 use roundhouse_registry::http::registration::{RegisterBody, RegisteredBody, StateBody};
+use roundhouse_registry::record::{ValueError, decode, encode};
 use roundhouse_registry::write::NewInstance;
 use roundhouse_registry::{Instance, InstanceId};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::extract::{Body, NoPrecondition, Segment};
 use super::jobs::{refuse_taken_jobname, unknown};
@@ -58,9 +59,9 @@ pub(super) async fn post(
     State(api): State<Api>,
     Segment(label): Segment<Label>,
     _: NoPrecondition,
-    Body(body): Body<RegisterBody>,
+    Body(fields): Body<Map<String, Value>>,
 ) -> Result<Response, Problem> {
-    register(&api, label, InstanceId::random(), body).await
+    register(&api, label, InstanceId::random(), registration(&fields)?).await
 }
 
 pub(super) async fn put(
@@ -68,9 +69,16 @@ pub(super) async fn put(
     Segment(label): Segment<Label>,
     Segment(id): Segment<InstanceId>,
     _: NoPrecondition,
-    Body(body): Body<RegisterBody>,
+    Body(fields): Body<Map<String, Value>>,
 ) -> Result<Response, Problem> {
-    register(&api, label, id, body).await
+    register(&api, label, id, registration(&fields)?).await
+}
+
+/// The record is read by itself first: inside a flattened one serde does not know which field is wrong.
+fn registration(fields: &Map<String, Value>) -> Result<RegisterBody, ValueError> {
+    let text = encode(fields);
+    decode::<Instance>(&text)?;
+    decode(&text)
 }
 
 async fn register(api: &Api, label: Label, id: InstanceId, body: RegisterBody) -> Result<Response, Problem> {

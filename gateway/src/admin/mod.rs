@@ -40,7 +40,7 @@ use tokio::sync::Semaphore;
 pub use self::jobs::job_record;
 pub use self::problem::Problem;
 pub use self::serve::serve;
-use crate::run::shared::Shared;
+use crate::shared::Shared;
 
 /// A record of the largest size, and room for what a registration has around it.
 const MAX_BODY: usize = MAX_VALUE + (4 << 10);

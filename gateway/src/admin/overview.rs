@@ -12,8 +12,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Api;
-use crate::run::shared::Phase;
-use crate::worker::Totals;
+use crate::phase::Phase;
+use crate::plane::Totals;
 
 #[derive(Serialize)]
 struct GatewayView<'a> {

@@ -13,7 +13,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::{MAX_WATCHES, router};
-use crate::run::shared::{Phase, Shared};
+use crate::phase::Phase;
+use crate::shared::Shared;
 
 /// Every watch, and as many others. More wait in the listener's backlog.
 const MAX_CONNECTIONS: usize = 2 * MAX_WATCHES;

@@ -19,7 +19,8 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::router;
-use crate::run::shared::{Phase, Shared};
+use crate::phase::Phase;
+use crate::shared::Shared;
 use crate::table::{Facts, Own, Table};
 
 struct Gateway {

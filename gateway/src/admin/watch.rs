@@ -31,7 +31,7 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use super::serve::draining;
 use super::written::settled;
 use super::{Api, MAX_WATCHES, Problem};
-use crate::run::shared::Phase;
+use crate::phase::Phase;
 
 /// How often a silent stream shows that it lives; proxies and clients give up after some 30 s or more.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);

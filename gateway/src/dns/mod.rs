@@ -27,7 +27,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
-use crate::run::Phase;
+use crate::phase::Phase;
 use crate::table::Table;
 
 pub use self::answer::{Transport, answer};

@@ -6,16 +6,16 @@ const SIZE: usize = 64 << 10;
 const KEPT: usize = 64;
 
 #[derive(Default)]
-pub struct BufferPool {
+pub(super) struct BufferPool {
     free: Vec<Box<[u8]>>,
 }
 
 impl BufferPool {
-    pub fn take(&mut self) -> Box<[u8]> {
+    pub(super) fn take(&mut self) -> Box<[u8]> {
         self.free.pop().unwrap_or_else(|| vec![0; SIZE].into_boxed_slice())
     }
 
-    pub fn give(&mut self, buffer: Box<[u8]>) {
+    pub(super) fn give(&mut self, buffer: Box<[u8]>) {
         if self.free.len() < KEPT {
             self.free.push(buffer);
         }

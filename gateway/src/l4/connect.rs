@@ -9,8 +9,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use roundhouse_registry::probe::is_self_connect;
 use tokio::net::TcpStream;
 
+use crate::plane::Context;
 use crate::table::{Endpoint, JobEntry, PortEntry, Tried};
-use crate::worker::Context;
 
 /// Each costs the client up to a connect timeout; three instances down at once is a fault no retry mends.
 const TRIES: usize = 3;
@@ -37,7 +37,9 @@ impl fmt::Display for ConnectError {
             ConnectError::Failed { tried, address, error } => {
                 write!(f, "{tried} instance(s) dialled, the last one at {address}: {error}")
             }
-            ConnectError::Exhausted(error) => write!(f, "this gateway is out of ports or descriptors: {error}"),
+            ConnectError::Exhausted(error) => {
+                write!(f, "this gateway is out of ports or descriptors: {error}")
+            }
         }
     }
 }
@@ -65,7 +67,9 @@ pub async fn connect(context: &Context, job: &JobEntry, port: &PortEntry) -> Res
 pub async fn dial(context: &Context, endpoint: &Arc<Endpoint>, checked: bool) -> io::Result<TcpStream> {
     let timeout = context.limits().connect_timeout;
     let stream = match tokio::time::timeout(timeout, TcpStream::connect(endpoint.address)).await {
-        Ok(Ok(stream)) if is_self_connect(&stream) => Err(io::Error::other("connected to itself: nobody listens there")),
+        Ok(Ok(stream)) if is_self_connect(&stream) => {
+            Err(io::Error::other("connected to itself: nobody listens there"))
+        }
         Ok(stream) => stream,
         Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {timeout:?}"))),
     };

@@ -8,36 +8,48 @@ mod connect;
 mod pump;
 mod relay;
 
+use std::cell::RefCell;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use tokio::net::TcpStream;
 
-use crate::table::{JobEntry, PortEntry};
-use crate::worker::Context;
+use self::buffer::BufferPool;
+use crate::plane::Context;
+use crate::table::{JobEntry, PortEntry, Work};
 
-pub use self::buffer::BufferPool;
 pub use self::connect::{ConnectError, Connected, connect, dial, is_our_shortage};
 
-/// Serves one client to its end.
-pub async fn serve(context: &Context, client: TcpStream, peer: SocketAddr, job: &Arc<JobEntry>, port: &PortEntry) {
-    let connected = match connect(context, job, port).await {
-        Ok(connected) => connected,
-        Err(error) => {
-            context.counters().no_backend.fetch_add(1, Relaxed);
-            tracing::warn!(job = %job.label, port = %port.name(), %peer, %error, "no backend");
-            // A reset tells the client at once; there is no protocol to say more in.
-            let _ = client.set_zero_linger();
-            return;
-        }
-    };
-    let live = &connected.endpoint.live;
-    live.open.fetch_add(1, Relaxed);
-    live.served.fetch_add(1, Relaxed);
-    let moved = pump::run(context, &client, &connected.stream).await;
-    live.open.fetch_sub(1, Relaxed);
-    context.counters().bytes_to_instances.fetch_add(moved.to_instance, Relaxed);
-    context.counters().bytes_to_clients.fetch_add(moved.to_client, Relaxed);
-    tracing::debug!(job = %job.label, %peer, instance = %connected.endpoint.address, ?moved, "closed");
+/// One worker's.
+pub struct Engine {
+    context: Rc<Context>,
+    buffers: RefCell<BufferPool>,
+}
+
+impl Engine {
+    pub fn new(context: Rc<Context>) -> Engine {
+        Engine { context, buffers: RefCell::default() }
+    }
+
+    /// Serves one client to its end.
+    pub async fn serve(&self, client: TcpStream, peer: SocketAddr, job: &JobEntry, port: &PortEntry) {
+        let context = &*self.context;
+        let connected = match connect(context, job, port).await {
+            Ok(connected) => connected,
+            Err(error) => {
+                context.counters().no_backend.fetch_add(1, Relaxed);
+                tracing::warn!(job = %job.label, port = %port.name(), %peer, %error, "no backend");
+                // A reset tells the client at once; there is no protocol to say more in.
+                let _ = client.set_zero_linger();
+                return;
+            }
+        };
+        let work = Work::begin(connected.endpoint.clone());
+        let moved = pump::run(context.limits().idle_timeout, &self.buffers, &client, &connected.stream).await;
+        drop(work);
+        context.counters().bytes_to_instances.fetch_add(moved.to_instance, Relaxed);
+        context.counters().bytes_to_clients.fetch_add(moved.to_client, Relaxed);
+        tracing::debug!(job = %job.label, %peer, instance = %connected.endpoint.address, ?moved, "closed");
+    }
 }

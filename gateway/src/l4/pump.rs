@@ -1,5 +1,6 @@
 //! The tokio driver of the relay: two directions, one task, no lock.
 
+use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::Shutdown;
@@ -10,8 +11,8 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
+use super::buffer::BufferPool;
 use super::relay::{Direction, Want};
-use crate::worker::Context;
 
 /// A direction yields after this many operations, so that one busy stream does not starve its worker.
 const BUDGET: usize = 32;
@@ -33,13 +34,18 @@ struct Lane {
 }
 
 /// Until both directions have ended, one side resets, or nothing has moved for the idle timeout.
-pub(super) async fn run(context: &Context, client: &TcpStream, instance: &TcpStream) -> Moved {
+pub(super) async fn run(
+    idle_timeout: Duration,
+    buffers: &RefCell<BufferPool>,
+    client: &TcpStream,
+    instance: &TcpStream,
+) -> Moved {
     let mut up = Lane::new();
     let mut down = Lane::new();
-    let mut idle = Idle::new(context.limits().idle_timeout);
+    let mut idle = Idle::new(idle_timeout);
     let ended = poll_fn(|cx| {
-        let up_done = up.poll(cx, context, client, instance);
-        let down_done = down.poll(cx, context, instance, client);
+        let up_done = up.poll(cx, buffers, client, instance);
+        let down_done = down.poll(cx, buffers, instance, client);
         match (up_done, down_done) {
             (Poll::Ready(Err(error)), _) | (_, Poll::Ready(Err(error))) => Poll::Ready(Err(error)),
             (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => Poll::Ready(Ok(())),
@@ -52,8 +58,8 @@ pub(super) async fn run(context: &Context, client: &TcpStream, instance: &TcpStr
         let _ = client.set_zero_linger();
         let _ = instance.set_zero_linger();
     }
-    up.give_back(context);
-    down.give_back(context);
+    up.give_back(buffers);
+    down.give_back(buffers);
     Moved { to_instance: up.direction.moved(), to_client: down.direction.moved() }
 }
 
@@ -65,7 +71,7 @@ impl Lane {
     fn poll(
         &mut self,
         cx: &mut Poller<'_>,
-        context: &Context,
+        buffers: &RefCell<BufferPool>,
         source: &TcpStream,
         sink: &TcpStream,
     ) -> Poll<io::Result<()>> {
@@ -73,19 +79,21 @@ impl Lane {
             match self.direction.want() {
                 Want::Read => {
                     ready!(source.poll_read_ready(cx))?;
-                    let buffer = self.buffer.get_or_insert_with(|| context.buffers.borrow_mut().take());
+                    let buffer = self.buffer.get_or_insert_with(|| buffers.borrow_mut().take());
                     match source.try_read(buffer) {
                         Ok(n) => self.direction.filled(n),
                         // The readiness was a false alarm; asking again registers for the next one.
                         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                            self.give_back(context);
+                            self.give_back(buffers);
                             continue;
                         }
                         Err(error) => return Poll::Ready(Err(error)),
                     }
                 }
                 Want::Write { from, to } => {
-                    let Some(buffer) = &self.buffer else { return Poll::Ready(Err(io::ErrorKind::Other.into())) };
+                    let Some(buffer) = &self.buffer else {
+                        return Poll::Ready(Err(io::ErrorKind::Other.into()));
+                    };
                     match sink.try_write(&buffer[from..to]) {
                         Ok(n) => self.direction.written(n),
                         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -102,16 +110,16 @@ impl Lane {
                 Want::Done => return Poll::Ready(Ok(())),
             }
             if self.direction.is_empty() {
-                self.give_back(context);
+                self.give_back(buffers);
             }
         }
         cx.waker().wake_by_ref();
         Poll::Pending
     }
 
-    fn give_back(&mut self, context: &Context) {
+    fn give_back(&mut self, buffers: &RefCell<BufferPool>) {
         if let Some(buffer) = self.buffer.take() {
-            context.buffers.borrow_mut().give(buffer);
+            buffers.borrow_mut().give(buffer);
         }
     }
 }

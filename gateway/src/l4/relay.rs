@@ -13,7 +13,10 @@ pub(super) enum Want {
     /// Read from the source into an empty buffer.
     Read,
     /// Write these bytes of the buffer to the sink.
-    Write { from: usize, to: usize },
+    Write {
+        from: usize,
+        to: usize,
+    },
     /// Tell the sink that no more comes.
     Shutdown,
     Done,

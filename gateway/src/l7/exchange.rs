@@ -9,19 +9,19 @@ use hyper::header::HOST;
 use hyper::http::HeaderValue;
 use hyper::{Method, Request, Response};
 
-use super::body::Download;
+use super::download::Download;
 use super::forward::{ForwardError, forward};
 use super::reply::{Reason, reply};
 use super::route::{Refused, route};
-use super::{Scope, headers};
-use crate::worker::Context;
+use super::{Engine, Scope, headers};
 
 pub(super) async fn exchange(
-    context: &Rc<Context>,
+    engine: &Rc<Engine>,
     peer: SocketAddr,
     scope: &Scope,
     request: Request<Incoming>,
 ) -> Response<Download> {
+    let context = &*engine.context;
     context.counters().requests.fetch_add(1, Relaxed);
     let (mut parts, body) = request.into_parts();
     let table = context.table().clone();
@@ -52,7 +52,7 @@ pub(super) async fn exchange(
     headers::end_hop(&mut parts.headers);
     headers::forwarded(&mut parts.headers, peer);
 
-    match forward(context, &job, &port, parts, body).await {
+    match forward(engine, &job, &port, parts, body).await {
         Ok(response) => response,
         Err(ForwardError::NoBackend(error)) => {
             context.counters().no_backend.fetch_add(1, Relaxed);

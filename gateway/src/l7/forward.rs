@@ -11,12 +11,12 @@ use hyper::header::CONTENT_TYPE;
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, Uri, Version};
 
-use super::body::{Download, Upload, Work};
-use super::headers;
+use super::download::Download;
 use super::pool::Upstream;
+use super::upload::Upload;
+use super::{Engine, headers};
 use crate::l4::{self, ConnectError, is_our_shortage};
-use crate::table::{Endpoint, JobEntry, PortEntry, Tried};
-use crate::worker::Context;
+use crate::table::{Endpoint, JobEntry, PortEntry, Tried, Work};
 
 /// Instances asked for one request, the first included.
 const TRIES: usize = 3;
@@ -26,23 +26,32 @@ const ANSWER: Duration = Duration::from_secs(600);
 pub(super) enum ForwardError {
     NoBackend(ConnectError),
     /// It took the request and gave no answer.
-    BadGateway { address: SocketAddr, error: hyper::Error },
+    BadGateway {
+        address: SocketAddr,
+        error: hyper::Error,
+    },
     /// It took the request and was silent for too long.
-    Silent { address: SocketAddr },
+    Silent {
+        address: SocketAddr,
+    },
 }
 
 /// RFC 9110, 9.2.2. Sending one of these twice means what sending it once means.
 fn is_idempotent(method: &Method) -> bool {
-    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE)
+    matches!(
+        *method,
+        Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE
+    )
 }
 
 pub(super) async fn forward(
-    context: &Rc<Context>,
+    engine: &Rc<Engine>,
     job: &JobEntry,
     port: &PortEntry,
     parts: Parts,
     body: Incoming,
 ) -> Result<Response<Download>, ForwardError> {
+    let context = &*engine.context;
     let mut upload = Upload::new(body, context.limits().body_idle);
     // A body goes once. Without one, an idempotent request may be sent again.
     let repeatable = upload.is_empty() && is_idempotent(&parts.method);
@@ -51,9 +60,11 @@ pub(super) async fn forward(
     while tried.count() < TRIES {
         let Some(endpoint) = port.endpoints().pick(context.index, &tried) else { break };
         let address = endpoint.address;
-        let mut upstream = match open(context, &endpoint, job.check.is_some()).await {
+        let mut upstream = match open(engine, &endpoint, job.check.is_some()).await {
             Ok(upstream) => upstream,
-            Err(error) if is_our_shortage(&error) => return Err(ForwardError::NoBackend(ConnectError::Exhausted(error))),
+            Err(error) if is_our_shortage(&error) => {
+                return Err(ForwardError::NoBackend(ConnectError::Exhausted(error)));
+            }
             Err(error) => {
                 tried.add(endpoint.id);
                 context.counters().retries.fetch_add(1, Relaxed);
@@ -64,13 +75,13 @@ pub(super) async fn forward(
         let work = Work::begin(endpoint.clone());
         let sent = upstream.sender().try_send_request(request(&parts, upload));
         let mut failed = match tokio::time::timeout(ANSWER, sent).await {
-            Ok(Ok(response)) => return Ok(answer(context, response, upstream, work)),
+            Ok(Ok(response)) => return Ok(answer(engine, response, upstream, work)),
             Ok(Err(failed)) => failed,
             Err(_) => return Err(ForwardError::Silent { address }),
         };
         if upstream.is_reused() {
             // The instance closed a kept connection just now, which is no fault; its others are as old.
-            context.pool.borrow_mut().forget(address);
+            engine.pool.borrow_mut().forget(address);
         } else {
             tried.add(endpoint.id);
         }
@@ -88,15 +99,15 @@ pub(super) async fn forward(
 }
 
 /// An idle connection that is ready now, else a new one.
-async fn open(context: &Context, endpoint: &Arc<Endpoint>, checked: bool) -> std::io::Result<Upstream> {
+async fn open(engine: &Engine, endpoint: &Arc<Endpoint>, checked: bool) -> std::io::Result<Upstream> {
     loop {
-        let Some(mut kept) = context.pool.borrow_mut().take(endpoint.address) else { break };
+        let Some(mut kept) = engine.pool.borrow_mut().take(endpoint.address) else { break };
         // Ready at once unless it is being closed.
         if kept.sender().ready().await.is_ok() {
             return Ok(kept);
         }
     }
-    let stream = l4::dial(context, endpoint, checked).await?;
+    let stream = l4::dial(&engine.context, endpoint, checked).await?;
     Upstream::open(stream, endpoint.address).await
 }
 
@@ -117,7 +128,7 @@ fn origin_form(uri: &Uri) -> Uri {
 }
 
 fn answer(
-    context: &Rc<Context>,
+    engine: &Rc<Engine>,
     response: Response<Incoming>,
     upstream: Upstream,
     work: Work,
@@ -130,5 +141,5 @@ fn answer(
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .is_some_and(|value| value.starts_with("text/event-stream"));
-    Response::from_parts(parts, Download::from_instance(context, body, upstream, work, is_event_stream))
+    Response::from_parts(parts, Download::from_instance(engine, body, upstream, work, is_event_stream))
 }

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use hyper::header::{
-    CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
-    TRAILER, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
@@ -29,7 +29,8 @@ const HOP_BY_HOP: [HeaderName; 9] = [
 ];
 
 /// What `Connection` may not nominate for removal: a client could otherwise take away what we add or check.
-const KEPT: [HeaderName; 6] = [HOST, CONTENT_LENGTH, FORWARDED, FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO];
+const KEPT: [HeaderName; 6] =
+    [HOST, CONTENT_LENGTH, FORWARDED, FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO];
 
 /// Removes the hop-by-hop fields, and those that `Connection` nominates.
 pub(super) fn end_hop(headers: &mut HeaderMap) {

@@ -7,8 +7,8 @@
 //! hyper reads and writes the wire in this version; [`connection`] and [`pool`] are the seam behind which our own codec
 //! comes. The rest does not know who parsed the head.
 
-mod body;
 mod connection;
+mod download;
 mod exchange;
 mod forward;
 mod headers;
@@ -16,13 +16,27 @@ mod pool;
 mod reply;
 mod route;
 mod tap;
+mod upload;
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::Arc;
 
+use self::pool::Pool;
+use crate::plane::Context;
 use crate::table::{JobEntry, PortEntry};
 
-pub use self::connection::serve;
-pub use self::pool::Pool;
+/// One worker's.
+pub struct Engine {
+    context: Rc<Context>,
+    pool: RefCell<Pool>,
+}
+
+impl Engine {
+    pub fn new(context: Rc<Context>) -> Engine {
+        Engine { context, pool: RefCell::default() }
+    }
+}
 
 /// What chooses the job.
 #[derive(Clone)]

@@ -10,7 +10,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use super::body::Upload;
+use super::upload::Upload;
 
 /// Idle connections kept to one address; more than this only ages.
 const KEPT: usize = 64;
@@ -26,7 +26,7 @@ pub(super) struct Upstream {
 }
 
 #[derive(Default)]
-pub struct Pool {
+pub(super) struct Pool {
     idle: HashMap<SocketAddr, Vec<(Upstream, Instant)>>,
     swept: Option<Instant>,
 }
@@ -34,10 +34,8 @@ pub struct Pool {
 impl Upstream {
     /// Takes over a fresh connection; its I/O runs as a task of this worker.
     pub(super) async fn open(stream: TcpStream, address: SocketAddr) -> io::Result<Upstream> {
-        let (sender, connection) = http1::Builder::new()
-            .handshake(TokioIo::new(stream))
-            .await
-            .map_err(io::Error::other)?;
+        let (sender, connection) =
+            http1::Builder::new().handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
         tokio::task::spawn_local(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%address, %error, "upstream connection ended");

@@ -7,7 +7,7 @@ use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
 use roundhouse_registry::Revision;
 
-use super::body::Download;
+use super::download::Download;
 
 /// Why the gateway answered instead of an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +65,9 @@ pub(super) fn unfinished_head(error: &hyper::Error, received: usize, timeout: Du
         );
         ("408 Request Timeout", sentence)
     } else if error.is_incomplete_message() {
-        let sentence = format!("the connection ended after {received} bytes of a request head; end it with an empty line");
+        let sentence = format!(
+            "the connection ended after {received} bytes of a request head; end it with an empty line"
+        );
         ("400 Bad Request", sentence)
     } else {
         return Vec::new();

@@ -40,17 +40,20 @@ fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Result<&'a str, Refused> {
     if let Some(authority) = uri.authority() {
         return Ok(authority.as_str());
     }
-    let field = first.ok_or_else(|| bad("the request has no Host; send the name of a job or a domain".into()))?;
+    let field =
+        first.ok_or_else(|| bad("the request has no Host; send the name of a job or a domain".into()))?;
     field.to_str().map_err(|_| bad("the Host is not plain text".into()))
 }
 
 fn by_path(table: &Table, worker: usize, domain: &DomainEntry, path: &str) -> Routed {
     let Some(leg) = domain.route(path).and_then(|route| route.next(worker)) else {
-        let sentence = format!("domain {} has no route for this path; `roundhouse get domains` lists them", domain.name);
+        let sentence =
+            format!("domain {} has no route for this path; `roundhouse get domains` lists them", domain.name);
         return Err(no_route(sentence));
     };
     let Some(job) = table.job(leg.job.as_str()) else {
-        let sentence = format!("domain {} leads to job `{}`, which is not there; register it", domain.name, leg.job);
+        let sentence =
+            format!("domain {} leads to job `{}`, which is not there; register it", domain.name, leg.job);
         return Err(no_route(sentence));
     };
     match &leg.port {

@@ -15,7 +15,7 @@ pub(super) struct Tap(Rc<Inner>);
 
 struct Inner {
     stream: TcpStream,
-    /// Bytes read since the last request was complete.
+    /// Bytes read since the last request was complete, or since the last write.
     pending: Cell<usize>,
 }
 
@@ -29,9 +29,15 @@ impl Tap {
         self.0.pending.set(0);
     }
 
-    /// Bytes of a head that never became a request.
+    /// Bytes of a head that never became a request. A body is read behind its head and before the last of its answer is
+    /// written, so a connection that was answered and is idle has none.
     pub(super) fn pending(&self) -> usize {
         self.0.pending.get()
+    }
+
+    fn written(&self, done: io::Result<usize>) -> Poll<io::Result<usize>> {
+        self.0.pending.set(0);
+        Poll::Ready(done)
     }
 
     /// Best effort: the client may be gone, and a full socket buffer is not waited for.
@@ -41,7 +47,11 @@ impl Tap {
 }
 
 impl Read for Tap {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, mut out: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        mut out: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
         let mut chunk = [0; 16 << 10];
         let size = out.remaining().min(chunk.len());
         loop {
@@ -63,8 +73,10 @@ impl Write for Tap {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         loop {
             match self.0.stream.try_write(bytes) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready!(self.0.stream.poll_write_ready(cx))?,
-                done => return Poll::Ready(done),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    ready!(self.0.stream.poll_write_ready(cx))?
+                }
+                done => return self.written(done),
             }
         }
     }
@@ -76,8 +88,10 @@ impl Write for Tap {
     ) -> Poll<io::Result<usize>> {
         loop {
             match self.0.stream.try_write_vectored(pieces) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready!(self.0.stream.poll_write_ready(cx))?,
-                done => return Poll::Ready(done),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    ready!(self.0.stream.poll_write_ready(cx))?
+                }
+                done => return self.written(done),
             }
         }
     }

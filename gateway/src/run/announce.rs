@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use roundhouse_registry::{Gateway, KvError, LeaseId, WriteError};
 
-use super::{Phase, Shared};
+use crate::phase::Phase;
+use crate::shared::Shared;
 
 const TTL: Duration = Duration::from_secs(15);
 

@@ -14,9 +14,10 @@ use roundhouse_registry::{Snapshot, delta};
 use tokio::sync::mpsc;
 
 use super::vips::Allocator;
-use super::{Phase, Shared};
 use crate::catch::{Catch, JobPort, NotCaught};
 use crate::health::{Changed, Checker};
+use crate::phase::Phase;
+use crate::shared::Shared;
 use crate::table::{Endpoint, Facts, Table, vip_address};
 
 /// What could not be caught is tried again: the app in the way may have gone.
@@ -44,7 +45,16 @@ impl<C: Catch> Control<C> {
         let (events, verdicts) = mpsc::unbounded_channel();
         let allocator = Allocator::new(shared.clone());
         let snapshot = Arc::default();
-        Control { shared, facts, snapshot, catch, checker: Checker::new(events), verdicts, failures, allocator }
+        Control {
+            shared,
+            facts,
+            snapshot,
+            catch,
+            checker: Checker::new(events),
+            verdicts,
+            failures,
+            allocator,
+        }
     }
 
     /// The first table: its instances are believed until their first probe, a restart must not black out everybody.
@@ -135,7 +145,9 @@ impl<C: Catch> Control<C> {
             let NotCaught { job, port, address, reason } = problem;
             tracing::error!(%job, %port, %address, %reason, "job port not reachable at its VIP");
         }
-        for mended in before.iter().filter(|problem| !not_caught.iter().any(|now| now.address == problem.address)) {
+        for mended in
+            before.iter().filter(|problem| !not_caught.iter().any(|now| now.address == problem.address))
+        {
             tracing::info!(job = %mended.job, port = %mended.port, address = %mended.address, "job port reachable");
         }
         if *before != not_caught {

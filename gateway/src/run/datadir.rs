@@ -12,7 +12,9 @@ pub(super) struct DataDir {
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum DataDirError {
-    #[error("cannot use the data directory {path}: {source}; make it writable for this user, or set data_dir")]
+    #[error(
+        "cannot use the data directory {path}: {source}; make it writable for this user, or set data_dir"
+    )]
     Unusable { path: PathBuf, source: io::Error },
     #[error(
         "the data directory {path} is in use by another gateway ({holder}); stop that one, or set another data_dir"

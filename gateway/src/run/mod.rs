@@ -12,7 +12,6 @@ mod announce;
 mod control;
 mod datadir;
 mod ports;
-pub(crate) mod shared;
 mod vips;
 
 use std::path::PathBuf;
@@ -30,10 +29,12 @@ use tokio::sync::{mpsc, watch};
 use self::control::Control;
 use self::datadir::DataDir;
 use self::ports::Ports;
-pub use self::shared::{Phase, Shared};
 use crate::catch::Bind;
+use crate::phase::Phase;
+use crate::plane::{Counters, Plane};
+use crate::shared::Shared;
 use crate::table::{Facts, Own, Table};
-use crate::worker::{Counters, Plane, Site, Workers};
+use crate::worker::{Site, Workers};
 use crate::{admin, dns};
 
 /// A start without a registry ends within this time, its URL in the error.
@@ -103,7 +104,8 @@ async fn serve(settings: Settings, config: Option<PathBuf>) -> anyhow::Result<()
     let announce = tokio::spawn(announce::run(shared.clone()));
     let (listening, dns_server) = ports.lend(&data_plane.lender(), Site::Entrypoint);
     let dns_thread = serve_dns(dns_server, &shared)?;
-    let admin = tokio::spawn(admin::serve(tokio::net::TcpListener::from_std(listening.admin)?, shared.clone()));
+    let admin =
+        tokio::spawn(admin::serve(tokio::net::TcpListener::from_std(listening.admin)?, shared.clone()));
     let controlling = tokio::spawn(control.run());
     report_ready(&shared);
 
@@ -153,7 +155,9 @@ async fn open_registry(settings: &Settings, data_dir: &DataDir) -> anyhow::Resul
                 .with_context(|| no_registry(settings))?;
             Ok(Arc::new(etcd))
         }
-        url @ RegistryUrl::Http { .. } => Err(anyhow!("registry.url = \"{url}\" is for job-init and lvs-sync; a gateway reads embedded or etcd://")),
+        url @ RegistryUrl::Http { .. } => Err(anyhow!(
+            "registry.url = \"{url}\" is for job-init and lvs-sync; a gateway reads embedded or etcd://"
+        )),
     }
 }
 
@@ -212,4 +216,3 @@ async fn stop_signal() -> anyhow::Result<&'static str> {
         _ = interrupt.recv() => "SIGINT",
     })
 }
-

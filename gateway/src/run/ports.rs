@@ -25,7 +25,9 @@ pub(super) struct Listening {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address} for {setting}: {reason}; free it, or change {setting} in the configuration")]
+#[error(
+    "cannot listen on {address} for {setting}: {reason}; free it, or change {setting} in the configuration"
+)]
 pub(super) struct PortError {
     address: SocketAddr,
     setting: String,
@@ -40,9 +42,11 @@ pub(super) struct PortErrors(Vec<PortError>);
 impl Ports {
     pub(super) fn open(settings: &Settings, workers: usize) -> Result<Ports, PortErrors> {
         let admin_address = settings.admin.listen.socket_addr();
-        let admin = exclusive(admin_address).map_err(|error| explain(admin_address, "admin.listen".into(), &error));
+        let admin =
+            exclusive(admin_address).map_err(|error| explain(admin_address, "admin.listen".into(), &error));
         let dns_address = settings.dns.listen.socket_addr();
-        let dns = dns::Server::bind(dns_address).map_err(|error| explain(dns_address, "dns.listen".into(), &error));
+        let dns =
+            dns::Server::bind(dns_address).map_err(|error| explain(dns_address, "dns.listen".into(), &error));
         let mut errors = Vec::new();
         let mut entrypoints = Vec::new();
         for entrypoint in &settings.entrypoints {

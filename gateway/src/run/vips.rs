@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use ipnet::IpNet;
 use roundhouse_registry::{Snapshot, WriteError};
 
-use super::Shared;
+use crate::shared::Shared;
 
 /// IPv6 prefixes are larger than any number of jobs; offsets are 32 bits.
 const MOST: u32 = 1 << 24;

@@ -45,7 +45,13 @@ impl Table {
                 Some(entry) if entry.modified == record.modified => entry.clone(),
                 _ => {
                     let domain = &record.value;
-                    Arc::new(DomainEntry::new(name.clone(), domain, record.modified, facts.workers, &mut *start))
+                    Arc::new(DomainEntry::new(
+                        name.clone(),
+                        domain,
+                        record.modified,
+                        facts.workers,
+                        &mut *start,
+                    ))
                 }
             };
             names.domains.insert(name.to_string(), entry);
@@ -60,7 +66,13 @@ impl Table {
     }
 
     /// One job's endpoints anew: its instances changed, or a verdict did.
-    pub fn refresh_job(&self, facts: &Facts, snapshot: &Snapshot, label: &Label, start: &mut dyn FnMut() -> usize) {
+    pub fn refresh_job(
+        &self,
+        facts: &Facts,
+        snapshot: &Snapshot,
+        label: &Label,
+        start: &mut dyn FnMut() -> usize,
+    ) {
         let Some(job) = self.names.jobs.get(label) else { return };
         for entry in &job.ports {
             let old = entry.endpoints();
@@ -88,9 +100,7 @@ impl Names {
 /// The address of an offset, if the prefix has it.
 pub fn vip_address(prefix: IpNet, offset: u32) -> Option<IpAddr> {
     let address = match prefix {
-        IpNet::V4(net) => {
-            IpAddr::V4(Ipv4Addr::from(u32::from(net.network()).checked_add(offset)?))
-        }
+        IpNet::V4(net) => IpAddr::V4(Ipv4Addr::from(u32::from(net.network()).checked_add(offset)?)),
         IpNet::V6(net) => {
             IpAddr::V6(Ipv6Addr::from(u128::from(net.network()).checked_add(u128::from(offset))?))
         }
@@ -131,10 +141,13 @@ fn job_entry(
         let former = old.and_then(|old| old.port_named(&port.name));
         match former {
             // The same port of a job that changed elsewhere keeps its set.
-            Some(entry) if entry.port == *port && old.is_some_and(|old| old.check == job.check) => entry.clone(),
+            Some(entry) if entry.port == *port && old.is_some_and(|old| old.check == job.check) => {
+                entry.clone()
+            }
             former => {
                 let endpoints = former.map(|entry| entry.endpoints());
-                let set = endpoint_set(facts, snapshot, key, port, endpoints.as_deref().map(|set| &**set), start);
+                let set =
+                    endpoint_set(facts, snapshot, key, port, endpoints.as_deref().map(|set| &**set), start);
                 Arc::new(PortEntry::new(port.clone(), set))
             }
         }
@@ -177,7 +190,13 @@ fn endpoint_set(
 }
 
 /// Carried over while the instance stays at its address.
-fn live(facts: &Facts, job: JobKey<'_>, old: Option<&EndpointSet>, id: InstanceId, address: SocketAddr) -> Arc<Live> {
+fn live(
+    facts: &Facts,
+    job: JobKey<'_>,
+    old: Option<&EndpointSet>,
+    id: InstanceId,
+    address: SocketAddr,
+) -> Arc<Live> {
     let known = old.and_then(|old| old.find(id)).filter(|endpoint| endpoint.address == address);
     match known {
         Some(endpoint) => {

@@ -73,6 +73,24 @@ impl Endpoint {
     }
 }
 
+/// Counted at the endpoint for as long as it lasts.
+#[derive(Debug)]
+pub struct Work(Arc<Endpoint>);
+
+impl Work {
+    pub fn begin(endpoint: Arc<Endpoint>) -> Work {
+        endpoint.live.open.fetch_add(1, Relaxed);
+        endpoint.live.served.fetch_add(1, Relaxed);
+        Work(endpoint)
+    }
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        self.0.live.open.fetch_sub(1, Relaxed);
+    }
+}
+
 /// All endpoints of one job port, those out of work included (they are shown), and the turn order of the others.
 #[derive(Debug)]
 pub struct EndpointSet {

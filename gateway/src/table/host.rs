@@ -38,7 +38,8 @@ pub fn host_name(host: &str) -> Result<Cow<'_, str>, HostError> {
     if name.len() > MAX_NAME {
         return Err(HostError::TooLong);
     }
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'[' | b']' | b':');
+    let allowed =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'[' | b']' | b':');
     if !name.bytes().all(allowed) {
         return Err(HostError::Character);
     }
@@ -57,7 +58,9 @@ mod tests {
 
     #[test]
     fn every_spelling_of_a_name_is_one_name() {
-        for text in ["app2.jobs", "APP2.jobs", "app2.jobs.", "app2.jobs:1111", "App2.Jobs.:1111", "app2.jobs:"] {
+        for text in
+            ["app2.jobs", "APP2.jobs", "app2.jobs.", "app2.jobs:1111", "App2.Jobs.:1111", "app2.jobs:"]
+        {
             assert_eq!(host_name(text).unwrap(), "app2.jobs", "{text}");
         }
         assert_eq!(host_name("[::1]:80").unwrap(), "[::1]");

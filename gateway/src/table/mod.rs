@@ -24,7 +24,7 @@ use roundhouse_config::{Check, JobName, Label, PortName, Zone};
 use roundhouse_registry::Revision;
 
 pub use self::build::{Facts, vip_address};
-pub use self::endpoint::{Endpoint, EndpointSet, Live, Tried};
+pub use self::endpoint::{Endpoint, EndpointSet, Live, Tried, Work};
 pub use self::host::{HostError, host_name};
 pub use self::own::Own;
 pub use self::port::PortEntry;

@@ -20,7 +20,10 @@ impl Own {
     pub fn holds(&self, address: SocketAddr) -> Option<String> {
         let ip = address.ip().to_canonical();
         if self.vips.contains(&ip) {
-            return Some(format!("{ip} is inside this gateway's VIP prefix {}; register the app's own address", self.vips));
+            return Some(format!(
+                "{ip} is inside this gateway's VIP prefix {}; register the app's own address",
+                self.vips
+            ));
         }
         self.listeners
             .iter()

@@ -60,7 +60,9 @@ fn every_form_of_a_job_name_leads_to_the_job() {
     assert_eq!(named("web.app2.jobs.coding.net"), job(Some("web")));
     assert_eq!(named("web.app2.jobs"), job(Some("web")));
     assert_eq!(named("app2.app.coding.jobs.coding.net"), job(None));
-    for unknown in ["app2", "app3.jobs", "nope.app2.jobs", "app2.jobs.coding.net.evil", "xapp2.jobs", ".jobs", "jobs"] {
+    for unknown in
+        ["app2", "app3.jobs", "nope.app2.jobs", "app2.jobs.coding.net.evil", "xapp2.jobs", ".jobs", "jobs"]
+    {
         assert!(table.resolve(unknown).is_none(), "{unknown}");
     }
     let vip = table.job("app2").unwrap().vip.unwrap();
@@ -71,8 +73,12 @@ fn every_form_of_a_job_name_leads_to_the_job() {
 #[test]
 fn domains_match_exactly_then_by_wildcard_and_longest_path_first() {
     let facts = facts();
-    let snapshot = put(&app2(), "domains/blog.coding.net", r#"{"routes":[
-        {"to":[{"job":"blog"}]},{"match":{"path":"/api"},"to":[{"job":"api"}]}]}"#);
+    let snapshot = put(
+        &app2(),
+        "domains/blog.coding.net",
+        r#"{"routes":[
+        {"to":[{"job":"blog"}]},{"match":{"path":"/api"},"to":[{"job":"api"}]}]}"#,
+    );
     let snapshot = put(&snapshot, "domains/*.coding.net", r#"{"routes":[{"to":[{"job":"any"}]}]}"#);
     let table = build(&facts, &snapshot, &Table::empty(&facts));
     let job = |host: &str, path: &str| match table.resolve(host) {

@@ -69,7 +69,10 @@ async fn tour(options: &TourOptions) -> anyhow::Result<()> {
         None => Ok(()),
     };
     if outcome.is_ok() {
-        let _ = writeln!(std::io::stdout(), "\nStopping the jobs (they drain), then the gateway. Ctrl-C again: at once.");
+        let _ = writeln!(
+            std::io::stdout(),
+            "\nStopping the jobs (they drain), then the gateway. Ctrl-C again: at once."
+        );
     }
     tokio::select! {
         () = processes.stop() => {}
@@ -108,7 +111,10 @@ impl Programs {
         let roundhouse = std::env::current_exe().context("cannot find this program's own file")?;
         let job_init = roundhouse.with_file_name("job-init");
         if !job_init.exists() {
-            bail!("{} is not there; build it too: cargo build -p job-init (or `make run`)", job_init.display());
+            bail!(
+                "{} is not there; build it too: cargo build -p job-init (or `make run`)",
+                job_init.display()
+            );
         }
         Ok(Programs { roundhouse, job_init })
     }
@@ -126,13 +132,20 @@ impl Programs {
     }
 }
 
-fn start_job(job: &JobSpec, admin: &str, programs: &Programs, processes: &mut Processes) -> anyhow::Result<()> {
+fn start_job(
+    job: &JobSpec,
+    admin: &str,
+    programs: &Programs,
+    processes: &mut Processes,
+) -> anyhow::Result<()> {
     let address = job.address.ok_or_else(|| {
-        anyhow!("job `{}` runs on a host without an address; add it to the hosts: block of the jobs file", job.label)
+        anyhow!(
+            "job `{}` runs on a host without an address; add it to the hosts: block of the jobs file",
+            job.label
+        )
     })?;
-    let mut arguments: Vec<String> = ["--registry", &format!("http://{admin}"), "--job", job.label.as_str()]
-        .map(str::to_owned)
-        .to_vec();
+    let mut arguments: Vec<String> =
+        ["--registry", &format!("http://{admin}"), "--job", job.label.as_str()].map(str::to_owned).to_vec();
     arguments.extend(["--jobname".into(), job.jobname.to_string(), "--address".into(), address.to_string()]);
     for port in &job.ports {
         arguments.extend(["--port".into(), format!("{}={}/{}", port.name, port.port, port.protocol)]);
@@ -154,7 +167,11 @@ async fn wait_for_gateway(client: &HttpClient, processes: &mut Processes) -> any
             bail!("the gateway did not start:\n{last}");
         }
         if Instant::now() > deadline {
-            bail!("the gateway does not answer at {} within {START:?}; see {}", client.server(), processes.logs().display());
+            bail!(
+                "the gateway does not answer at {} within {START:?}; see {}",
+                client.server(),
+                processes.logs().display()
+            );
         }
         tokio::time::sleep(LOOK).await;
     }
@@ -165,7 +182,11 @@ async fn wait_for_gateway(client: &HttpClient, processes: &mut Processes) -> any
     }
 }
 
-async fn wait_for_jobs(client: &HttpClient, jobs: &JobsFile, processes: &mut Processes) -> anyhow::Result<()> {
+async fn wait_for_jobs(
+    client: &HttpClient,
+    jobs: &JobsFile,
+    processes: &mut Processes,
+) -> anyhow::Result<()> {
     let deadline = Instant::now() + REACHABLE;
     for job in &jobs.jobs {
         loop {

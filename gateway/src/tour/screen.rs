@@ -31,11 +31,21 @@ pub(super) fn is_reachable(body: &[u8]) -> bool {
     job.vip.is_some() && job.instances.iter().any(healthy)
 }
 
-pub(super) fn what_to_try(settings: &Settings, jobs: &JobsFile, logs: &Path, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn what_to_try(
+    settings: &Settings,
+    jobs: &JobsFile,
+    logs: &Path,
+    out: &mut impl Write,
+) -> io::Result<()> {
     let zone = &settings.names.zone;
     let dns = settings.dns.listen.socket_addr();
     let program = std::env::args().next().unwrap_or_else(|| "roundhouse".into());
-    writeln!(out, "\nRoundhouse serves {} jobs of zone {zone}; logs are in {}.\n", jobs.jobs.len(), logs.display())?;
+    writeln!(
+        out,
+        "\nRoundhouse serves {} jobs of zone {zone}; logs are in {}.\n",
+        jobs.jobs.len(),
+        logs.display()
+    )?;
     for job in &jobs.jobs {
         for port in &job.ports {
             writeln!(out, "  {:<28} {}.{zone}:{}", job.label.as_str(), job.label, port.port)?;
@@ -52,7 +62,13 @@ pub(super) fn what_to_try(settings: &Settings, jobs: &JobsFile, logs: &Path, out
     }
     let http = jobs.jobs.iter().find(|job| job.ports.iter().any(|port| port.protocol.is_http()));
     if let (Some(job), Some(entrypoint)) = (http, settings.entrypoints.first()) {
-        writeln!(out, "  curl -H 'Host: {}.{}' http://{}/", job.label, zone.first_label(), entrypoint.listen)?;
+        writeln!(
+            out,
+            "  curl -H 'Host: {}.{}' http://{}/",
+            job.label,
+            zone.first_label(),
+            entrypoint.listen
+        )?;
     }
     writeln!(out, "  {program} get instances")?;
     writeln!(out, "  curl http://{}/v1/snapshot", settings.admin.listen)?;

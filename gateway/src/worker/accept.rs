@@ -13,8 +13,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::{Command, Context, ListenerId, Site};
-use crate::run::Phase;
+use super::{Command, ListenerId, Site};
+use crate::phase::Phase;
+use crate::plane::Context;
 use crate::{l4, l7};
 
 /// Without descriptors accepting again at once would only spin.
@@ -41,6 +42,11 @@ pub(super) async fn run(
     mut inbox: mpsc::UnboundedReceiver<Command>,
 ) {
     let (arrivals, mut arrived) = mpsc::unbounded_channel();
+    let engines = Rc::new(Engines {
+        l4: l4::Engine::new(context.clone()),
+        l7: Rc::new(l7::Engine::new(context.clone())),
+        context: context.clone(),
+    });
     let door = Rc::new(Door { context: context.clone(), peers, next: Cell::new(context.index), arrivals });
     let mut listeners: HashMap<ListenerId, Vec<Lent>> = HashMap::new();
     let mut connections = JoinSet::new();
@@ -65,7 +71,7 @@ pub(super) async fn run(
                 None => break,
             },
             Some((stream, peer, site)) = arrived.recv() => {
-                connections.spawn_local(serve(context.clone(), stream, peer, site));
+                connections.spawn_local(engines.clone().serve(stream, peer, site));
             }
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
             _ = phase.wait_for(|phase| *phase == Phase::Draining) => break,
@@ -82,11 +88,15 @@ pub(super) async fn run(
         }
     }
     while let Ok((stream, peer, site)) = arrived.try_recv() {
-        connections.spawn_local(serve(context.clone(), stream, peer, site));
+        connections.spawn_local(engines.clone().serve(stream, peer, site));
     }
     let finished = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(context.limits().drain, finished).await.is_err() {
-        tracing::warn!(worker = context.index, open = connections.len(), "drain deadline over; closing what is open");
+        tracing::warn!(
+            worker = context.index,
+            open = connections.len(),
+            "drain deadline over; closing what is open"
+        );
     }
 }
 
@@ -162,26 +172,34 @@ impl Door {
     }
 }
 
-async fn serve(context: Rc<Context>, stream: TcpStream, peer: SocketAddr, site: Site) {
-    // A proxy's small writes are whole messages.
-    let _ = stream.set_nodelay(true);
-    let _open = Open(&context);
-    match site {
-        Site::Entrypoint => l7::serve(&context, stream, peer, l7::Scope::ByHost).await,
-        Site::Vip(address) => {
-            let port = {
-                let table = context.table();
-                let job = table.by_vip(address.ip()).cloned();
-                job.and_then(|job| job.port_number(address.port()).cloned().map(|port| (job, port)))
-            };
-            match port {
-                // The job went while the client connected.
-                None => drop(stream),
-                Some((job, port)) if port.port.protocol.is_http() => {
-                    l7::serve(&context, stream, peer, l7::Scope::Port(job, port)).await;
-                }
-                Some((job, port)) => l4::serve(&context, stream, peer, &job, &port).await,
+/// What a worker does with a connection.
+struct Engines {
+    context: Rc<Context>,
+    l4: l4::Engine,
+    l7: Rc<l7::Engine>,
+}
+
+impl Engines {
+    async fn serve(self: Rc<Self>, stream: TcpStream, peer: SocketAddr, site: Site) {
+        // A proxy's small writes are whole messages.
+        let _ = stream.set_nodelay(true);
+        let _open = Open(&self.context);
+        let address = match site {
+            Site::Entrypoint => return self.l7.serve(stream, peer, l7::Scope::ByHost).await,
+            Site::Vip(address) => address,
+        };
+        let routed = {
+            let table = self.context.table();
+            let job = table.by_vip(address.ip()).cloned();
+            job.and_then(|job| job.port_number(address.port()).cloned().map(|port| (job, port)))
+        };
+        match routed {
+            // The job went while the client connected.
+            None => drop(stream),
+            Some((job, port)) if port.port.protocol.is_http() => {
+                self.l7.serve(stream, peer, l7::Scope::Port(job, port)).await;
             }
+            Some((job, port)) => self.l4.serve(stream, peer, &job, &port).await,
         }
     }
 }

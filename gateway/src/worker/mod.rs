@@ -9,8 +9,6 @@
 //! each, which hands accepted connections round. Nothing else is shared on the hot path.
 
 mod accept;
-mod context;
-mod counters;
 mod lender;
 
 use std::net::SocketAddr;
@@ -19,9 +17,8 @@ use std::thread::{self, JoinHandle};
 
 use tokio::sync::mpsc;
 
-pub use self::context::{Context, Plane};
-pub use self::counters::{Counters, Totals};
 pub use self::lender::{Lender, ListenerId};
+use crate::plane::{Context, Plane};
 
 /// Where a connection came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,10 +30,18 @@ pub enum Site {
 }
 
 pub(crate) enum Command {
-    Listen { id: ListenerId, listener: std::net::TcpListener, site: Site },
+    Listen {
+        id: ListenerId,
+        listener: std::net::TcpListener,
+        site: Site,
+    },
     Close(ListenerId),
     /// A connection that another worker accepted.
-    Serve { stream: std::net::TcpStream, peer: SocketAddr, site: Site },
+    Serve {
+        stream: std::net::TcpStream,
+        peer: SocketAddr,
+        site: Site,
+    },
 }
 
 pub struct Workers {

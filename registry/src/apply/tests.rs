@@ -10,7 +10,13 @@ use crate::snapshot::Snapshot;
 
 fn entry(key: &str, value: &str, revision: u64) -> Entry {
     let at = Revision(revision);
-    Entry { key: key.into(), value: Bytes::copy_from_slice(value.as_bytes()), created: at, modified: at, lease: None }
+    Entry {
+        key: key.into(),
+        value: Bytes::copy_from_slice(value.as_bytes()),
+        created: at,
+        modified: at,
+        lease: None,
+    }
 }
 
 fn put(key: &str, value: &str, revision: u64) -> Batch {
@@ -49,7 +55,8 @@ fn a_bad_record_does_not_stop_its_neighbours() {
 fn the_last_instance_takes_its_map_along() {
     let key = format!("instances/app2/{ID}");
     let with = apply(&Snapshot::default(), &put(&key, r#"{"address":"10.0.0.7","ports":{"main":1}}"#, 1));
-    let delete = Batch { revision: Revision(2), changes: vec![Change::Delete { key, revision: Revision(2) }] };
+    let delete =
+        Batch { revision: Revision(2), changes: vec![Change::Delete { key, revision: Revision(2) }] };
     assert!(apply(&with, &delete).instances.is_empty());
 }
 

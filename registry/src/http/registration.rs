@@ -58,7 +58,8 @@ impl HttpClient {
         };
         let path = format!("/v1/instances/{}/{}", new.job, new.id);
         let answer = self.call(Method::PUT, &path, &[], Some(self.json(&body)?)).await?;
-        let answer: RegisteredBody = serde_json::from_slice(&answer.body).map_err(|error| self.strange(&error))?;
+        let answer: RegisteredBody =
+            serde_json::from_slice(&answer.body).map_err(|error| self.strange(&error))?;
         answer.lease.unwrap_or_default().parse().map_err(|error: String| self.strange(&error))
     }
 

@@ -8,12 +8,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use etcd_client::{
-    Client, Compare, CompareOp, ConnectOptions, Error, EventType, GetOptions, KeyValue, PutOptions, SortOrder,
-    SortTarget, TxnOp, WatchOptions,
+    Client, Compare, CompareOp, ConnectOptions, Error, EventType, GetOptions, KeyValue, PutOptions,
+    SortOrder, SortTarget, TxnOp, WatchOptions,
 };
 use tokio::sync::mpsc;
 
-use super::{Batch, Change, Commit, Condition, Entry, Event, Kv, KvError, LeaseId, Listing, Op, Pending, Revision};
+use super::{
+    Batch, Change, Commit, Condition, Entry, Event, Kv, KvError, LeaseId, Listing, Op, Pending, Revision,
+};
 use super::{Txn, Watch};
 
 /// A write without quorum must fail within 3 s (the HTTP API promises it).
@@ -36,7 +38,8 @@ pub struct Etcd {
 impl Etcd {
     /// Connects on first use: no endpoint is dialled here. `prefix` ends without a slash.
     pub async fn connect(endpoints: &[String], prefix: &str) -> Result<Etcd, KvError> {
-        let hosts: Vec<&str> = endpoints.iter().map(|host| host.strip_prefix("http://").unwrap_or(host)).collect();
+        let hosts: Vec<&str> =
+            endpoints.iter().map(|host| host.strip_prefix("http://").unwrap_or(host)).collect();
         let name = format!("etcd://{}", hosts.join(","));
         let options = ConnectOptions::new()
             .with_connect_timeout(CONNECT_DEADLINE)
@@ -200,7 +203,9 @@ impl Etcd {
             .iter()
             .map(|condition| match condition {
                 Condition::Absent(key) => Compare::create_revision(self.full(key), CompareOp::Equal, 0),
-                Condition::At(key, at) => Compare::mod_revision(self.full(key), CompareOp::Equal, at.0 as i64),
+                Condition::At(key, at) => {
+                    Compare::mod_revision(self.full(key), CompareOp::Equal, at.0 as i64)
+                }
                 // Every key in the range must match, and one that is there was created.
                 Condition::Vacant(prefix) => {
                     Compare::create_revision(self.full(prefix), CompareOp::Equal, 0).with_prefix()
@@ -254,7 +259,10 @@ impl Kv for Etcd {
     fn commit(&self, txn: Txn) -> Pending<'_, Commit> {
         Box::pin(async move {
             let answer = self.call(self.client.kv_client().txn(self.txn(&txn))).await.map_err(|error| {
-                match (error, txn.then.iter().find_map(|op| if let Op::Put { lease, .. } = op { *lease } else { None })) {
+                match (
+                    error,
+                    txn.then.iter().find_map(|op| if let Op::Put { lease, .. } = op { *lease } else { None }),
+                ) {
                     // etcd names no lease in its error; the transaction does.
                     (KvError::NoLease(_), Some(lease)) => KvError::NoLease(lease),
                     (error, _) => error,

@@ -67,11 +67,18 @@ impl Domain {
         for (i, route) in self.routes.iter().enumerate() {
             let path = &route.matches.path;
             let at = format!("routes[{i}].match.path");
-            if !path.starts_with('/') || path.len() > MAX_PATH || path.bytes().any(|byte| byte <= b' ' || byte == 127) {
-                return Err(ValueError::field(at, "a path prefix starts with `/` and has no space; write \"/\" for all"));
+            if !path.starts_with('/')
+                || path.len() > MAX_PATH
+                || path.bytes().any(|byte| byte <= b' ' || byte == 127)
+            {
+                return Err(ValueError::field(
+                    at,
+                    "a path prefix starts with `/` and has no space; write \"/\" for all",
+                ));
             }
             if self.routes[..i].iter().any(|other| other.matches == route.matches) {
-                let message = format!("`{path}` is the prefix of an earlier route, so this one is never reached");
+                let message =
+                    format!("`{path}` is the prefix of an earlier route, so this one is never reached");
                 return Err(ValueError::field(at, message));
             }
             if route.to.is_empty() || route.to.len() > MAX_DESTINATIONS {
@@ -79,7 +86,10 @@ impl Domain {
                 return Err(ValueError::field(format!("routes[{i}].to"), message));
             }
             if route.to.iter().all(|to| to.weight == 0) {
-                return Err(ValueError::field(format!("routes[{i}].to"), "all weights are 0, so nobody gets a request"));
+                return Err(ValueError::field(
+                    format!("routes[{i}].to"),
+                    "all weights are 0, so nobody gets a request",
+                ));
             }
         }
         Ok(())
@@ -104,11 +114,16 @@ mod tests {
 
     #[test]
     fn routes_that_cannot_work_are_refused() {
-        let refused = |text: &str| decode::<Domain>(text.as_bytes()).unwrap().validate().unwrap_err().to_string();
+        let refused =
+            |text: &str| decode::<Domain>(text.as_bytes()).unwrap().validate().unwrap_err().to_string();
         assert!(refused(r#"{"routes":[]}"#).contains("write 1 to"));
         assert!(refused(r#"{"routes":[{"to":[]}]}"#).contains("destinations"));
-        assert!(refused(r#"{"routes":[{"match":{"path":"x"},"to":[{"job":"a"}]}]}"#).contains("starts with `/`"));
-        assert!(refused(r#"{"routes":[{"to":[{"job":"a"}]},{"to":[{"job":"b"}]}]}"#).contains("never reached"));
+        assert!(
+            refused(r#"{"routes":[{"match":{"path":"x"},"to":[{"job":"a"}]}]}"#).contains("starts with `/`")
+        );
+        assert!(
+            refused(r#"{"routes":[{"to":[{"job":"a"}]},{"to":[{"job":"b"}]}]}"#).contains("never reached")
+        );
         assert!(refused(r#"{"routes":[{"to":[{"job":"a","weight":0}]}]}"#).contains("all weights are 0"));
     }
 }

@@ -31,7 +31,10 @@ impl InstanceId {
     /// The same for the same job and address (UUID version 5, RFC 9562): a static instance that is applied twice is
     /// one instance.
     pub fn of_static(job: &Label, address: IpAddr, port: u16) -> InstanceId {
-        InstanceId(Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("roundhouse:{job}/{address}/{port}").as_bytes()))
+        InstanceId(Uuid::new_v5(
+            &Uuid::NAMESPACE_URL,
+            format!("roundhouse:{job}/{address}/{port}").as_bytes(),
+        ))
     }
 }
 
@@ -152,23 +155,30 @@ impl Instance {
     pub fn validate(&self) -> Result<(), ValueError> {
         let address = self.address.to_canonical();
         if address.is_unspecified() || address.is_multicast() {
-            let message = format!("nobody can connect to {address}; write the address that others reach it at");
+            let message =
+                format!("nobody can connect to {address}; write the address that others reach it at");
             return Err(ValueError::field("address", message));
         }
         if self.ports.is_empty() || self.ports.len() > MAX_PORTS {
-            let message = format!("{} ports; write 1 to {MAX_PORTS}, as in {{\"main\":1111}}", self.ports.len());
+            let message =
+                format!("{} ports; write 1 to {MAX_PORTS}, as in {{\"main\":1111}}", self.ports.len());
             return Err(ValueError::field("ports", message));
         }
         if let Some((name, _)) = self.ports.iter().find(|(_, port)| **port == 0) {
-            return Err(ValueError::field(format!("ports.{name}"), "port 0 cannot be dialled; write 1 to 65535"));
+            return Err(ValueError::field(
+                format!("ports.{name}"),
+                "port 0 cannot be dialled; write 1 to 65535",
+            ));
         }
         if self.weight > MAX_WEIGHT {
-            let message = format!("{} is more than {MAX_WEIGHT}; weights are relative, 100 is usual", self.weight);
+            let message =
+                format!("{} is more than {MAX_WEIGHT}; weights are relative, 100 is usual", self.weight);
             return Err(ValueError::field("weight", message));
         }
         let texts = self.host.iter().chain(&self.version).chain(self.meta.keys()).chain(self.meta.values());
         if self.meta.len() > MAX_META || texts.into_iter().any(|text| text.len() > MAX_TEXT) {
-            let message = format!("host, version and meta have at most {MAX_TEXT} bytes each, meta {MAX_META} pairs");
+            let message =
+                format!("host, version and meta have at most {MAX_TEXT} bytes each, meta {MAX_META} pairs");
             return Err(ValueError::field("meta", message));
         }
         Ok(())
@@ -194,7 +204,8 @@ mod tests {
                 "state":"up","version":"59559fd","shared_ip":false,"meta":{}}"#,
         )
         .unwrap();
-        let mut expected = Instance::new("10.0.0.7".parse().unwrap(), [("main".parse().unwrap(), 1111)].into());
+        let mut expected =
+            Instance::new("10.0.0.7".parse().unwrap(), [("main".parse().unwrap(), 1111)].into());
         expected.host = Some("core-app-2".into());
         expected.version = Some("59559fd".into());
         assert_eq!(instance, expected);
@@ -203,7 +214,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_dialled_is_refused() {
-        let refused = |text: &str| decode::<Instance>(text.as_bytes()).unwrap().validate().unwrap_err().to_string();
+        let refused =
+            |text: &str| decode::<Instance>(text.as_bytes()).unwrap().validate().unwrap_err().to_string();
         assert!(refused(r#"{"address":"0.0.0.0","ports":{"main":1}}"#).contains("nobody can connect"));
         assert!(refused(r#"{"address":"::ffff:0.0.0.0","ports":{"main":1}}"#).contains("nobody can connect"));
         assert!(refused(r#"{"address":"10.0.0.7","ports":{}}"#).contains("write 1 to 63"));

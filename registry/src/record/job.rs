@@ -86,7 +86,10 @@ impl Job {
 
     pub fn validate(&self) -> Result<(), ValueError> {
         if self.ports.len() > MAX_PORTS {
-            return Err(ValueError::field("ports", format!("{} ports; the most is {MAX_PORTS}", self.ports.len())));
+            return Err(ValueError::field(
+                "ports",
+                format!("{} ports; the most is {MAX_PORTS}", self.ports.len()),
+            ));
         }
         if self.access == DefaultAccess::Deny {
             let message = "`deny` needs access rules, which this version does not enforce; write \"allow\"";
@@ -94,7 +97,10 @@ impl Job {
         }
         for (i, port) in self.ports.iter().enumerate() {
             if let Some(other) = self.ports[..i].iter().find(|other| other.name == port.name) {
-                let message = format!("the name `{}` is taken by port {}; give each port its own", port.name, other.port);
+                let message = format!(
+                    "the name `{}` is taken by port {}; give each port its own",
+                    port.name, other.port
+                );
                 return Err(ValueError::field(format!("ports[{i}].name"), message));
             }
             if let Some(other) = self.ports[..i].iter().find(|other| other.port == port.port) {

@@ -11,8 +11,19 @@ use super::InstanceId;
 const MAX_KEY: usize = 512;
 
 /// Kinds that the design reserves and this version does not read: left alone, neither applied nor quarantined.
-const RESERVED: [&str; 11] =
-    ["certs", "rules", "lines", "pools", "health", "held", "guards", "tokens", "entrypoints", "directors", "kv"];
+const RESERVED: [&str; 11] = [
+    "certs",
+    "rules",
+    "lines",
+    "pools",
+    "health",
+    "held",
+    "guards",
+    "tokens",
+    "entrypoints",
+    "directors",
+    "kv",
+];
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Key {
@@ -60,7 +71,8 @@ impl Key {
                 rest.parse().map(Key::VipOwner).map_err(|_| KeyError::Form("vip-owners/<offset>"))
             }
             "addresses" => {
-                let (_, address) = rest.split_once('/').ok_or(KeyError::Form("addresses/<proto>/<ip>:<port>"))?;
+                let (_, address) =
+                    rest.split_once('/').ok_or(KeyError::Form("addresses/<proto>/<ip>:<port>"))?;
                 let address = address.parse().map_err(|_| KeyError::Form("addresses/<proto>/<ip>:<port>"))?;
                 Ok(Key::Address(address))
             }

@@ -18,7 +18,9 @@ pub enum ValueError {
     TooLarge(usize),
     #[error("value nests deeper than {MAX_DEPTH} levels")]
     TooDeep,
-    #[error("schema {0} is newer than this program understands ({SCHEMA}); upgrade it, or write schema {SCHEMA}")]
+    #[error(
+        "schema {0} is newer than this program understands ({SCHEMA}); upgrade it, or write schema {SCHEMA}"
+    )]
     Schema(u64),
     #[error("{path}: {message}")]
     Field { path: String, message: String },
@@ -54,11 +56,19 @@ pub fn decode<T: DeserializeOwned>(value: &[u8]) -> Result<T, ValueError> {
     let mut reader = serde_json::Deserializer::from_slice(value);
     let record = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let path = error.path().to_string();
-        let message = error.into_inner().to_string();
+        let message = in_plain_words(&error.into_inner().to_string());
         if path == "." { ValueError::Json(message) } else { ValueError::Field { path, message } }
     })?;
     reader.end().map_err(|error| ValueError::Json(error.to_string()))?;
     Ok(record)
+}
+
+/// serde names Rust's types; whoever wrote the value wrote JSON.
+fn in_plain_words(message: &str) -> String {
+    let words = [("u16", "a whole number up to 65535"), ("u32", "a whole number"), ("u64", "a whole number")];
+    words.iter().fold(message.to_owned(), |text, (rust, plain)| {
+        text.replace(&format!("expected {rust}"), &format!("expected {plain}"))
+    })
 }
 
 /// A record as it is stored. Records are made of strings, numbers and lists, which always have a JSON form.
@@ -100,7 +110,7 @@ mod tests {
         let text = error(r#"{"address":"10.0.0.7","ports":{"main":"1111"}}"#);
         assert!(text.starts_with("ports.main: invalid type: string"), "{text}");
         let text = error(r#"{"address":"10.0.0.7","ports":{"main":65536}}"#);
-        assert!(text.starts_with("ports.main: "), "{text}");
+        assert!(text.starts_with("ports.main: ") && text.contains("a whole number up to 65535"), "{text}");
         assert!(error("{\"address\":").contains("EOF"));
         assert!(error("{\"a\0\":1}").contains("control character"));
     }

@@ -47,10 +47,14 @@ pub struct Registration {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Progress {
     /// Not registered now; the last thing that went wrong.
-    Pending { error: Option<String> },
+    Pending {
+        error: Option<String>,
+    },
     Registered,
     /// The registry said no. It is asked again every TTL, since the cause may go.
-    Refused { reason: String },
+    Refused {
+        reason: String,
+    },
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -44,9 +44,11 @@ impl Registry {
                 }
             };
             return match (decode::<Job>(&found.value), jobname) {
-                (Ok(owner), Some(wanted)) if owner.jobname != *wanted => {
-                    Err(WriteError::LabelTaken { label: label.clone(), owner: owner.jobname, wanted: wanted.clone() })
-                }
+                (Ok(owner), Some(wanted)) if owner.jobname != *wanted => Err(WriteError::LabelTaken {
+                    label: label.clone(),
+                    owner: owner.jobname,
+                    wanted: wanted.clone(),
+                }),
                 _ => Ok(found.modified),
             };
         }
@@ -65,13 +67,17 @@ impl Registry {
             if instances > 0 {
                 return Err(WriteError::InUse { label: label.clone(), instances });
             }
-            let mut txn = unchanged(&key, Some(&found)).when(Condition::Vacant(under)).delete(key.to_string());
+            let mut txn =
+                unchanged(&key, Some(&found)).when(Condition::Vacant(under)).delete(key.to_string());
             let vip_key = Key::Vip(label.clone());
             match self.read(&vip_key).await? {
                 Some(entry) => {
-                    txn = txn.when(Condition::At(vip_key.to_string(), entry.modified)).delete(vip_key.to_string());
+                    txn = txn
+                        .when(Condition::At(vip_key.to_string(), entry.modified))
+                        .delete(vip_key.to_string());
                     if let Ok(Vip { offset }) = decode(&entry.value) {
-                        txn = txn.put(Key::VipOwner(offset).to_string(), encode(&VipOwner::FreedAt(now)), None);
+                        txn =
+                            txn.put(Key::VipOwner(offset).to_string(), encode(&VipOwner::FreedAt(now)), None);
                     }
                 }
                 // One that is allocated at this moment must not stay behind.
@@ -96,7 +102,9 @@ pub(super) fn unchanged(key: &Key, found: Option<&Entry>) -> Txn {
 
 /// A record that cannot be read has no owner: writing a good one over it is the cure.
 fn refuse_stranger(label: &Label, job: &Job, found: Option<&Entry>) -> Result<(), WriteError> {
-    let Some(owner) = found.and_then(|entry| decode::<Job>(&entry.value as &Bytes).ok()) else { return Ok(()) };
+    let Some(owner) = found.and_then(|entry| decode::<Job>(&entry.value as &Bytes).ok()) else {
+        return Ok(());
+    };
     if owner.jobname == job.jobname || owner.implicit {
         return Ok(());
     }

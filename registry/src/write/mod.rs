@@ -60,7 +60,9 @@ pub enum WriteError {
     AddressTaken { address: String, holder: String },
     #[error("job `{label}` still has {instances} instance(s); stop or drain them first")]
     InUse { label: Label, instances: usize },
-    #[error("no VIP is free: {used} of {size} offsets are in use; delete unused jobs or choose a larger `names.vips`")]
+    #[error(
+        "no VIP is free: {used} of {size} offsets are in use; delete unused jobs or choose a larger `names.vips`"
+    )]
     NoVip { used: usize, size: u32 },
     #[error("{0} changed under every attempt; try again")]
     Busy(String),

@@ -102,7 +102,11 @@ async fn a_damaged_file_is_refused_and_never_half_read() {
     let store = Embedded::open(&path).unwrap();
     let lease = store.grant(Duration::from_secs(60)).await.unwrap();
     for chunk in 0..20 {
-        done(&store, (0..100).fold(Txn::new(), |txn, i| txn.put(format!("k/{chunk}/{i}"), vec![7; 50], Some(lease)))).await;
+        done(
+            &store,
+            (0..100).fold(Txn::new(), |txn, i| txn.put(format!("k/{chunk}/{i}"), vec![7; 50], Some(lease))),
+        )
+        .await;
     }
     let whole = store.list().await.unwrap().entries;
     drop(store);
@@ -113,7 +117,9 @@ async fn a_damaged_file_is_refused_and_never_half_read() {
     for round in 0..150 {
         std::fs::write(&path, damaged(good.clone(), round, &mut rng)).unwrap();
         match Embedded::open(&path) {
-            Ok(store) => assert!(store.list().await.unwrap().entries == whole, "round {round} of seed {seed}"),
+            Ok(store) => {
+                assert!(store.list().await.unwrap().entries == whole, "round {round} of seed {seed}")
+            }
             Err(error) => {
                 assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
                 refused += 1;

@@ -34,7 +34,8 @@ async fn prefixes_do_not_see_each_other() {
     let listing = one.list().await.unwrap();
     assert_eq!((listing.revision, listing.entries.len()), (last, 3), "the revision is the cluster's");
     let end = put(&*one, "jobs/e", "one").await;
-    let seen: Vec<_> = changes_until(&mut watch, end).await.iter().map(|change| change.key().to_owned()).collect();
+    let seen: Vec<_> =
+        changes_until(&mut watch, end).await.iter().map(|change| change.key().to_owned()).collect();
     assert_eq!(seen, ["jobs/d", "jobs/b", "jobs/e"]);
 }
 
@@ -84,7 +85,11 @@ async fn a_watch_from_a_compacted_revision_says_so() {
     assert!(matches!(end, Some(KvError::Compacted(at)) if at == compacted), "{end:?}");
     let mut watch = kv.watch(Revision(compacted.0 - 1)).await.unwrap();
     let next = Revision(compacted.0);
-    assert_eq!(changes_until(&mut watch, last).await.first().map(modified), Some(next), "what is left is given");
+    assert_eq!(
+        changes_until(&mut watch, last).await.first().map(modified),
+        Some(next),
+        "what is left is given"
+    );
     let listing = kv.list().await.unwrap();
     assert_eq!((listing.revision, listing.entries.len()), (last, 1));
 }

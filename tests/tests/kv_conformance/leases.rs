@@ -44,7 +44,9 @@ async fn a_lease_that_runs_out_takes_its_keys_along_and_not_earlier(backend: &Ba
     let kv = backend.open().await;
     let began = Instant::now();
     let lease = kv.grant(TTL).await.unwrap();
-    let last = done(&*kv, Txn::new().put("a", "v", Some(lease)).put("b", "v", Some(lease)).put("c", "v", None)).await;
+    let last =
+        done(&*kv, Txn::new().put("a", "v", Some(lease)).put("b", "v", Some(lease)).put("c", "v", None))
+            .await;
     let mut watch = kv.watch(last).await.unwrap();
     let batch = next_batch(&mut watch).await;
     assert!(began.elapsed() >= TTL, "after {:?}", began.elapsed());
@@ -123,6 +125,9 @@ async fn a_lease_survives_a_restart(backend: &Backend) {
     kv.keep_alive(lease).await.unwrap();
     assert_eq!(kv.get("a").await.unwrap().unwrap().lease, Some(lease));
     assert!(matches!(kv.keep_alive(ended).await, Err(KvError::NoLease(_))));
-    assert!(![lease, ended].contains(&kv.grant(LONG).await.unwrap()), "an id never comes to mean another lease");
+    assert!(
+        ![lease, ended].contains(&kv.grant(LONG).await.unwrap()),
+        "an id never comes to mean another lease"
+    );
     eventually_async(SOON, "it runs out", async || kv.get("a").await.unwrap().is_none()).await;
 }

@@ -25,7 +25,8 @@ async fn a_listing_is_everything_at_one_revision(backend: &Backend) {
     let last = done(&*kv, Txn::new().delete("jobs/b")).await;
     let listing = kv.list().await.unwrap();
     assert_eq!((listing.revision, &listing.origin), (last, &empty.origin));
-    let listed: Vec<_> = listing.entries.iter().map(|entry| (entry.key.as_str(), entry.value.as_ref())).collect();
+    let listed: Vec<_> =
+        listing.entries.iter().map(|entry| (entry.key.as_str(), entry.value.as_ref())).collect();
     assert_eq!(listed, [("instances/a/1", b"instances/a/1".as_slice()), ("jobs/a", b"jobs/a")]);
     assert_eq!(kv.range("").await.unwrap(), listing.entries);
 }
@@ -58,7 +59,11 @@ async fn entries_carry_the_commits_that_made_and_wrote_them(backend: &Backend) {
     let gone = done(&*kv, Txn::new().delete("a")).await;
     assert_eq!(kv.get("a").await.unwrap(), None);
     let third = put(&*kv, "a", "3").await;
-    assert_eq!(kv.get("a").await.unwrap(), Some(expected("3", third, third)), "a key made again is a new one");
+    assert_eq!(
+        kv.get("a").await.unwrap(),
+        Some(expected("3", third, third)),
+        "a key made again is a new one"
+    );
     assert_eq!([second.0, gone.0, third.0], [first.0 + 1, first.0 + 2, first.0 + 3]);
 }
 
@@ -76,7 +81,8 @@ async fn revisions_count_commits_that_change_something(backend: &Backend) {
 async fn values_are_bytes_of_any_kind_up_to_64_kib(backend: &Backend) {
     let kv = backend.open().await;
     let every_byte: Vec<u8> = (0..64 << 10).map(|i| (i % 251) as u8 ^ (i >> 8) as u8).collect();
-    for (key, value) in [("empty", vec![]), ("zeros", vec![0; 100]), ("no-text", vec![0xff, 0xfe, 0]), ("64k", every_byte)]
+    for (key, value) in
+        [("empty", vec![]), ("zeros", vec![0; 100]), ("no-text", vec![0xff, 0xfe, 0]), ("64k", every_byte)]
     {
         done(&*kv, Txn::new().put(key, value.clone(), None)).await;
         assert_eq!(kv.get(key).await.unwrap().unwrap().value, value, "{key}");

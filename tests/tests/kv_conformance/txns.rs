@@ -24,7 +24,11 @@ async fn absent_and_at_decide(backend: &Backend) {
     assert_eq!(kv.commit(at("a", Revision(made.0 + 1))).await.unwrap(), Commit::Refused);
     assert_eq!(kv.commit(at("b", made)).await.unwrap(), Commit::Refused, "absent keys are at no revision");
     assert_eq!(kv.commit(at("a", made)).await.unwrap(), Commit::Done(Revision(made.0 + 1)));
-    assert_eq!(kv.commit(at("a", made)).await.unwrap(), Commit::Refused, "At is the last write, not the first");
+    assert_eq!(
+        kv.commit(at("a", made)).await.unwrap(),
+        Commit::Refused,
+        "At is the last write, not the first"
+    );
     let deleted = done(&*kv, Txn::new().delete("a")).await;
     assert_eq!(kv.commit(at("a", deleted)).await.unwrap(), Commit::Refused);
     assert!(matches!(kv.commit(absent("a")).await.unwrap(), Commit::Done(_)));

@@ -68,7 +68,11 @@ async fn a_transaction_comes_as_one_batch(backend: &Backend) {
     let batch = next_batch(&mut watch).await;
     assert_eq!((batch.revision, batch.changes.len()), (revision, 128));
     let keys: Vec<String> = batch.changes.iter().map(|change| change.key().to_owned()).collect();
-    assert_eq!(keys, (0..128).map(|i| format!("k/{i:03}")).collect::<Vec<_>>(), "in the order of the operations");
+    assert_eq!(
+        keys,
+        (0..128).map(|i| format!("k/{i:03}")).collect::<Vec<_>>(),
+        "in the order of the operations"
+    );
 }
 
 async fn a_watch_resumes_from_the_past(backend: &Backend) {
@@ -76,13 +80,17 @@ async fn a_watch_resumes_from_the_past(backend: &Backend) {
     let before = kv.list().await.unwrap().revision;
     let expected = write(&*kv, 40).await;
     let last = kv.list().await.unwrap().revision;
-    let later = |from: Revision| expected.iter().filter(|change| revision(change) > from).cloned().collect::<Vec<_>>();
+    let later = |from: Revision| {
+        expected.iter().filter(|change| revision(change) > from).cloned().collect::<Vec<_>>()
+    };
     let mut watches = Vec::new();
     for from in [before, revision(&expected[10]), revision(&expected[expected.len() - 2]), last] {
         watches.push((later(from), kv.watch(from).await.unwrap()));
     }
     let next = put(&*kv, "k/next", "v").await;
-    let next = Change::Put(kv.list().await.unwrap().entries.into_iter().find(|entry| entry.modified == next).unwrap());
+    let next = Change::Put(
+        kv.list().await.unwrap().entries.into_iter().find(|entry| entry.modified == next).unwrap(),
+    );
     for (mut expected, mut watch) in watches {
         // The past leads into the present.
         expected.push(next.clone());

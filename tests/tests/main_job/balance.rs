@@ -58,7 +58,9 @@ fn a_killed_app_costs_no_client_an_error() {
     // Woken, job-init takes its instance out at once.
     first.signal(Signal::CONT);
     eventually(SOON, "its instance is gone", || {
-        seen(gateway.job("app2")["instances"].clone(), |instances| instances.as_array().is_some_and(|all| all.len() == 1))
+        seen(gateway.job("app2")["instances"].clone(), |instances| {
+            instances.as_array().is_some_and(|all| all.len() == 1)
+        })
     });
 }
 

@@ -26,7 +26,8 @@ fn an_app_on_all_addresses_is_reported_with_the_cure_while_others_serve() {
     let pid = format!("(pid {})", std::process::id());
     assert!(reason.contains(&pid) && reason.contains(&format!("0.0.0.0:{port}")), "{reason}");
     assert!(reason.contains("listen on its own address"), "{reason}");
-    let explained = String::from_utf8(gateway.cli(&["explain", &format!("clash.jobs:{port}")]).stdout).unwrap();
+    let explained =
+        String::from_utf8(gateway.cli(&["explain", &format!("clash.jobs:{port}")]).stdout).unwrap();
     assert!(explained.contains(&pid), "{explained}");
 
     // The app goes, and the job is served without anybody's hand.

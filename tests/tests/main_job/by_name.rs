@@ -1,10 +1,8 @@
 //! An unmodified app dials the name: in namespaces of its own, whose resolv.conf names our DNS on port 53.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
 
-use roundhouse_tests::{Background, SOON, TempDir, programs};
+use roundhouse_tests::{Background, SOON, TempDir, in_namespaces};
 
 /// Everything inside the namespaces; `$ROUNDHOUSE` and `$JOB_INIT` are the programs. Its last line is `done`.
 const SCRIPT: &str = r#"
@@ -37,12 +35,9 @@ fn an_unmodified_app_dials_by_name_alone() {
     write("nsswitch.conf", "hosts: files dns\n");
     write("gateway.toml", "[dns]\nlisten = \"127.0.0.1:53\"\n[names]\nzone = \"jobs.coding.net\"\n");
     write("script", SCRIPT);
-    fs::set_permissions(folder.path().join("script"), fs::Permissions::from_mode(0o755)).unwrap();
 
-    let mut command = Command::new("unshare");
-    command.args(["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "bash", "script"]);
+    let mut command = in_namespaces("script".as_ref());
     command.current_dir(folder.path());
-    command.env("ROUNDHOUSE", programs::program("roundhouse")).env("JOB_INIT", programs::program("job-init"));
     let inside = Background::spawn(command);
     inside.wait_line(SOON * 3, "done");
 

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::time::Instant;
 
 use roundhouse_tests::http::Connection;
-use roundhouse_tests::{Gateway, Job, Load, Signal, SOON};
+use roundhouse_tests::{Gateway, Job, Load, SOON, Signal};
 
 use crate::answer;
 

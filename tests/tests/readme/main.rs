@@ -3,10 +3,9 @@
 
 mod tour;
 
-use std::process::Command;
 use std::time::Duration;
 
-use roundhouse_tests::{Background, TempDir, programs};
+use roundhouse_tests::{Background, TempDir, in_namespaces, programs};
 
 use crate::tour::{Expect, Step, steps};
 
@@ -29,13 +28,15 @@ fn the_readme_has_a_tour() {
 #[test]
 fn the_readme_can_be_followed_literally() {
     let folder = TempDir::new().unwrap();
-    let script = format!("{PRELUDE}{}echo the-tour-is-over\n", steps(README).iter().map(Step::script).collect::<String>());
+    let script = format!(
+        "{PRELUDE}{}echo the-tour-is-over\n",
+        steps(README).iter().map(Step::script).collect::<String>()
+    );
     let path = folder.path().join("tour");
     std::fs::write(&path, script).unwrap();
 
     let target = programs::program("roundhouse").parent().unwrap().to_owned();
-    let mut command = Command::new("unshare");
-    command.args(["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "bash"]).arg(&path);
+    let mut command = in_namespaces(&path);
     // A checkout as a user has it, the data directory in its own place: what the tour writes goes with the test.
     command.current_dir(folder.path());
     command.env("CHECKOUT", concat!(env!("CARGO_MANIFEST_DIR"), "/..")).env("TARGET", target);

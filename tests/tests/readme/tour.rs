@@ -63,7 +63,9 @@ mod tests {
 
     #[test]
     fn only_the_tour_is_taken() {
-        let steps = steps("```\nmake run\n```\n```sh tour\na 'b'\n```\n```sh tour until 7\nc\n```\n```toml\nx = 1\n```\n");
+        let steps = steps(
+            "```\nmake run\n```\n```sh tour\na 'b'\n```\n```sh tour until 7\nc\n```\n```toml\nx = 1\n```\n",
+        );
         assert_eq!(steps.len(), 2);
         assert!(steps[0].script().contains(r"bash -c 'a '\''b'\''' || fail"));
         assert_eq!(steps[1].expect, Expect::Eventually("7".into()));

@@ -130,7 +130,8 @@ async fn an_instance_that_moves_leaves_its_address_free(backend: &Backend) {
     registry.register_leased(&new, TTL).await.unwrap();
     new.instance.ports = [("main".parse().unwrap(), 2222)].into();
     registry.register_leased(&new, TTL).await.unwrap();
-    let addresses: Vec<_> = keys(&registry).await.into_iter().filter(|key| key.starts_with("addresses/")).collect();
+    let addresses: Vec<_> =
+        keys(&registry).await.into_iter().filter(|key| key.starts_with("addresses/")).collect();
     assert_eq!(addresses, ["addresses/tcp/10.0.0.7:2222"]);
     registry.register_leased(&new_instance("other", "10.0.0.7:1111"), TTL).await.unwrap();
 }
@@ -147,7 +148,7 @@ async fn an_address_that_somebody_else_holds_is_left_alone(backend: &Backend) {
         if moves {
             first.instance = instance("10.0.0.8:1111");
             registry.register_leased(&first, TTL).await.unwrap();
-        } 
+        }
         registry.deregister(&first.job, first.id).await.unwrap();
         let held = registry.kv().get("addresses/tcp/10.0.0.7:1111").await.unwrap();
         assert_eq!(held.map(|entry| entry.value), Some(key(&second).to_string().into()));
@@ -180,7 +181,10 @@ async fn changing_the_state_keeps_the_lease(backend: &Backend) {
     assert_eq!((now.weight, now.state), (7, State::Maintenance));
     let entry = registry.kv().get(&key(&new).to_string()).await.unwrap().unwrap();
     assert_ne!(entry.lease, Some(lease), "the lease of the record that was changed");
-    assert!(matches!(registry.set_state(&label("no"), new.id, State::Up).await, Err(WriteError::NotFound(_))));
+    assert!(matches!(
+        registry.set_state(&label("no"), new.id, State::Up).await,
+        Err(WriteError::NotFound(_))
+    ));
 }
 
 async fn two_ports_may_share_a_number(backend: &Backend) {
@@ -197,7 +201,8 @@ async fn two_ports_may_share_a_number(backend: &Backend) {
 
 async fn an_instance_with_the_most_ports_may_move(backend: &Backend) {
     let registry = writer(backend).await;
-    let ports = |from: u16| (from..).zip(0..63).map(|(port, i)| (format!("p{i}").parse().unwrap(), port)).collect();
+    let ports =
+        |from: u16| (from..).zip(0..63).map(|(port, i)| (format!("p{i}").parse().unwrap(), port)).collect();
     let mut new = new_instance("app", "10.0.0.7:1111");
     new.instance.ports = ports(1000);
     registry.register_leased(&new, TTL).await.unwrap();

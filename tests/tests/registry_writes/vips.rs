@@ -57,7 +57,8 @@ async fn a_wish_is_granted_to_the_first(backend: &Backend) {
         registry.put_job(&label(name), &job(&format!("job.{name}")), Expect::Any).await.unwrap();
     }
     let (a, b) = (label("a"), label("b"));
-    let offsets = tokio::join!(registry.allocate_vip(&a, Some(7), 16, 0), registry.allocate_vip(&b, Some(7), 16, 0));
+    let offsets =
+        tokio::join!(registry.allocate_vip(&a, Some(7), 16, 0), registry.allocate_vip(&b, Some(7), 16, 0));
     let mut offsets = [offsets.0.unwrap(), offsets.1.unwrap()];
     offsets.sort_unstable();
     assert_eq!(offsets, [1, 7]);

@@ -1,5 +1,7 @@
 //! "Did you mean": the known names nearest to one that is unknown.
 
+use roundhouse_config::suggest::distance;
+
 use crate::table::Table;
 
 /// More would be a list, not a suggestion.
@@ -26,23 +28,4 @@ pub(super) fn nearest(name: &str, table: &Table) -> Vec<String> {
         .collect();
     near.sort();
     near.into_iter().map(|(_, name)| name).take(SHOWN).collect()
-}
-
-/// Insertions, deletions, replacements and swaps of neighbours.
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let mut before_last = vec![0; b.len() + 1];
-    let mut last: Vec<usize> = (0..=b.len()).collect();
-    for i in 1..=a.len() {
-        let mut row = vec![i; b.len() + 1];
-        for j in 1..=b.len() {
-            let replaced = last[j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            row[j] = replaced.min(last[j] + 1).min(row[j - 1] + 1);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                row[j] = row[j].min(before_last[j - 2] + 1);
-            }
-        }
-        before_last = std::mem::replace(&mut last, row);
-    }
-    last[b.len()]
 }

@@ -36,7 +36,7 @@ pub(super) fn job(
     steps: &mut Steps,
 ) -> Verdict {
     match arrives(target, facts, steps) {
-        Verdict::Ok => http_port(job, named, steps),
+        Verdict::Ok => http_port(job, named, facts, steps),
         verdict => verdict,
     }
 }
@@ -71,7 +71,7 @@ pub(super) fn domain(target: &Target, domain: &DomainEntry, facts: &Facts<'_>, s
 
 fn leg(leg: &Arc<Leg>, facts: &Facts<'_>, steps: &mut Steps) -> Verdict {
     match facts.table.job(leg.job.as_str()) {
-        Some(job) => http_port(job, leg.port.as_ref(), steps),
+        Some(job) => http_port(job, leg.port.as_ref(), facts, steps),
         None => {
             steps.add(
                 "route",
@@ -125,7 +125,7 @@ fn arrives(target: &Target, facts: &Facts<'_>, steps: &mut Steps) -> Verdict {
     }
 }
 
-fn http_port(job: &JobEntry, named: Option<&PortName>, steps: &mut Steps) -> Verdict {
+fn http_port(job: &JobEntry, named: Option<&PortName>, facts: &Facts<'_>, steps: &mut Steps) -> Verdict {
     let entry: Option<&Arc<PortEntry>> = match named {
         Some(name) => job.port_named(name).filter(|entry| entry.port.protocol.is_http()),
         None => job.http_port(),
@@ -136,6 +136,13 @@ fn http_port(job: &JobEntry, named: Option<&PortName>, steps: &mut Steps) -> Ver
             "port",
             format!("job `{}` has no port{named} of protocol http, so requests cannot go there", job.label),
         );
+        if let Some(entry) = job.ports.first() {
+            let dial = format!("{}.{}:{}", job.label, facts.table.zone, entry.port.port);
+            steps.add(
+                "hint",
+                format!("dial {dial} instead, or give the port the protocol http if it speaks HTTP"),
+            );
+        }
         return Verdict::NoRoute;
     };
     steps.add(

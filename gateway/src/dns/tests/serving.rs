@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use crate::dns::Server;
 use crate::dns::sample::{TTL, data, query, records, table_of};
-use crate::run::Phase;
+use crate::phase::Phase;
 
 const DEADLINE: Duration = Duration::from_secs(5);
 

@@ -25,7 +25,9 @@ pub enum OpenError {
     File { path: PathBuf, reason: String },
     #[error("cannot read the registry file {path}: {reason}")]
     Read { path: PathBuf, reason: String },
-    #[error("the registry file {path} is damaged; put a backup in its place, or delete it to start with an empty one")]
+    #[error(
+        "the registry file {path} is damaged; put a backup in its place, or delete it to start with an empty one"
+    )]
     Damaged { path: PathBuf },
     #[error("cannot start the registry thread: {0}")]
     Thread(std::io::Error),
@@ -57,8 +59,7 @@ impl Disk {
     }
 
     pub(super) fn load(&self, now: Instant) -> Result<State, OpenError> {
-        self.read(now)
-            .map_err(|error| OpenError::Read { path: self.path.clone(), reason: error.to_string() })
+        self.read(now).map_err(|error| OpenError::Read { path: self.path.clone(), reason: error.to_string() })
     }
 
     /// One durable transaction for a whole turn; nothing when nothing changed.

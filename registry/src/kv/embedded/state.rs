@@ -251,13 +251,18 @@ impl State {
 fn check_form(txn: &Txn) -> Result<(), KvError> {
     let size = txn.then.len().max(txn.when.len());
     if size > MAX_OPS {
-        return Err(KvError::Invalid(format!("{size} operations or conditions in one transaction; {MAX_OPS} is the most")));
+        return Err(KvError::Invalid(format!(
+            "{size} operations or conditions in one transaction; {MAX_OPS} is the most"
+        )));
     }
     let (mut put, mut deleted) = (BTreeSet::new(), BTreeSet::new());
     for op in &txn.then {
         let (key, once) = match op {
             Op::Put { key, .. } => (key, put.insert(key) && !deleted.contains(key)),
-            Op::Delete(key) => (key, { deleted.insert(key); !put.contains(key) }),
+            Op::Delete(key) => (key, {
+                deleted.insert(key);
+                !put.contains(key)
+            }),
         };
         if !once {
             return Err(KvError::Invalid(format!("{key} is written twice in one transaction")));

@@ -9,16 +9,9 @@ use roundhouse_registry::{Registry, Store};
 use tokio::sync::watch;
 
 use crate::catch::NotCaught;
+use crate::phase::Phase;
+use crate::plane::Counters;
 use crate::table::{Own, Table};
-use crate::worker::Counters;
-
-/// Where a gateway is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
-    Serving,
-    /// Told to stop: no new connections, the open ones finish until the deadline.
-    Draining,
-}
 
 pub struct Shared {
     /// This gateway's name among gateways.

@@ -1,6 +1,5 @@
 //! What a connection on a worker has at hand.
 
-use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -10,9 +9,7 @@ use roundhouse_registry::probe::Verdict;
 use tokio::sync::{mpsc, watch};
 
 use super::Counters;
-use crate::l4::BufferPool;
-use crate::l7::Pool;
-use crate::run::Phase;
+use crate::phase::Phase;
 use crate::table::{Endpoint, Table};
 
 /// What all workers share.
@@ -31,14 +28,12 @@ pub struct Context {
     pub index: usize,
     plane: Plane,
     counters: Arc<Counters>,
-    pub pool: RefCell<Pool>,
-    pub buffers: RefCell<BufferPool>,
 }
 
 impl Context {
-    pub(super) fn new(plane: Plane, index: usize) -> Context {
+    pub fn new(plane: Plane, index: usize) -> Context {
         let counters = plane.counters[index].clone();
-        Context { index, plane, counters, pool: RefCell::default(), buffers: RefCell::default() }
+        Context { index, plane, counters }
     }
 
     pub fn table(&self) -> Guard<Arc<Table>> {

@@ -1,0 +1,9 @@
+//! What the data plane's threads have at hand: the shared part ([`Plane`]), and each worker's view of it ([`Context`]).
+//!
+//! The engines ([`crate::l4`], [`crate::l7`]) know this and not who runs them.
+
+mod context;
+mod counters;
+
+pub use self::context::{Context, Plane};
+pub use self::counters::{Counters, Totals};
