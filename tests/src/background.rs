@@ -136,9 +136,30 @@ impl Drop for Background {
         if std::thread::panicking() {
             eprint!("{}", self.tail());
         }
+        // A supervisor's command is in a session of its own, so the group is not all. What is stopped starts nothing new
+        // while its children are looked for.
+        let _ = kill_process(self.own_pid(), Signal::STOP);
+        kill_descendants(self.own_pid());
         // Its own group, which the unreaped leader keeps from being anybody else's.
         let _ = kill_process_group(self.own_pid(), Signal::KILL);
         let _ = self.child.wait();
+    }
+}
+
+/// Children of children first: a parent that is still there keeps its children's pids from being reused.
+fn kill_descendants(parent: Pid) {
+    let pid = parent.as_raw_nonzero();
+    // proc(5): the children of each thread.
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    for thread in threads {
+        let children = std::fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+        let children =
+            children.split_whitespace().filter_map(|child| child.parse().ok().and_then(Pid::from_raw));
+        for child in children {
+            let _ = kill_process(child, Signal::STOP);
+            kill_descendants(child);
+            let _ = kill_process(child, Signal::KILL);
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 //! An app of this host that listens on `0.0.0.0` of the same port is in the way (EADDRINUSE): that job port is reported
 //! with the holder and the cure, the others go on, and it is tried again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::SocketAddr;
 
@@ -14,7 +14,7 @@ use rustix::process::{Resource, getrlimit};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::{Catch, JobPort, NotCaught};
-use crate::holder;
+use crate::holder::{self, Holder};
 use crate::worker::{Lender, ListenerId, Site};
 
 /// Pending connections; the kernel caps it at net.core.somaxconn.
@@ -41,7 +41,7 @@ impl Bind {
         Bind { lender, open: BTreeMap::new(), budget }
     }
 
-    fn open(&mut self, address: SocketAddr, wanted: &JobPort) -> Result<(), String> {
+    fn open(&mut self, address: SocketAddr, wanted: &JobPort, holders: &mut Holders) -> Result<(), String> {
         if self.open.len() >= self.budget {
             return Err(format!(
                 "{} VIP listeners are open, all that this process's descriptor limit allows; raise it (ulimit -n, \
@@ -49,7 +49,7 @@ impl Bind {
                 self.open.len()
             ));
         }
-        let socket = listen(address).map_err(|error| explain(address, &error))?;
+        let socket = listen(address).map_err(|error| explain(address, &error, holders))?;
         let listener = self.lender.lend_to_one(socket, Site::Vip(address));
         self.open.insert(address, Open { wanted: wanted.clone(), listener });
         Ok(())
@@ -68,8 +68,9 @@ impl Catch for Bind {
         });
         let missing: Vec<_> = wanted.iter().filter(|(address, _)| !self.open.contains_key(address)).collect();
         let mut failed = Vec::new();
+        let mut holders = Holders::new();
         for (address, job_port) in missing {
-            if let Err(reason) = self.open(*address, job_port) {
+            if let Err(reason) = self.open(*address, job_port, &mut holders) {
                 let JobPort { job, port } = job_port.clone();
                 failed.push(NotCaught { job, port, address: *address, reason });
             }
@@ -92,16 +93,21 @@ fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     Ok(socket.into())
 }
 
-fn explain(address: SocketAddr, error: &io::Error) -> String {
+/// Whoever listens on all addresses of a port is in the way of every job with that port; looking it up walks /proc.
+type Holders = HashMap<u16, Option<(SocketAddr, Holder)>>;
+
+fn explain(address: SocketAddr, error: &io::Error, holders: &mut Holders) -> String {
     match error.kind() {
-        io::ErrorKind::AddrInUse => match holder::of_tcp(address) {
-            Some((held, holder)) => format!(
-                "{holder} listens on {held}, which takes {address} too; let that app listen on its own address (for \
+        io::ErrorKind::AddrInUse => {
+            match holders.entry(address.port()).or_insert_with(|| holder::of_tcp(address)) {
+                Some((held, holder)) => format!(
+                    "{holder} listens on {held}, which takes {address} too; let that app listen on its own address (for \
                  example 127.0.0.1:{port}) instead of all, or move one of them to another port",
-                port = address.port()
-            ),
-            None => format!("{address} is in use, and its holder is gone again; it is tried again"),
-        },
+                    port = address.port()
+                ),
+                None => format!("{address} is in use, and its holder is gone again; it is tried again"),
+            }
+        }
         io::ErrorKind::PermissionDenied => format!(
             "port {} needs CAP_NET_BIND_SERVICE; grant it, or lower net.ipv4.ip_unprivileged_port_start",
             address.port()

@@ -22,7 +22,7 @@ pub(super) fn check(files: &[PathBuf], output: Output, out: &mut impl Write) -> 
         for (file, found) in &checked {
             match found {
                 Ok(summary) => writeln!(out, "{file}: ok: {summary}")?,
-                Err(problems) => writeln!(io::stderr(), "{problems}")?,
+                Err(problems) => drop(writeln!(io::stderr(), "{problems}")),
             }
         }
     }

@@ -14,7 +14,7 @@ pub(super) fn run(config: Option<PathBuf>) -> anyhow::Result<Outcome> {
         Some(path) => match Settings::from_file(path) {
             Ok(settings) => settings,
             Err(problems) => {
-                writeln!(io::stderr(), "{problems}")?;
+                let _ = writeln!(io::stderr(), "{problems}");
                 return Ok(Outcome::Failed);
             }
         },

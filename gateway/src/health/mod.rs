@@ -27,7 +27,7 @@ pub struct Changed {
     pub reason: String,
 }
 
-type Key = (Label, PortName, InstanceId);
+type Key = (PortName, InstanceId);
 
 struct Task {
     endpoint: Arc<Endpoint>,
@@ -41,42 +41,32 @@ impl Drop for Task {
     }
 }
 
-/// The running checks of one gateway.
+/// The running checks of one gateway, job by job: a change of one job looks at its own.
 pub struct Checker {
-    tasks: HashMap<Key, Task>,
+    jobs: HashMap<Label, HashMap<Key, Task>>,
     events: mpsc::UnboundedSender<Changed>,
 }
 
 impl Checker {
     pub fn new(events: mpsc::UnboundedSender<Changed>) -> Checker {
-        Checker { tasks: HashMap::new(), events }
-    }
-
-    pub fn running(&self) -> usize {
-        self.tasks.len()
+        Checker { jobs: HashMap::new(), events }
     }
 
     /// One job's checks as its table entry wants them: started, stopped, or left running.
     pub fn reconcile_job(&mut self, table: &Table, label: &Label) {
-        let mut wanted: HashMap<Key, (Arc<Endpoint>, Check)> = HashMap::new();
-        if let Some(job) = table.job(label.as_str())
-            && let Some(check) = &job.check
-        {
-            for port in &job.ports {
-                for endpoint in port.endpoints().endpoints.iter().filter(|endpoint| is_probed(endpoint)) {
-                    let key = (label.clone(), port.name().clone(), endpoint.id);
-                    wanted.insert(key, (endpoint.clone(), check.clone()));
-                }
-            }
+        let wanted = wanted(table, label);
+        if wanted.is_empty() {
+            self.jobs.remove(label);
+            return;
         }
-        self.tasks.retain(|key, task| {
-            key.0 != *label
-                || wanted.get(key).is_some_and(|(endpoint, check)| {
-                    *check == task.check && Arc::ptr_eq(&endpoint.live, &task.endpoint.live)
-                })
+        let tasks = self.jobs.entry(label.clone()).or_default();
+        tasks.retain(|key, task| {
+            wanted.get(key).is_some_and(|(endpoint, check)| {
+                *check == task.check && Arc::ptr_eq(&endpoint.live, &task.endpoint.live)
+            })
         });
         for (key, (endpoint, check)) in wanted {
-            self.tasks.entry(key).or_insert_with(|| {
+            tasks.entry(key).or_insert_with(|| {
                 let run = run(endpoint.clone(), check.clone(), self.events.clone());
                 Task { endpoint, check, abort: tokio::spawn(run).abort_handle() }
             });
@@ -85,11 +75,25 @@ impl Checker {
 
     /// All jobs, those that are gone included.
     pub fn reconcile(&mut self, table: &Table) {
-        self.tasks.retain(|(label, ..), _| table.job(label.as_str()).is_some());
+        self.jobs.retain(|label, _| table.job(label.as_str()).is_some());
         for job in table.jobs() {
             self.reconcile_job(table, &job.label);
         }
     }
+}
+
+fn wanted(table: &Table, label: &Label) -> HashMap<Key, (Arc<Endpoint>, Check)> {
+    let mut wanted = HashMap::new();
+    if let Some(job) = table.job(label.as_str())
+        && let Some(check) = &job.check
+    {
+        for port in &job.ports {
+            for endpoint in port.endpoints().endpoints.iter().filter(|endpoint| is_probed(endpoint)) {
+                wanted.insert((port.name().clone(), endpoint.id), (endpoint.clone(), check.clone()));
+            }
+        }
+    }
+    wanted
 }
 
 /// A drained endpoint gets no traffic whatever its health; asking it would only keep it from going.

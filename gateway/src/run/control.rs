@@ -3,7 +3,7 @@
 //! A new snapshot, a verdict or a refused connect comes in; the table (or one job's endpoint set) is rebuilt and
 //! swapped, then the catch, the checks and the VIP allocator are told. Nothing here waits for the network.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -141,14 +141,15 @@ impl<C: Catch> Control<C> {
         let mut not_caught = self.outside_prefix(&table);
         not_caught.extend(self.catch.reconcile(&wanted(&table)));
         let before = self.shared.not_caught.load_full();
-        for problem in not_caught.iter().filter(|problem| !before.contains(problem)) {
-            let NotCaught { job, port, address, reason } = problem;
+        let addresses = |list: &[NotCaught]| list.iter().map(|one| one.address).collect::<HashSet<_>>();
+        let (known, now) = (addresses(&before), addresses(&not_caught));
+        for NotCaught { job, port, address, reason } in
+            not_caught.iter().filter(|one| !known.contains(&one.address))
+        {
             tracing::error!(%job, %port, %address, %reason, "job port not reachable at its VIP");
         }
-        for mended in
-            before.iter().filter(|problem| !not_caught.iter().any(|now| now.address == problem.address))
-        {
-            tracing::info!(job = %mended.job, port = %mended.port, address = %mended.address, "job port reachable");
+        for NotCaught { job, port, address, .. } in before.iter().filter(|one| !now.contains(&one.address)) {
+            tracing::info!(%job, %port, %address, "job port reachable");
         }
         if *before != not_caught {
             self.shared.not_caught.store(Arc::new(not_caught));

@@ -38,9 +38,9 @@ impl Allocator {
         let size = smallest_prefix(snapshot, self.shared.settings.names.vips);
         let (shared, running) = (self.shared.clone(), self.running.clone());
         tokio::spawn(async move {
+            let mut allocator = shared.registry.vip_allocator(size, now());
             for (label, wish) in without {
-                let allocate = shared.registry.allocate_vip(&label, wish, size, now());
-                match tokio::time::timeout(PATIENCE, allocate).await {
+                match tokio::time::timeout(PATIENCE, allocator.allocate(&label, wish)).await {
                     Ok(Ok(offset)) => tracing::info!(job = %label, offset, "VIP allocated"),
                     Ok(Err(WriteError::NotFound(_))) => {}
                     Ok(Err(error)) => tracing::warn!(job = %label, %error, "no VIP"),

@@ -21,6 +21,7 @@ use crate::kv::{Entry, Kv, KvError, LeaseId, Revision};
 use crate::record::{Key, ValueError};
 
 pub use self::instances::NewInstance;
+pub use self::vips::VipAllocator;
 
 /// Times that a transaction is made again before the caller is told that the registry is too busy. With 8 writers at
 /// one key, 64 rounds fail only if something is wrong.

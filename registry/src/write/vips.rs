@@ -4,17 +4,30 @@ use std::collections::BTreeMap;
 
 use roundhouse_config::Label;
 
+use super::jobs::unchanged;
 use super::{ATTEMPTS, Registry, WriteError};
-use crate::kv::{Commit, Condition, Entry, Revision, Txn};
+use crate::kv::{Commit, Condition, Entry, Revision};
 use crate::record::{Key, Vip, VipOwner, decode, encode};
 
 /// A freed offset rests this long: clients may still hold the address in a cache of theirs. Seconds.
 const REST: u64 = 24 * 3600;
 
+/// Allocates for many jobs: who holds what is read once, and again when somebody else was faster.
+pub struct VipAllocator<'a> {
+    registry: &'a Registry,
+    size: u32,
+    now: u64,
+    owners: Option<Owners>,
+}
+
 impl Registry {
-    /// The job's offset, allocated now if it has none. `size` is how many addresses the smallest announced prefix has;
-    /// offset 0 (the network's own address) and the last one (broadcast) are never used. `now` is in seconds since the
-    /// epoch.
+    /// `size` is how many addresses the smallest announced prefix has; offset 0 (the network's own address) and the
+    /// last one (broadcast) are never used. `now` is in seconds since the epoch.
+    pub fn vip_allocator(&self, size: u32, now: u64) -> VipAllocator<'_> {
+        VipAllocator { registry: self, size, now, owners: None }
+    }
+
+    /// One job's offset; see [`VipAllocator::allocate`].
     pub async fn allocate_vip(
         &self,
         label: &Label,
@@ -22,15 +35,22 @@ impl Registry {
         size: u32,
         now: u64,
     ) -> Result<u32, WriteError> {
+        self.vip_allocator(size, now).allocate(label, wish).await
+    }
+}
+
+impl VipAllocator<'_> {
+    /// The job's offset, allocated now if it has none.
+    pub async fn allocate(&mut self, label: &Label, wish: Option<u32>) -> Result<u32, WriteError> {
         let key = Key::Vip(label.clone());
         for _ in 0..ATTEMPTS {
-            if let Some(entry) = self.read(&key).await?
-                && let Ok(Vip { offset }) = decode(&entry.value)
-            {
+            let found = self.registry.read(&key).await?;
+            if let Some(Ok(Vip { offset })) = found.as_ref().map(|entry| decode(&entry.value)) {
                 return Ok(offset);
             }
-            let owners = owners(&self.kv().range(Key::VIP_OWNERS).await?);
-            let Some(offset) = choose(&owners, wish, size, now) else {
+            let (size, now) = (self.size, self.now);
+            let owners = self.owners().await?;
+            let Some(offset) = choose(owners, wish, size, now) else {
                 return Err(WriteError::NoVip { used: owners.len(), size });
             };
             let owner_key = Key::VipOwner(offset).to_string();
@@ -39,26 +59,38 @@ impl Registry {
                 None => Condition::Absent(owner_key.clone()),
             };
             // A job that was deleted meanwhile must not leave a VIP behind.
-            let Some(job) = self.read(&Key::Job(label.clone())).await? else {
+            let Some(job) = self.registry.read(&Key::Job(label.clone())).await? else {
                 return Err(WriteError::NotFound(format!("job `{label}`")));
             };
-            let txn = Txn::new()
+            let owner = VipOwner::Job(label.clone());
+            // A record that cannot be read is written over.
+            let txn = unchanged(&key, found.as_ref())
                 .when(free)
-                .when(Condition::Absent(key.to_string()))
                 .when(Condition::At(job.key, job.modified))
                 .put(key.to_string(), encode(&Vip { offset }), None)
-                .put(owner_key, encode(&VipOwner::Job(label.clone())), None);
-            if let Commit::Done(_) = self.kv().commit(txn).await? {
-                return Ok(offset);
+                .put(owner_key, encode(&owner), None);
+            match self.registry.kv().commit(txn).await? {
+                Commit::Done(revision) => {
+                    self.owners.get_or_insert_default().insert(offset, (owner, revision));
+                    return Ok(offset);
+                }
+                Commit::Refused => self.owners = None,
             }
         }
         Err(WriteError::Busy(key.to_string()))
+    }
+
+    async fn owners(&mut self) -> Result<&Owners, WriteError> {
+        if self.owners.is_none() {
+            self.owners = Some(read_owners(&self.registry.kv().range(Key::VIP_OWNERS).await?));
+        }
+        Ok(self.owners.get_or_insert_default())
     }
 }
 
 type Owners = BTreeMap<u32, (VipOwner, Revision)>;
 
-fn owners(entries: &[Entry]) -> Owners {
+fn read_owners(entries: &[Entry]) -> Owners {
     entries
         .iter()
         .filter_map(|entry| match Key::parse(&entry.key) {
@@ -75,11 +107,12 @@ fn owners(entries: &[Entry]) -> Owners {
 /// The wish if it is free, else the lowest offset never used, else the one freed longest ago that has rested.
 fn choose(owners: &Owners, wish: Option<u32>, size: u32, now: u64) -> Option<u32> {
     let usable = 1..size.saturating_sub(1);
-    let never_used = |offset: &u32| usable.contains(offset) && !owners.contains_key(offset);
-    if let Some(wish) = wish.filter(never_used) {
+    if let Some(wish) = wish.filter(|wish| usable.contains(wish) && !owners.contains_key(wish)) {
         return Some(wish);
     }
-    if let Some(fresh) = usable.clone().find(never_used) {
+    // The first gap in a sorted list.
+    let fresh = owners.keys().fold(usable.start, |next, held| if *held == next { next + 1 } else { next });
+    if usable.contains(&fresh) {
         return Some(fresh);
     }
     owners

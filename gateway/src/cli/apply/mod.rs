@@ -59,7 +59,7 @@ async fn each_job(
     let jobs = match JobsFile::from_file(file) {
         Ok(jobs) => jobs,
         Err(problems) => {
-            writeln!(io::stderr(), "{problems}")?;
+            let _ = writeln!(io::stderr(), "{problems}");
             return Ok(Outcome::Failed);
         }
     };
@@ -69,7 +69,7 @@ async fn each_job(
                 return Err(error);
             }
             let place = format!("{}:{}:{}", file.display(), spec.place.line, spec.place.column);
-            report.failed(&format!("{place}: job `{}`: {error:#}", spec.label))?;
+            report.failed(&format!("{place}: job `{}`: {error:#}", spec.label));
         }
     }
     report.finish(out)

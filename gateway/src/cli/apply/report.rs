@@ -74,9 +74,9 @@ impl Report {
         }
     }
 
-    pub(super) fn failed(&mut self, sentence: &str) -> io::Result<()> {
+    pub(super) fn failed(&mut self, sentence: &str) {
         self.failed += 1;
-        writeln!(io::stderr(), "{}", columns::clean(sentence))
+        let _ = writeln!(io::stderr(), "{}", columns::clean(sentence));
     }
 
     pub(super) fn finish(self, out: &mut impl Write) -> anyhow::Result<Outcome> {
