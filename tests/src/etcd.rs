@@ -18,11 +18,12 @@ const START: Duration = Duration::from_secs(20);
 /// The server. Dropping it kills it and deletes its data.
 #[derive(Debug)]
 pub struct Etcd {
+    /// First, so that it is dropped before its data.
+    running: Option<Background>,
     /// Where it keeps everything; kept over a stop.
     data: TempDir,
     port: u16,
     peer_port: u16,
-    running: Option<Background>,
 }
 
 impl Etcd {

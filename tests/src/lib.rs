@@ -3,6 +3,7 @@
 //! ```text
 //! Etcd, Background ─► spawn (dies with the test) ─► port 0, a temporary directory, logs shown when the test fails
 //! Backend          ─► a registry to test against: embedded, or an Etcd of its own
+//! Wire, Meddler    ─► a network that can be cut; somebody who always writes a moment before
 //! eventually       ─► wait for a condition with a deadline; nothing here sleeps and hopes
 //! ```
 //!
@@ -28,7 +29,6 @@ mod meddler;
 mod namespaces;
 mod port;
 pub mod programs;
-mod rerun;
 pub mod sample;
 mod spawn;
 mod watching;
@@ -45,7 +45,6 @@ pub use loopback::Loopback;
 pub use meddler::Meddler;
 pub use namespaces::in_namespaces;
 pub use port::free_port;
-pub use rerun::rerun;
 pub use rustix::process::Signal;
 pub use tempfile::TempDir;
 pub use watching::{changes_until, next_batch, watch_end};

@@ -5,23 +5,33 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use roundhouse_registry::Kv;
-use roundhouse_registry::kv::{Commit, Entry, LeaseId, Listing, Pending, Revision, Txn, Watch};
+use roundhouse_registry::kv::{
+    Batch, Change, Commit, Entry, Event, LeaseId, Listing, Pending, Revision, Txn, Watch,
+};
+use tokio::sync::mpsc;
 
 type Deed = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// A real store in whose next commit somebody meddles: the deed is done after the caller has read and before its
-/// transaction arrives. It makes a race that happens once in a million happen every time.
+/// A real store in which somebody meddles.
 pub struct Meddler {
     kv: Arc<dyn Kv>,
     deed: Mutex<Option<Deed>>,
+    quiet: bool,
 }
 
 impl Meddler {
-    pub fn new(
+    /// The deed is done in the next commit, after the caller has read and before its transaction arrives. It makes a
+    /// race that happens once in a million happen every time.
+    pub fn before_next_commit(
         kv: Arc<dyn Kv>,
-        before_next_commit: impl Future<Output = ()> + Send + 'static,
+        deed: impl Future<Output = ()> + Send + 'static,
     ) -> Arc<Meddler> {
-        Arc::new(Meddler { kv, deed: Mutex::new(Some(Box::pin(before_next_commit))) })
+        Arc::new(Meddler { kv, deed: Mutex::new(Some(Box::pin(deed))), quiet: true })
+    }
+
+    /// Watches get commits (of a key nobody reads) as fast as they take them, for ever.
+    pub fn never_quiet(kv: Arc<dyn Kv>) -> Arc<Meddler> {
+        Arc::new(Meddler { kv, deed: Mutex::default(), quiet: false })
     }
 }
 
@@ -34,6 +44,22 @@ impl Kv for Meddler {
             }
             self.kv.commit(txn).await
         })
+    }
+
+    fn watch(&self, after: Revision) -> Pending<'_, Watch> {
+        if self.quiet {
+            return self.kv.watch(after);
+        }
+        let (events, watch) = mpsc::channel(64);
+        tokio::spawn(async move {
+            for revision in (after.0 + 1..).map(Revision) {
+                let change = Change::Delete { key: "kv/noise".into(), revision };
+                if events.send(Ok(Event::Batch(Batch { revision, changes: vec![change] }))).await.is_err() {
+                    return;
+                }
+            }
+        });
+        Box::pin(async { Ok(watch) })
     }
 
     fn name(&self) -> String {
@@ -50,10 +76,6 @@ impl Kv for Meddler {
 
     fn get<'a>(&'a self, key: &'a str) -> Pending<'a, Option<Entry>> {
         self.kv.get(key)
-    }
-
-    fn watch(&self, after: Revision) -> Pending<'_, Watch> {
-        self.kv.watch(after)
     }
 
     fn grant(&self, ttl: Duration) -> Pending<'_, LeaseId> {

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Answers go to stdout, what went wrong to stderr; no colour, no progress, so that a pipe sees what a person sees.
-//! Nobody reading stderr is no reason to succeed, so writing there cannot fail a command, nor save one.
+//! A stderr that nobody reads changes no exit status.
 //! Exit status: 0 it is so, 1 it failed, 2 `diff` found differences.
 
 mod apply;

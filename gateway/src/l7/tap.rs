@@ -74,7 +74,7 @@ impl Write for Tap {
         loop {
             match self.0.stream.try_write(bytes) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    ready!(self.0.stream.poll_write_ready(cx))?
+                    ready!(self.0.stream.poll_write_ready(cx))?;
                 }
                 done => return self.written(done),
             }
@@ -89,7 +89,7 @@ impl Write for Tap {
         loop {
             match self.0.stream.try_write_vectored(pieces) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    ready!(self.0.stream.poll_write_ready(cx))?
+                    ready!(self.0.stream.poll_write_ready(cx))?;
                 }
                 done => return self.written(done),
             }

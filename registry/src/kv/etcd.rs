@@ -322,14 +322,15 @@ fn unavailable(name: &str, error: &Error) -> KvError {
 }
 
 /// gRPC codes as numbers (the `tonic` crate is the client library's own business): 3 INVALID_ARGUMENT, 5 NOT_FOUND,
-/// 8 RESOURCE_EXHAUSTED, 11 OUT_OF_RANGE.
+/// 11 OUT_OF_RANGE. etcd answers 8 RESOURCE_EXHAUSTED while it has too many requests or no space: that passes.
 fn sort(name: &str, error: &Error) -> KvError {
     match error {
-        Error::GRpcStatus(status) => match status.code() as i32 {
-            5 if status.message().contains("lease") => KvError::NoLease(LeaseId(0)),
-            11 => KvError::Compacted(Revision(0)),
-            3 | 8 => KvError::Invalid(status.message().to_owned()),
-            _ => KvError::Unavailable { store: name.to_owned(), reason: status.message().to_owned() },
+        Error::GRpcStatus(status) => match (status.code() as i32, status.message()) {
+            (5, message) if message.contains("lease") => KvError::NoLease(LeaseId(0)),
+            // The transport says 11 of a message over its limit too, and listing again would not help that.
+            (11, message) if message.contains("revision") => KvError::Compacted(Revision(0)),
+            (3, message) => KvError::Invalid(message.to_owned()),
+            (_, message) => KvError::Unavailable { store: name.to_owned(), reason: message.to_owned() },
         },
         Error::LeaseKeepAliveError(_) => KvError::NoLease(LeaseId(0)),
         error => unavailable(name, error),

@@ -4,7 +4,7 @@
 //! watch then gives each later commit as one [`Batch`], in order, without a gap, or ends with an error, after which
 //! the reader lists again. Keys are relative to the store's prefix (`jobs/app2`).
 //!
-//! A backend promises the conformance suite in `tests/tests/kv_conformance.rs`, whatever it is made of.
+//! A backend promises the conformance suite in `tests/tests/kv_conformance/`, whatever it is made of.
 
 use std::fmt;
 use std::future::Future;

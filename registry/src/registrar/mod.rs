@@ -90,7 +90,7 @@ impl Registrar {
         let target = Target::new(url, prefix)?;
         let (commands, inbox) = mpsc::channel(8);
         let (report, progress) = watch::channel(Progress::Pending { error: None });
-        let task = Task { target, registration, state, inbox, report, unwritten: false };
+        let task = Task { target, registration, state, inbox, report, unwritten: false, lease: None };
         tokio::spawn(task.run());
         Ok(Registrar { commands, progress })
     }
@@ -127,6 +127,8 @@ struct Task {
     report: watch::Sender<Progress>,
     /// The state changed and the registry has not been told yet.
     unwritten: bool,
+    /// The last lease that was granted; it may live on in a registry that went silent.
+    lease: Option<LeaseId>,
 }
 
 impl Task {
@@ -136,6 +138,7 @@ impl Task {
             let pause = match self.register().await {
                 Ok(lease) => {
                     retry = FIRST_RETRY;
+                    self.lease = Some(lease);
                     self.report.send_replace(Progress::Registered);
                     let Some(lost) = self.keep(lease).await else { return };
                     self.report.send_replace(Progress::Pending { error: Some(lost) });
@@ -175,7 +178,7 @@ impl Task {
         loop {
             tokio::select! {
                 command = self.inbox.recv() => {
-                    self.handle(command?, Some(lease)).await?;
+                    self.handle(command?, true).await?;
                 }
                 () = tokio::time::sleep_until(next) => {
                     let began = Instant::now();
@@ -220,25 +223,25 @@ impl Task {
         let until = Instant::now() + pause;
         loop {
             tokio::select! {
-                command = self.inbox.recv() => self.handle(command?, None).await?,
+                command = self.inbox.recv() => self.handle(command?, false).await?,
                 () = tokio::time::sleep_until(until) => return Some(()),
             }
         }
     }
 
     /// `None`: it was the last command.
-    async fn handle(&mut self, command: Command, lease: Option<LeaseId>) -> Option<()> {
+    async fn handle(&mut self, command: Command, registered: bool) -> Option<()> {
         match command {
             Command::SetState(state, done) => {
                 self.state = state;
-                if lease.is_some() {
+                if registered {
                     self.write_state().await;
                 }
                 let _ = done.send(());
                 Some(())
             }
             Command::Leave(done) => {
-                if let Some(lease) = lease
+                if let Some(lease) = self.lease
                     && let Err(reason) = self.target.revoke(lease).await
                 {
                     tracing::warn!(%reason, "lease not revoked; it will run out");

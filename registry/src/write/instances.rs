@@ -48,11 +48,7 @@ impl Registry {
         for _ in 0..ATTEMPTS {
             let found = self.read(&key).await?;
             let created = found.is_none();
-            // A job that is deleted at this moment comes back as an implicit one.
-            let job = self.ensure_job(&new.job, new.jobname.as_ref(), &new.ports).await?;
-            let mut txn = unchanged(&key, found.as_ref())
-                .when(Condition::At(Key::Job(new.job.clone()).to_string(), job))
-                .put(holder.clone(), encode(&new.instance), lease);
+            let mut txn = unchanged(&key, found.as_ref()).put(holder.clone(), encode(&new.instance), lease);
             for address in new.instance.socket_addrs() {
                 let address_key = Key::Address(address);
                 let held = self.read(&address_key).await?;
@@ -70,6 +66,10 @@ impl Registry {
                 };
                 txn = txn.when(condition).put(address_key.to_string(), holder.clone().into_bytes(), lease);
             }
+            // Behind the addresses: an instance that is refused brings no job along. A job that is deleted at this moment
+            // comes back as an implicit one.
+            let job = self.ensure_job(&new.job, new.jobname.as_ref(), &new.ports).await?;
+            txn = txn.when(Condition::At(Key::Job(new.job.clone()).to_string(), job));
             // An instance that comes back at another address leaves the old one free.
             let before = found.and_then(|entry| decode::<Instance>(&entry.value).ok());
             let former = before.iter().flat_map(Instance::socket_addrs);

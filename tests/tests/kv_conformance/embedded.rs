@@ -1,6 +1,6 @@
 //! What only a file has: it is killed under, locked, damaged, and opened again.
 
-use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,19 +8,17 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use roundhouse_registry::kv::embedded::Embedded;
 use roundhouse_registry::kv::{Kv, KvError, Revision, Txn};
-use roundhouse_tests::{Background, SOON, Signal, TempDir, changes_until, eventually, rerun};
+use roundhouse_tests::{Background, SOON, Signal, TempDir, changes_until, eventually};
 
 use crate::{done, keys, put, put_leased};
-
-const PATH: &str = "ROUNDHOUSE_TESTS_STORE";
 
 #[tokio::test]
 async fn what_was_acknowledged_survives_a_kill() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("registry");
     for round in 1..=5 {
-        let mut command = rerun("embedded::writes_until_killed");
-        command.env(PATH, &path);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_writes-until-killed"));
+        command.arg(&path);
         let writer = Background::spawn(command);
         let acknowledged = || writer.stdout().lines().filter(|line| line.starts_with("written ")).count();
         eventually(SOON, "some writes", || acknowledged() >= 20 * round);
@@ -38,18 +36,6 @@ async fn what_was_acknowledged_survives_a_kill() {
             assert_eq!(modified.to_string(), revision);
         }
         assert!(listing.entries.iter().all(|entry| entry.modified <= listing.revision));
-    }
-}
-
-#[tokio::test]
-#[ignore = "a part of the test above, which runs it as a program"]
-async fn writes_until_killed() {
-    let store = Embedded::open(Path::new(&std::env::var(PATH).unwrap())).unwrap();
-    let start = store.list().await.unwrap().revision.0;
-    for i in start.. {
-        let key = format!("k/{i}");
-        let revision = put(&store, &key, "v").await;
-        println!("written {key} {revision}");
     }
 }
 
@@ -118,7 +104,7 @@ async fn a_damaged_file_is_refused_and_never_half_read() {
         std::fs::write(&path, damaged(good.clone(), round, &mut rng)).unwrap();
         match Embedded::open(&path) {
             Ok(store) => {
-                assert!(store.list().await.unwrap().entries == whole, "round {round} of seed {seed}")
+                assert!(store.list().await.unwrap().entries == whole, "round {round} of seed {seed}");
             }
             Err(error) => {
                 assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");

@@ -65,6 +65,24 @@ fn a_killed_app_costs_no_client_an_error() {
 }
 
 #[test]
+fn an_app_killed_under_load_costs_no_idempotent_request() {
+    let gateway = Gateway::start();
+    let url = gateway.url();
+    let start = |app: u8| Job::new(&url, "web", gateway.net.app(app), 9090).http().start();
+    let (first, _second) = (start(0), start(1));
+    gateway.wait_healthy("web", 2);
+    let load = Load::keep_alive(8, gateway.http(), "web.jobs");
+    load.wait_for(1_000);
+    kill(child_of(first.pid()));
+    load.wait_for(3_000);
+    let outcome = load.stop();
+    assert_eq!(outcome.failed, 0, "of {}: {:?}", outcome.requests, outcome.reasons);
+    // job-init tells of the end in its own status (128 + 9) and has taken the instance out.
+    assert_eq!(first.wait_exit(SOON).code(), Some(137));
+    gateway.wait_healthy("web", 1);
+}
+
+#[test]
 fn a_stopped_instance_drains_without_one_failed_request() {
     let gateway = Gateway::start();
     let url = gateway.url();

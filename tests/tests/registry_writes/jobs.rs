@@ -79,7 +79,7 @@ async fn expectations_decide(backend: &Backend) {
     let deed = async move {
         other.put_job(&meddled.0, &meddled.1, Expect::Any).await.unwrap();
     };
-    let late = Registry::new(Meddler::new(backend.open().await, deed));
+    let late = Registry::new(Meddler::before_next_commit(backend.open().await, deed));
     precondition(late.put_job(&app, &job, Expect::At(third)).await.unwrap_err(), Some(Revision(third.0 + 1)));
 }
 
@@ -140,7 +140,7 @@ async fn an_instance_that_registers_while_its_job_is_deleted_has_a_job(backend: 
     let deed = async move {
         other.delete_job(&meddled, Expect::Any, 0).await.unwrap();
     };
-    let registrar = Registry::new(Meddler::new(backend.open().await, deed));
+    let registrar = Registry::new(Meddler::before_next_commit(backend.open().await, deed));
     let new = new_instance("app", "10.0.0.7:1111");
     let (lease, _) = registrar.register_leased(&new, TTL).await.unwrap();
     let implicit: Job = read(&registry, &Key::Job(app.clone())).await.expect("it was made again");
@@ -151,7 +151,7 @@ async fn an_instance_that_registers_while_its_job_is_deleted_has_a_job(backend: 
     let deed = async move {
         other.register_leased(&new, TTL).await.unwrap();
     };
-    let deleter = Registry::new(Meddler::new(backend.open().await, deed));
+    let deleter = Registry::new(Meddler::before_next_commit(backend.open().await, deed));
     let error = deleter.delete_job(&app, Expect::Any, 0).await.unwrap_err();
     assert!(matches!(error, WriteError::InUse { instances: 1, .. }), "{error:?}");
 }
@@ -164,7 +164,7 @@ async fn a_vip_allocated_while_its_job_is_deleted_does_not_stay_behind(backend: 
     let deed = async move {
         other.allocate_vip(&meddled, None, 16, 0).await.unwrap();
     };
-    let deleter = Registry::new(Meddler::new(backend.open().await, deed));
+    let deleter = Registry::new(Meddler::before_next_commit(backend.open().await, deed));
     deleter.delete_job(&app, Expect::Any, 0).await.unwrap();
     assert_eq!(keys(&registry).await, ["vip-owners/1"]);
     // And the other way round: the job goes while its VIP is being allocated.
@@ -173,7 +173,7 @@ async fn a_vip_allocated_while_its_job_is_deleted_does_not_stay_behind(backend: 
     let deed = async move {
         other.delete_job(&meddled, Expect::Any, 0).await.unwrap();
     };
-    let allocator = Registry::new(Meddler::new(backend.open().await, deed));
+    let allocator = Registry::new(Meddler::before_next_commit(backend.open().await, deed));
     let error = allocator.allocate_vip(&app, None, 16, 0).await.unwrap_err();
     assert!(matches!(error, WriteError::NotFound(_)), "{error:?}");
     assert_eq!(keys(&registry).await, ["vip-owners/1"]);

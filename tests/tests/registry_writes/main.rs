@@ -2,12 +2,14 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+mod addresses;
 mod instances;
 mod jobs;
 mod vips;
 
 use roundhouse_registry::Registry;
 use roundhouse_registry::record::{Key, decode};
+use roundhouse_registry::write::NewInstance;
 use roundhouse_tests::Backend;
 
 /// A writer with a handle of its own.
@@ -24,4 +26,9 @@ async fn read<T: serde::de::DeserializeOwned>(registry: &Registry, key: &Key) ->
 /// All keys, sorted.
 async fn keys(registry: &Registry) -> Vec<String> {
     registry.kv().range("").await.unwrap().into_iter().map(|entry| entry.key).collect()
+}
+
+/// Where an instance is.
+fn key(new: &NewInstance) -> Key {
+    Key::Instance(new.job.clone(), new.id)
 }

@@ -1,0 +1,122 @@
+//! etcd stops, freezes, compacts and forgets.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use roundhouse_registry::write::Expect;
+use roundhouse_registry::{Follower, Registry, State};
+use roundhouse_tests::sample::{job, label, new_instance};
+use roundhouse_tests::{Etcd, SOON, Wire};
+
+use crate::Following;
+
+const PREFIX: &str = "/roundhouse/v1";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn losing_the_registry_keeps_the_snapshot_and_coming_back_needs_nobody() {
+    let mut etcd = Etcd::running();
+    let registry = Registry::new(etcd.kv(PREFIX).await);
+    let new = new_instance("app", "10.0.0.7:1111");
+    registry.register(&new, None).await.unwrap();
+    let following = Following::start(etcd.kv(PREFIX).await).await;
+    let before = following.caught_up(&**registry.kv()).await;
+    etcd.stop();
+    let reason = following.lost().await;
+    assert!(reason.contains(&etcd.url()), "{reason}");
+    let contact = following.store.contact();
+    let now = Instant::now();
+    assert_eq!(contact.stale(now + SOON), contact.stale(now) + SOON, "staleness grows");
+    assert!(following.store.load().same_records(&before), "a failed watch is not an empty registry");
+    etcd.start();
+    following.caught_up(&**registry.kv()).await;
+    assert_eq!(following.store.contact().stale(Instant::now() + SOON), Duration::ZERO);
+    // And it follows again, rather than having listed once.
+    registry.set_state(&new.job, new.id, State::Maintenance).await.unwrap();
+    let after = following.caught_up(&**registry.kv()).await;
+    assert_eq!(after.instance(&new.job, new.id).unwrap().value.state, State::Maintenance);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_changes_while_away_appears_even_after_a_compaction() {
+    let etcd = Etcd::running();
+    let wire = Wire::to(([127, 0, 0, 1], etcd.port()).into()).await;
+    let registry = Registry::new(etcd.kv(PREFIX).await);
+    let first = new_instance("app", "10.0.0.7:1111");
+    registry.register(&first, None).await.unwrap();
+    let behind =
+        roundhouse_registry::kv::etcd::Etcd::connect(&[format!("http://{}", wire.address())], PREFIX).await;
+    let following = Following::start(Arc::new(behind.unwrap())).await;
+    for compact in [false, true] {
+        let start = following.caught_up(&**registry.kv()).await;
+        wire.cut();
+        following.lost().await;
+        let second = new_instance("app", "10.0.0.8:1111");
+        registry.register(&second, None).await.unwrap();
+        registry.set_state(&first.job, first.id, State::Draining).await.unwrap();
+        registry.deregister(&second.job, second.id).await.unwrap();
+        let third = new_instance("app", &format!("10.0.0.9:{}", 1 + u16::from(compact)));
+        let last = registry.register(&third, None).await.unwrap();
+        if compact {
+            etcd.client().await.compact(last.revision.0 as i64, None).await.unwrap();
+        }
+        assert!(following.store.load().same_records(&start), "away is away");
+        wire.mend();
+        let now = following.caught_up(&**registry.kv()).await;
+        assert!(
+            now.instance(&third.job, third.id).is_some() && now.instance(&second.job, second.id).is_none()
+        );
+        assert_eq!(now.instance(&first.job, first.id).unwrap().value.state, State::Draining);
+        assert!(
+            following.store.history.since(start.revision).is_err(),
+            "who watched the API must list again too"
+        );
+        registry.set_state(&first.job, first.id, State::Up).await.unwrap();
+    }
+}
+
+/// etcd lost its disk: the same address, lower revisions, and not even another cluster id (etcd hashes it from the
+/// members' addresses). A watch from the old revision would be silent for ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_history_at_the_same_address_is_taken_over() {
+    let mut etcd = Etcd::running();
+    let registry = Registry::new(etcd.kv(PREFIX).await);
+    for name in ["a", "b", "c"] {
+        registry.put_job(&label(name), &job(&format!("job.{name}")), Expect::Any).await.unwrap();
+    }
+    let following = Following::start(etcd.kv(PREFIX).await).await;
+    let before = following.caught_up(&**registry.kv()).await;
+    etcd.stop();
+    etcd.lose_data();
+    etcd.start();
+    registry.put_job(&label("d"), &job("job.d"), Expect::Any).await.unwrap();
+    following.caught_up(&**registry.kv()).await;
+    let after = following.store.load();
+    assert!(after.revision < before.revision);
+    assert_eq!(after.jobs.keys().collect::<Vec<_>>(), [&label("d")]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_registry_that_froze_is_noticed_and_stale_since_it_froze() {
+    let etcd = Etcd::running();
+    let following = Following::start(etcd.kv(PREFIX).await).await;
+    let frozen = Instant::now();
+    etcd.pause();
+    following.lost().await;
+    let stale = following.store.contact().stale(Instant::now());
+    assert!(
+        stale + Duration::from_secs(1) > frozen.elapsed(),
+        "{stale:?} stale, frozen for {:?}",
+        frozen.elapsed()
+    );
+    etcd.resume();
+    following.caught_up(&*etcd.kv(PREFIX).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_without_a_registry_is_an_error_that_names_it() {
+    let etcd = Etcd::stopped();
+    let began = Instant::now();
+    let error = Follower::start(etcd.kv(PREFIX).await).await.err().unwrap();
+    assert!(error.to_string().contains(&etcd.url()), "{error}");
+    assert!(began.elapsed() < Duration::from_secs(5));
+}

@@ -1,0 +1,113 @@
+//! While etcd is there: registered, alive, and back when somebody takes the registration away.
+
+use std::time::Instant;
+
+use roundhouse_registry::State;
+use roundhouse_registry::kv::Txn;
+use roundhouse_registry::record::Key;
+use roundhouse_registry::registrar::Progress;
+use roundhouse_tests::sample::registration;
+use roundhouse_tests::{Etcd, eventually_async, seen};
+
+use crate::{PREFIX, RECOVERY, TTL, instance_key, is_there, leased_keys, progress, registered, start};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_registers_keeps_alive_and_takes_its_keys_along() {
+    let etcd = Etcd::running();
+    let kv = etcd.kv(PREFIX).await;
+    let want = registration("app", 1111, TTL);
+    let registrar = start(&etcd.url(), &want);
+    registered(&registrar).await;
+    is_there(&*kv, &want, State::Up).await;
+    let made = kv.get(&instance_key(&want)).await.unwrap().unwrap();
+    registrar.set_state(State::Draining).await;
+    let drained = kv.get(&instance_key(&want)).await.unwrap().unwrap();
+    assert!(
+        drained.modified > made.modified && drained.lease == made.lease,
+        "set_state returns when it is written"
+    );
+    let began = Instant::now();
+    let alive = async || {
+        assert_eq!(kv.get(&instance_key(&want)).await.unwrap().unwrap(), drained);
+        began.elapsed() > TTL * 2
+    };
+    eventually_async(RECOVERY, "twice the TTL has gone by", alive).await;
+    let began = Instant::now();
+    registrar.leave().await;
+    assert_eq!(leased_keys(&*kv).await.unwrap(), [""; 0]);
+    assert!(began.elapsed() < TTL / 2, "the lease is revoked, it does not run out");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dropped_registrar_lets_the_lease_run_out() {
+    let etcd = Etcd::running();
+    let kv = etcd.kv(PREFIX).await;
+    let want = registration("app", 1111, TTL);
+    let registrar = start(&etcd.url(), &want);
+    registered(&registrar).await;
+    drop(registrar);
+    let gone = async || seen(leased_keys(&*kv).await.unwrap(), Vec::is_empty);
+    eventually_async(TTL * 3, "the lease runs out", gone).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lease_revoked_by_somebody_comes_back() {
+    let etcd = Etcd::running();
+    let kv = etcd.kv(PREFIX).await;
+    let want = registration("app", 1111, TTL);
+    let registrar = start(&etcd.url(), &want);
+    registered(&registrar).await;
+    registrar.set_state(State::Maintenance).await;
+    for _ in 0..3 {
+        let lease = kv.get(&instance_key(&want)).await.unwrap().unwrap().lease.unwrap();
+        kv.revoke(lease).await.unwrap();
+        let began = Instant::now();
+        is_there(&*kv, &want, State::Maintenance).await;
+        assert!(began.elapsed() < TTL, "after {:?}", began.elapsed());
+        registered(&registrar).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_deleted_by_somebody_comes_back_within_the_ttl() {
+    let etcd = Etcd::running();
+    let kv = etcd.kv(PREFIX).await;
+    let want = registration("app", 1111, TTL);
+    let registrar = start(&etcd.url(), &want);
+    registered(&registrar).await;
+    let address = Key::address(want.address, 1111).to_string();
+    for deleted in [vec![instance_key(&want)], vec![instance_key(&want), address, "jobs/app".into()]] {
+        let txn = deleted.iter().fold(Txn::new(), |txn, key| txn.delete(key.clone()));
+        kv.commit(txn).await.unwrap();
+        let began = Instant::now();
+        is_there(&*kv, &want, State::Up).await;
+        assert!(began.elapsed() < TTL, "after {:?}", began.elapsed());
+        assert!(kv.get("jobs/app").await.unwrap().is_some());
+    }
+    // The lease of before is none of ours any more: when it runs out, nothing happens.
+    let began = Instant::now();
+    let stays = async || {
+        assert_eq!(leased_keys(&*kv).await.unwrap().len(), 2);
+        began.elapsed() > TTL * 2
+    };
+    eventually_async(RECOVERY, "twice the TTL has gone by", stays).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_one_at_the_address_is_refused_by_name_and_gets_in_after_the_first() {
+    let etcd = Etcd::running();
+    let kv = etcd.kv(PREFIX).await;
+    let (first, second) = (registration("app", 1111, TTL), registration("other", 1111, TTL));
+    let holder = start(&etcd.url(), &first);
+    registered(&holder).await;
+    let waiting = start(&etcd.url(), &second);
+    let refused = progress(&waiting, |progress| matches!(progress, Progress::Refused { .. })).await;
+    let Progress::Refused { reason } = refused else { unreachable!() };
+    assert!(reason.contains(&instance_key(&first)) && reason.contains("10.0.0.7:1111"), "{reason}");
+    is_there(&*kv, &first, State::Up).await;
+    holder.leave().await;
+    let began = Instant::now();
+    registered(&waiting).await;
+    assert!(began.elapsed() < TTL + TTL / 2, "it is asked again every TTL, not after {:?}", began.elapsed());
+    is_there(&*kv, &second, State::Up).await;
+}
