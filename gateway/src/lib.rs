@@ -18,6 +18,7 @@ pub mod admin;
 pub mod balance;
 pub mod catch;
 pub mod cli;
+mod descriptors;
 pub mod dns;
 pub mod health;
 pub mod holder;

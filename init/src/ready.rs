@@ -3,14 +3,12 @@
 //! A command that starts slowly gets no traffic until a connect to its address succeeds; one that stops answering
 //! is marked `down` after three failures in a row, and `up` again at the first success.
 
-use std::io;
 use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
+use roundhouse_registry::probe;
 use thiserror::Error;
-use tokio::net::TcpStream;
-use tokio::time::timeout;
 
 /// Long for a connect to the own host, short enough that three failures are noticed within a TTL.
 const CONNECT_LIMIT: Duration = Duration::from_secs(1);
@@ -49,11 +47,8 @@ impl FromStr for CheckKind {
 }
 
 /// One check.
-pub(crate) async fn connect(target: SocketAddr) -> io::Result<()> {
-    match timeout(CONNECT_LIMIT, TcpStream::connect(target)).await {
-        Ok(connected) => connected.map(drop),
-        Err(_) => Err(io::ErrorKind::TimedOut.into()),
-    }
+pub(crate) async fn connect(target: SocketAddr) -> Result<(), String> {
+    probe::tcp(target, CONNECT_LIMIT).await
 }
 
 /// The waits between attempts that have not succeeded yet: doubling from 100 ms to 1 s.

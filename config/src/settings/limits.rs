@@ -39,7 +39,7 @@ impl Limits {
         let (millis, seconds) = (Duration::from_millis, Duration::from_secs);
         let default = Self::default();
         let limits = Self {
-            head: section.size("head", default.head, ByteSize::kib(1)..=ByteSize::kib(1024)),
+            head: section.size("head", default.head, ByteSize::kib(8)..=ByteSize::kib(1024)),
             header_timeout: section.duration(
                 "header_timeout",
                 default.header_timeout,

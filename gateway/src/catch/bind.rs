@@ -10,38 +10,31 @@ use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::SocketAddr;
 
-use rustix::process::{Resource, getrlimit};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::{Catch, JobPort, NotCaught};
+use crate::descriptors;
 use crate::holder::{self, Holder};
 use crate::worker::{Lender, ListenerId, Site};
 
 /// Pending connections; the kernel caps it at net.core.somaxconn.
 const BACKLOG: i32 = 1024;
-/// Descriptors kept for everything that is not a VIP listener: connections above all.
-const RESERVE: u64 = 1024;
-
-struct Open {
-    wanted: JobPort,
-    listener: ListenerId,
-}
 
 pub struct Bind {
     lender: Lender,
-    open: BTreeMap<SocketAddr, Open>,
+    open: BTreeMap<SocketAddr, ListenerId>,
     budget: usize,
 }
 
 impl Bind {
     pub fn new(lender: Lender) -> Bind {
-        let soft = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-        let budget = usize::try_from(soft.saturating_sub(RESERVE).max(16)).unwrap_or(usize::MAX);
-        tracing::info!(nofile = soft, vip_listeners = budget, "descriptor budget");
+        let budget = descriptors::available().saturating_sub(descriptors::RESERVE).max(16);
+        let budget = usize::try_from(budget).unwrap_or(usize::MAX);
+        tracing::info!(vip_listeners = budget, "descriptor budget");
         Bind { lender, open: BTreeMap::new(), budget }
     }
 
-    fn open(&mut self, address: SocketAddr, wanted: &JobPort, holders: &mut Holders) -> Result<(), String> {
+    fn open(&mut self, address: SocketAddr, holders: &mut Holders) -> Result<(), String> {
         if self.open.len() >= self.budget {
             return Err(format!(
                 "{} VIP listeners are open, all that this process's descriptor limit allows; raise it (ulimit -n, \
@@ -51,7 +44,7 @@ impl Bind {
         }
         let socket = listen(address).map_err(|error| explain(address, &error, holders))?;
         let listener = self.lender.lend_to_one(socket, Site::Vip(address));
-        self.open.insert(address, Open { wanted: wanted.clone(), listener });
+        self.open.insert(address, listener);
         Ok(())
     }
 }
@@ -59,10 +52,11 @@ impl Bind {
 impl Catch for Bind {
     fn reconcile(&mut self, wanted: &BTreeMap<SocketAddr, JobPort>) -> Vec<NotCaught> {
         let lender = &self.lender;
-        self.open.retain(|address, open| {
-            let keep = wanted.get(address) == Some(&open.wanted);
+        // Whose port it is, the table says at each connection: a socket stays while anybody wants its address.
+        self.open.retain(|address, listener| {
+            let keep = wanted.contains_key(address);
             if !keep {
-                lender.take_back(open.listener);
+                lender.take_back(*listener);
             }
             keep
         });
@@ -70,7 +64,7 @@ impl Catch for Bind {
         let mut failed = Vec::new();
         let mut holders = Holders::new();
         for (address, job_port) in missing {
-            if let Err(reason) = self.open(*address, job_port, &mut holders) {
+            if let Err(reason) = self.open(*address, &mut holders) {
                 let JobPort { job, port } = job_port.clone();
                 failed.push(NotCaught { job, port, address: *address, reason });
             }

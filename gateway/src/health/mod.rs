@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use roundhouse_config::{Check, Label, PortName};
+use roundhouse_config::{Check, Label, PortName, Protocol};
 use roundhouse_registry::probe::{self, Streak, Verdict};
 use roundhouse_registry::{InstanceId, State};
 use tokio::sync::mpsc;
@@ -87,7 +87,8 @@ fn wanted(table: &Table, label: &Label) -> HashMap<Key, (Arc<Endpoint>, Check)> 
     if let Some(job) = table.job(label.as_str())
         && let Some(check) = &job.check
     {
-        for port in &job.ports {
+        // A TCP probe says nothing of a UDP port.
+        for port in job.ports.iter().filter(|port| port.port.protocol != Protocol::Udp) {
             for endpoint in port.endpoints().endpoints.iter().filter(|endpoint| is_probed(endpoint)) {
                 wanted.insert((port.name().clone(), endpoint.id), (endpoint.clone(), check.clone()));
             }

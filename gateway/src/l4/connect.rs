@@ -12,8 +12,42 @@ use tokio::net::TcpStream;
 use crate::plane::Context;
 use crate::table::{Endpoint, JobEntry, PortEntry, Tried};
 
-/// Each costs the client up to a connect timeout; three instances down at once is a fault no retry mends.
-const TRIES: usize = 3;
+/// Attempts that cost the client a connect timeout each; three instances silent at once is a fault no retry mends.
+const SLOW: usize = 3;
+/// Refusals cost nothing, and yet there is an end to patience.
+const ALL: usize = 32;
+
+/// The instances that one connection or request has been tried at; a retry always goes to another.
+#[derive(Debug, Default)]
+pub struct Attempts {
+    tried: Tried,
+    slow: usize,
+}
+
+impl Attempts {
+    /// Whose turn it is now.
+    pub fn next(&self, context: &Context, port: &PortEntry) -> Option<Arc<Endpoint>> {
+        if self.slow >= SLOW || self.tried.count() >= ALL {
+            return None;
+        }
+        port.endpoints().pick(context.index, &self.tried)
+    }
+
+    pub fn failed(&mut self, endpoint: &Endpoint, error: &io::Error) {
+        self.tried.add(endpoint.id);
+        self.slow += usize::from(error.kind() == io::ErrorKind::TimedOut);
+    }
+
+    /// It took the request and gave no answer, which may have cost time.
+    pub fn unanswered(&mut self, endpoint: &Endpoint) {
+        self.tried.add(endpoint.id);
+        self.slow += 1;
+    }
+
+    pub fn count(&self) -> usize {
+        self.tried.count()
+    }
+}
 
 pub struct Connected {
     pub stream: TcpStream,
@@ -46,17 +80,16 @@ impl fmt::Display for ConnectError {
 
 /// A new connection to an instance of the port.
 pub async fn connect(context: &Context, job: &JobEntry, port: &PortEntry) -> Result<Connected, ConnectError> {
-    let mut tried = Tried::default();
+    let mut attempts = Attempts::default();
     let mut last = ConnectError::Nobody;
-    while tried.count() < TRIES {
-        let Some(endpoint) = port.endpoints().pick(context.index, &tried) else { break };
+    while let Some(endpoint) = attempts.next(context, port) {
         match dial(context, &endpoint, job.check.is_some()).await {
             Ok(stream) => return Ok(Connected { stream, endpoint }),
             Err(error) if is_our_shortage(&error) => return Err(ConnectError::Exhausted(error)),
             Err(error) => {
-                tried.add(endpoint.id);
+                attempts.failed(&endpoint, &error);
                 context.counters().retries.fetch_add(1, Relaxed);
-                last = ConnectError::Failed { tried: tried.count(), address: endpoint.address, error };
+                last = ConnectError::Failed { tried: attempts.count(), address: endpoint.address, error };
             }
         }
     }

@@ -19,7 +19,7 @@ use self::buffer::BufferPool;
 use crate::plane::Context;
 use crate::table::{JobEntry, PortEntry, Work};
 
-pub use self::connect::{ConnectError, Connected, connect, dial, is_our_shortage};
+pub use self::connect::{Attempts, ConnectError, Connected, connect, dial, is_our_shortage};
 
 /// One worker's.
 pub struct Engine {

@@ -14,7 +14,7 @@ use super::pool::Upstream;
 use crate::phase::Phase;
 use crate::table::Work;
 
-type Error = Box<dyn std::error::Error + Send + Sync>;
+pub(super) type BodyError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Towards the client.
 pub(super) enum Download {
@@ -72,8 +72,15 @@ impl Download {
     }
 }
 
+impl Download {
+    /// Without an end of its own, and quiet for as long as it likes.
+    pub(super) fn is_event_stream(&self) -> bool {
+        matches!(self, Download::Instance(instance) if instance.ends_at_drain.is_some())
+    }
+}
+
 impl FromInstance {
-    fn poll_frame(&mut self, cx: &mut Poller<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+    fn poll_frame(&mut self, cx: &mut Poller<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         if let Some(draining) = &mut self.ends_at_drain
             && draining.as_mut().poll(cx).is_ready()
         {
@@ -116,9 +123,12 @@ impl FromInstance {
 
 impl Body for Download {
     type Data = Bytes;
-    type Error = Error;
+    type Error = BodyError;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Poller<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match self.get_mut() {
             Download::Text(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
             Download::Instance(instance) => instance.poll_frame(cx),

@@ -7,18 +7,18 @@ use std::sync::atomic::Ordering::Relaxed;
 use hyper::body::Incoming;
 use hyper::header::HOST;
 use hyper::http::HeaderValue;
-use hyper::{Method, Request, Response};
+use hyper::{Request, Response};
 
 use super::download::Download;
 use super::forward::{ForwardError, forward};
 use super::reply::{Reason, reply};
-use super::route::{Refused, route};
+use super::route::{Refused, at_vip, checked, route};
 use super::{Engine, Scope, headers};
 
 pub(super) async fn exchange(
     engine: &Rc<Engine>,
     peer: SocketAddr,
-    scope: &Scope,
+    scope: Scope,
     request: Request<Incoming>,
 ) -> Response<Download> {
     let context = &*engine.context;
@@ -26,14 +26,14 @@ pub(super) async fn exchange(
     let (mut parts, body) = request.into_parts();
     let table = context.table().clone();
     let revision = table.revision;
+    let zone = table.zone.clone();
 
-    let routed = match (&parts.method, scope) {
-        (&Method::CONNECT, _) => Err(Refused {
-            reason: Reason::BadRequest,
-            sentence: "CONNECT is not served; dial the job's own name and port".into(),
-        }),
-        (_, Scope::Port(job, port)) => Ok((job.clone(), port.clone())),
-        (_, Scope::ByHost) => route(&table, context.index, &parts.uri, &parts.headers),
+    let routed = match checked(&parts) {
+        Err(refused) => Err(refused),
+        Ok(()) => match scope {
+            Scope::ByHost => route(&table, context.index, &parts.uri, &parts.headers),
+            Scope::Vip(address) => at_vip(&table, address),
+        },
     };
     drop(table);
     let (job, port) = match routed {
@@ -45,11 +45,13 @@ pub(super) async fn exchange(
     };
 
     if let Some(authority) = parts.uri.authority()
+        && matches!(scope, Scope::ByHost)
         && let Ok(host) = HeaderValue::from_str(authority.as_str())
     {
         parts.headers.insert(HOST, host);
     }
     headers::end_hop(&mut parts.headers);
+    headers::host_of_old_clients(&mut parts.headers, &job, &port, &zone);
     headers::forwarded(&mut parts.headers, peer);
 
     match forward(engine, &job, &port, parts, body).await {

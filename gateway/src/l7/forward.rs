@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use hyper::body::Incoming;
-use hyper::header::CONTENT_TYPE;
+use hyper::body::{Body, Incoming};
+use hyper::header::{CONTENT_TYPE, HeaderValue, TRANSFER_ENCODING};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, Uri, Version};
 
@@ -15,12 +15,11 @@ use super::download::Download;
 use super::pool::Upstream;
 use super::upload::Upload;
 use super::{Engine, headers};
-use crate::l4::{self, ConnectError, is_our_shortage};
-use crate::table::{Endpoint, JobEntry, PortEntry, Tried, Work};
+use crate::l4::{self, Attempts, ConnectError, is_our_shortage};
+use crate::table::{Endpoint, JobEntry, PortEntry, Work};
 
-/// Instances asked for one request, the first included.
-const TRIES: usize = 3;
-/// From the request's last byte to the answer's head. Long polls are answered within minutes; what takes longer is stuck.
+/// For a request and the head of its answer together. Long polls are answered within minutes; what takes longer is
+/// stuck.
 const ANSWER: Duration = Duration::from_secs(600);
 
 pub(super) enum ForwardError {
@@ -55,10 +54,9 @@ pub(super) async fn forward(
     let mut upload = Upload::new(body, context.limits().body_idle);
     // A body goes once. Without one, an idempotent request may be sent again.
     let repeatable = upload.is_empty() && is_idempotent(&parts.method);
-    let mut tried = Tried::default();
+    let mut attempts = Attempts::default();
     let mut last = ForwardError::NoBackend(ConnectError::Nobody);
-    while tried.count() < TRIES {
-        let Some(endpoint) = port.endpoints().pick(context.index, &tried) else { break };
+    while let Some(endpoint) = attempts.next(context, port) {
         let address = endpoint.address;
         let mut upstream = match open(engine, &endpoint, job.check.is_some()).await {
             Ok(upstream) => upstream,
@@ -66,9 +64,10 @@ pub(super) async fn forward(
                 return Err(ForwardError::NoBackend(ConnectError::Exhausted(error)));
             }
             Err(error) => {
-                tried.add(endpoint.id);
+                attempts.failed(&endpoint, &error);
                 context.counters().retries.fetch_add(1, Relaxed);
-                last = ForwardError::NoBackend(ConnectError::Failed { tried: tried.count(), address, error });
+                last =
+                    ForwardError::NoBackend(ConnectError::Failed { tried: attempts.count(), address, error });
                 continue;
             }
         };
@@ -83,7 +82,7 @@ pub(super) async fn forward(
             // The instance closed a kept connection just now, which is no fault; its others are as old.
             engine.pool.borrow_mut().forget(address);
         } else {
-            tried.add(endpoint.id);
+            attempts.unanswered(&endpoint);
         }
         // A request that never left this process comes back whole, body and all.
         let unsent = failed.take_message();
@@ -98,26 +97,28 @@ pub(super) async fn forward(
     Err(last)
 }
 
-/// An idle connection that is ready now, else a new one.
+/// An idle connection, else a new one.
 async fn open(engine: &Engine, endpoint: &Arc<Endpoint>, checked: bool) -> std::io::Result<Upstream> {
-    loop {
-        let Some(mut kept) = engine.pool.borrow_mut().take(endpoint.address) else { break };
-        // Ready at once unless it is being closed.
-        if kept.sender().ready().await.is_ok() {
-            return Ok(kept);
-        }
+    let kept = engine.pool.borrow_mut().take(endpoint.address);
+    if let Some(kept) = kept {
+        return Ok(kept);
     }
     let stream = l4::dial(&engine.context, endpoint, checked).await?;
-    Upstream::open(stream, endpoint.address).await
+    Upstream::open(stream, endpoint.address, engine.context.limits().body_idle).await
 }
 
 /// The request as the instance gets it: origin form, HTTP/1.1.
 fn request(parts: &Parts, upload: Upload) -> Request<Upload> {
+    let unknown_length = !upload.is_empty() && upload.size_hint().exact().is_none();
     let mut request = Request::new(upload);
     *request.method_mut() = parts.method.clone();
     *request.uri_mut() = origin_form(&parts.uri);
     *request.version_mut() = Version::HTTP_11;
     *request.headers_mut() = parts.headers.clone();
+    if unknown_length {
+        // hyper takes a GET for one without a body unless it is told.
+        request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
     request
 }
 

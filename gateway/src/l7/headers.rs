@@ -7,6 +7,10 @@ use hyper::header::{
     PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 
+use roundhouse_config::Zone;
+
+use crate::table::{JobEntry, PortEntry};
+
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const FORWARDED: HeaderName = HeaderName::from_static("forwarded");
@@ -44,6 +48,16 @@ pub(super) fn end_hop(headers: &mut HeaderMap) {
         .collect();
     for name in nominated.iter().chain(&HOP_BY_HOP) {
         headers.remove(name);
+    }
+}
+
+/// An HTTP/1.0 client need not name a host, and an HTTP/1.1 server need not take a request without one.
+pub(super) fn host_of_old_clients(headers: &mut HeaderMap, job: &JobEntry, port: &PortEntry, zone: &Zone) {
+    if headers.contains_key(HOST) {
+        return;
+    }
+    if let Ok(host) = HeaderValue::from_str(&format!("{}.{zone}:{}", job.label, port.port.port)) {
+        headers.insert(HOST, host);
     }
 }
 

@@ -15,16 +15,15 @@ mod headers;
 mod pool;
 mod reply;
 mod route;
-mod tap;
+mod socket;
 mod upload;
 
 use std::cell::RefCell;
+use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use self::pool::Pool;
 use crate::plane::Context;
-use crate::table::{JobEntry, PortEntry};
 
 /// One worker's.
 pub struct Engine {
@@ -36,13 +35,21 @@ impl Engine {
     pub fn new(context: Rc<Context>) -> Engine {
         Engine { context, pool: RefCell::default() }
     }
+
+    /// Closes what has been idle for too long, for ever; addresses that nobody asks for would keep theirs otherwise.
+    pub async fn sweep(&self) {
+        loop {
+            tokio::time::sleep(pool::IDLE).await;
+            self.pool.borrow_mut().sweep();
+        }
+    }
 }
 
-/// What chooses the job.
-#[derive(Clone)]
+/// What chooses the job. Asked anew at each request: a connection outlives many tables.
+#[derive(Clone, Copy, Debug)]
 pub enum Scope {
     /// The Host header and the path.
     ByHost,
     /// The address that was dialled; the Host passes through.
-    Port(Arc<JobEntry>, Arc<PortEntry>),
+    Vip(SocketAddr),
 }

@@ -6,17 +6,17 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use hyper::client::conn::http1::{self, SendRequest};
-use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
+use super::socket::Socket;
 use super::upload::Upload;
 
 /// Idle connections kept to one address; more than this only ages.
 const KEPT: usize = 64;
 /// Shorter than the keep-alive timeouts that servers commonly have (nginx 75 s, Apache 5 s being the awkward one), so
 /// that we are mostly the side that closes.
-const IDLE: Duration = Duration::from_secs(4);
+pub(super) const IDLE: Duration = Duration::from_secs(4);
 
 /// A connection to an instance with no request on it.
 pub(super) struct Upstream {
@@ -28,14 +28,17 @@ pub(super) struct Upstream {
 #[derive(Default)]
 pub(super) struct Pool {
     idle: HashMap<SocketAddr, Vec<(Upstream, Instant)>>,
-    swept: Option<Instant>,
 }
 
 impl Upstream {
     /// Takes over a fresh connection; its I/O runs as a task of this worker.
-    pub(super) async fn open(stream: TcpStream, address: SocketAddr) -> io::Result<Upstream> {
+    pub(super) async fn open(
+        stream: TcpStream,
+        address: SocketAddr,
+        stall: Duration,
+    ) -> io::Result<Upstream> {
         let (sender, connection) =
-            http1::Builder::new().handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
+            http1::Builder::new().handshake(Socket::new(stream, stall)).await.map_err(io::Error::other)?;
         tokio::task::spawn_local(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%address, %error, "upstream connection ended");
@@ -55,28 +58,23 @@ impl Upstream {
 }
 
 impl Pool {
-    /// The connection used last, if one is idle and still open.
+    /// The connection used last that is open and ready. One whose last request is still being sent (its answer came
+    /// early) is not, and is passed over until it is.
     pub(super) fn take(&mut self, address: SocketAddr) -> Option<Upstream> {
         let idle = self.idle.get_mut(&address)?;
-        while let Some((upstream, since)) = idle.pop() {
-            if since.elapsed() < IDLE && !upstream.sender.is_closed() {
-                return Some(upstream);
-            }
-        }
-        self.idle.remove(&address);
-        None
+        idle.retain(|(upstream, since)| since.elapsed() < IDLE && !upstream.sender.is_closed());
+        let ready = idle.iter().rposition(|(upstream, _)| upstream.sender.is_ready())?;
+        Some(idle.remove(ready).0)
     }
 
     pub(super) fn give(&mut self, mut upstream: Upstream) {
-        let now = Instant::now();
-        self.sweep(now);
         if upstream.sender.is_closed() {
             return;
         }
         upstream.reused = true;
         let idle = self.idle.entry(upstream.address).or_default();
         if idle.len() < KEPT {
-            idle.push((upstream, now));
+            idle.push((upstream, Instant::now()));
         }
     }
 
@@ -84,14 +82,9 @@ impl Pool {
         self.idle.remove(&address);
     }
 
-    /// Addresses that nobody asks for any more must not keep their connections.
-    fn sweep(&mut self, now: Instant) {
-        if self.swept.is_some_and(|swept| now.duration_since(swept) < IDLE) {
-            return;
-        }
-        self.swept = Some(now);
+    pub(super) fn sweep(&mut self) {
         self.idle.retain(|_, idle| {
-            idle.retain(|(_, since)| now.duration_since(*since) < IDLE);
+            idle.retain(|(upstream, since)| since.elapsed() < IDLE && !upstream.sender.is_closed());
             !idle.is_empty()
         });
     }

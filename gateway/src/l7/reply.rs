@@ -57,20 +57,27 @@ pub(super) fn reply(reason: Reason, revision: Revision, sentence: &str) -> Respo
     response
 }
 
-/// For a client whose head never became a request: hyper has no answer for it.
-pub(super) fn unfinished_head(error: &hyper::Error, received: usize, timeout: Duration) -> Vec<u8> {
-    let (status, sentence) = if error.is_timeout() {
-        let sentence = format!(
-            "{received} bytes of a request head came, and no end of it within {timeout:?}; end it with an empty line"
-        );
-        ("408 Request Timeout", sentence)
-    } else if error.is_incomplete_message() {
-        let sentence = format!(
-            "the connection ended after {received} bytes of a request head; end it with an empty line"
-        );
-        ("400 Bad Request", sentence)
-    } else {
-        return Vec::new();
+/// Why a head never became a request.
+pub(super) enum Unfinished {
+    TimedOut(Duration),
+    Ended,
+}
+
+/// For a client whose head never became a request, after so many bytes of it: hyper has no answer for it.
+pub(super) fn unfinished_head(why: &Unfinished, received: usize) -> Vec<u8> {
+    let (status, sentence) = match why {
+        Unfinished::TimedOut(limit) => (
+            "408 Request Timeout",
+            format!(
+                "{received} bytes of a request head came, and no end of it within {limit:?}; end it with an empty line"
+            ),
+        ),
+        Unfinished::Ended => (
+            "400 Bad Request",
+            format!(
+                "the connection ended after {received} bytes of a request head; end it with an empty line"
+            ),
+        ),
     };
     let body = format!("bad-request: {sentence}\n");
     format!(

@@ -1,9 +1,11 @@
 //! Which job port a request is for. Pure: the table, the Host and the path decide.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use hyper::Uri;
-use hyper::header::{HOST, HeaderMap};
+use hyper::header::{HOST, HeaderMap, TRANSFER_ENCODING};
+use hyper::http::request::Parts;
+use hyper::{Method, Uri, Version};
 
 use super::reply::Reason;
 use crate::table::{DomainEntry, JobEntry, Named, PortEntry, Table, host_name};
@@ -15,6 +17,34 @@ pub(super) struct Refused {
 }
 
 type Routed = Result<(Arc<JobEntry>, Arc<PortEntry>), Refused>;
+
+/// What is wrong with a head whatever it is for.
+pub(super) fn checked(parts: &Parts) -> Result<(), Refused> {
+    let mut hosts = parts.headers.get_all(HOST).iter();
+    if hosts.next().is_none() && parts.uri.authority().is_none() && parts.version == Version::HTTP_11 {
+        return Err(bad("the request has no Host; send the name of a job or a domain".into()));
+    }
+    if hosts.next().is_some() {
+        return Err(bad("the request has more than one Host; send one".into()));
+    }
+    let mut codings = parts.headers.get_all(TRANSFER_ENCODING).iter();
+    if codings.any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
+        return Err(bad("only `chunked` is served as a Transfer-Encoding; use Content-Encoding".into()));
+    }
+    if parts.method == Method::CONNECT {
+        return Err(bad("CONNECT is not served; dial the job's own name and port".into()));
+    }
+    Ok(())
+}
+
+/// The job port at a VIP, as the table has it now: the connection may be older than the port.
+pub(super) fn at_vip(table: &Table, address: SocketAddr) -> Routed {
+    match table.by_address(address) {
+        Some((job, port)) if port.port.protocol.is_http() => Ok((job, port)),
+        Some((job, _)) => Err(not_http(table, &job)),
+        None => Err(no_route(format!("no job is served at {address} any more; dial its name again"))),
+    }
+}
 
 pub(super) fn route(table: &Table, worker: usize, uri: &Uri, headers: &HeaderMap) -> Routed {
     let host = host(uri, headers)?;
@@ -30,18 +60,14 @@ pub(super) fn route(table: &Table, worker: usize, uri: &Uri, headers: &HeaderMap
     }
 }
 
-/// An absolute-form target's authority replaces Host (RFC 9112, 3.2.2); exactly one Host (3.2).
+/// An absolute-form target's authority replaces Host (RFC 9112, 3.2.2).
 fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Result<&'a str, Refused> {
-    let mut fields = headers.get_all(HOST).iter();
-    let first = fields.next();
-    if fields.next().is_some() {
-        return Err(bad("the request has more than one Host; send one".into()));
-    }
     if let Some(authority) = uri.authority() {
         return Ok(authority.as_str());
     }
-    let field =
-        first.ok_or_else(|| bad("the request has no Host; send the name of a job or a domain".into()))?;
+    let field = headers
+        .get(HOST)
+        .ok_or_else(|| bad("the request has no Host; send the name of a job or a domain".into()))?;
     field.to_str().map_err(|_| bad("the Host is not plain text".into()))
 }
 

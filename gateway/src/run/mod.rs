@@ -11,6 +11,7 @@
 mod announce;
 mod control;
 mod datadir;
+
 mod ports;
 mod vips;
 
@@ -23,13 +24,14 @@ use arc_swap::ArcSwap;
 use roundhouse_config::{RegistryUrl, Settings};
 use roundhouse_registry::probe::Verdict;
 use roundhouse_registry::{Follower, Kv, Registry};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
 use self::control::Control;
 use self::datadir::DataDir;
 use self::ports::Ports;
 use crate::catch::Bind;
+use crate::descriptors;
 use crate::phase::Phase;
 use crate::plane::{Counters, Plane};
 use crate::shared::Shared;
@@ -43,22 +45,36 @@ const FIRST_LISTING: Duration = Duration::from_secs(4);
 /// Runs until SIGTERM or SIGINT, and until what was open then is done.
 pub fn run(settings: Settings, config: Option<PathBuf>) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(serve(settings, config))
+    let served = runtime.block_on(serve(settings, config));
+    // What still hangs (a name that does not resolve, a connection after a second signal) must not hold the end up.
+    runtime.shutdown_background();
+    served
 }
 
-async fn serve(settings: Settings, config: Option<PathBuf>) -> anyhow::Result<()> {
+async fn serve(mut settings: Settings, config: Option<PathBuf>) -> anyhow::Result<()> {
+    let mut stop = StopSignals::new()?;
     match &config {
         Some(path) => tracing::info!(config = %path.display(), "starting"),
         None => tracing::info!("starting with defaults; no --config given"),
     }
     let data_dir = DataDir::lock(&settings.data_dir)?;
     let workers = worker_count(&settings);
+    let available = descriptors::raise();
+    settings.limits.connections = descriptors::connections(available, workers, settings.limits.connections);
+    tracing::info!(
+        nofile = available,
+        connections_a_worker = settings.limits.connections,
+        "descriptor budget"
+    );
     let ports = Ports::open(&settings, workers)?;
-    let kv = open_registry(&settings, &data_dir).await?;
-    let follower = tokio::time::timeout(FIRST_LISTING, Follower::start(kv.clone()))
+    let connected = async {
+        let kv = open_registry(&settings, &data_dir).await?;
+        let follower = Follower::start(kv.clone()).await?;
+        anyhow::Ok((kv, follower))
+    };
+    let (kv, follower) = tokio::time::timeout(FIRST_LISTING, connected)
         .await
-        .map_err(|_| anyhow!("no answer within {FIRST_LISTING:?}"))
-        .and_then(|started| started.map_err(anyhow::Error::from))
+        .unwrap_or_else(|_| Err(anyhow!("no answer within {FIRST_LISTING:?}")))
         .with_context(|| no_registry(&settings))?;
     let store = follower.store();
 
@@ -109,19 +125,22 @@ async fn serve(settings: Settings, config: Option<PathBuf>) -> anyhow::Result<()
     let controlling = tokio::spawn(control.run());
     report_ready(&shared);
 
-    let name = stop_signal().await?;
+    let name = stop.next().await;
     tracing::info!(signal = name, deadline = ?shared.settings.limits.drain, "draining");
     phase.send_replace(Phase::Draining);
-    let _ = announce.await;
-    let _ = controlling.await;
-    let _ = admin.await;
-    let drained = tokio::task::spawn_blocking(move || {
-        data_plane.join();
-        let _ = dns_thread.join();
-    });
+    let drained = async {
+        let _ = announce.await;
+        let _ = controlling.await;
+        let _ = admin.await;
+        let _ = tokio::task::spawn_blocking(move || {
+            data_plane.join();
+            let _ = dns_thread.join();
+        })
+        .await;
+    };
     tokio::select! {
-        _ = drained => tracing::info!("drained"),
-        name = stop_signal() => tracing::warn!(signal = name?, "second signal; closing what is open"),
+        () = drained => tracing::info!("drained"),
+        name = stop.next() => tracing::warn!(signal = name, "second signal; closing what is open"),
     }
     follow.abort();
     // The embedded store closes with its last handle; the lock on the data directory goes after it.
@@ -150,10 +169,7 @@ async fn open_registry(settings: &Settings, data_dir: &DataDir) -> anyhow::Resul
         }
         RegistryUrl::Etcd { endpoints } => {
             let prefix = &settings.registry.prefix;
-            let etcd = roundhouse_registry::kv::etcd::Etcd::connect(endpoints, prefix)
-                .await
-                .with_context(|| no_registry(settings))?;
-            Ok(Arc::new(etcd))
+            Ok(Arc::new(roundhouse_registry::kv::etcd::Etcd::connect(endpoints, prefix).await?))
         }
         url @ RegistryUrl::Http { .. } => Err(anyhow!(
             "registry.url = \"{url}\" is for job-init and lvs-sync; a gateway reads embedded or etcd://"
@@ -208,11 +224,24 @@ fn report_ready(shared: &Shared) {
     );
 }
 
-async fn stop_signal() -> anyhow::Result<&'static str> {
-    let mut term = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(tokio::select! {
-        _ = term.recv() => "SIGTERM",
-        _ = interrupt.recv() => "SIGINT",
-    })
+/// SIGTERM and SIGINT, from before anything was started: none is missed.
+struct StopSignals {
+    term: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    fn new() -> std::io::Result<StopSignals> {
+        Ok(StopSignals {
+            term: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.term.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
 }

@@ -42,17 +42,8 @@ impl Table {
         }
         for (name, record) in &snapshot.domains {
             let entry = match old.names.domains.get(name.as_str()) {
-                Some(entry) if entry.modified == record.modified => entry.clone(),
-                _ => {
-                    let domain = &record.value;
-                    Arc::new(DomainEntry::new(
-                        name.clone(),
-                        domain,
-                        record.modified,
-                        facts.workers,
-                        &mut *start,
-                    ))
-                }
+                Some(entry) if entry.record == *record => entry.clone(),
+                _ => Arc::new(DomainEntry::new(name.clone(), record, facts.workers, &mut *start)),
             };
             names.domains.insert(name.to_string(), entry);
         }
@@ -130,7 +121,7 @@ fn job_entry(
 ) -> Arc<JobEntry> {
     let vip = offset.and_then(|offset| vip_address(facts.vips, offset));
     if let Some(old) = old
-        && old.modified == record.modified
+        && old.record == *record
         && old.vip == vip
     {
         return old.clone();
@@ -159,7 +150,7 @@ fn job_entry(
         vip,
         check: job.check.clone(),
         drain: job.drain,
-        modified: record.modified,
+        record: record.clone(),
     })
 }
 

@@ -15,13 +15,13 @@ mod port;
 mod route;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
 use roundhouse_config::{Check, JobName, Label, PortName, Zone};
-use roundhouse_registry::Revision;
+use roundhouse_registry::{Job, Revision, Versioned};
 
 pub use self::build::{Facts, vip_address};
 pub use self::endpoint::{Endpoint, EndpointSet, Live, Tried, Work};
@@ -59,8 +59,9 @@ pub struct JobEntry {
     pub vip: Option<IpAddr>,
     pub check: Option<Check>,
     pub drain: Duration,
-    /// The job record this was made from: the same one means nothing to rebuild.
-    pub(crate) modified: Revision,
+    /// What this was made from: the same means nothing to rebuild. Revisions alone would not do, a wiped registry
+    /// counts from 1 again.
+    pub(crate) record: Arc<Versioned<Job>>,
 }
 
 /// What a host name means.
@@ -85,6 +86,12 @@ impl Table {
 
     pub fn by_vip(&self, vip: IpAddr) -> Option<&Arc<JobEntry>> {
         self.names.by_vip.get(&vip.to_canonical())
+    }
+
+    /// The job port that is served at a VIP.
+    pub fn by_address(&self, address: SocketAddr) -> Option<(Arc<JobEntry>, Arc<PortEntry>)> {
+        let job = self.by_vip(address.ip())?;
+        Some((job.clone(), job.port_number(address.port())?.clone()))
     }
 
     /// `name` in lower case, without port and trailing dot (see [`host_name`]).

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use roundhouse_config::{DomainName, Label, PortName};
-use roundhouse_registry::Domain;
+use roundhouse_registry::{Domain, Versioned};
 
 use super::path::{is_under, normalised};
 use crate::balance::RoundRobin;
@@ -12,7 +12,7 @@ use crate::balance::RoundRobin;
 pub struct DomainEntry {
     pub name: DomainName,
     pub routes: Vec<RouteEntry>,
-    pub(crate) modified: roundhouse_registry::Revision,
+    pub(crate) record: Arc<Versioned<Domain>>,
 }
 
 #[derive(Debug)]
@@ -34,12 +34,12 @@ pub struct Leg {
 impl DomainEntry {
     pub(super) fn new(
         name: DomainName,
-        domain: &Domain,
-        modified: roundhouse_registry::Revision,
+        record: &Arc<Versioned<Domain>>,
         workers: usize,
         mut start: impl FnMut() -> usize,
     ) -> DomainEntry {
-        let mut routes: Vec<RouteEntry> = domain
+        let mut routes: Vec<RouteEntry> = record
+            .value
             .routes
             .iter()
             .map(|route| {
@@ -55,7 +55,7 @@ impl DomainEntry {
             })
             .collect();
         routes.sort_by_key(|route| std::cmp::Reverse(route.path.len()));
-        DomainEntry { name, routes, modified }
+        DomainEntry { name, routes, record: record.clone() }
     }
 
     /// The longest prefix that the path lies under.

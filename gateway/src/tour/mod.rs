@@ -3,11 +3,16 @@
 //! Every job's sample program runs under job-init on its host's loopback address, so what is shown is the real way of
 //! things: register, check, route, drain. Logs go to files; Ctrl-C ends everything that was started, a second one at
 //! once.
+//!
+//! Nothing is written, neither jobs nor over an older log, before the gateway started here is known to be the one that
+//! serves: a second tour changes nothing for the first.
 
+mod log;
 mod processes;
 mod screen;
 
 use std::io::Write;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -76,8 +81,8 @@ async fn tour(options: &TourOptions) -> anyhow::Result<()> {
     }
     tokio::select! {
         () = processes.stop() => {}
-        _ = interrupt.recv() => processes.kill(),
-        _ = term.recv() => processes.kill(),
+        _ = interrupt.recv() => processes.kill().await,
+        _ = term.recv() => processes.kill().await,
     }
     outcome
 }
@@ -89,10 +94,12 @@ async fn start(
     programs: &Programs,
     processes: &mut Processes,
 ) -> anyhow::Result<()> {
+    let address = settings.admin.listen.socket_addr();
     let admin = settings.admin.listen.to_string();
     let client = HttpClient::new(admin.clone());
     processes.start_gateway(&programs.roundhouse, &options.config)?;
-    wait_for_gateway(&client, processes).await?;
+    wait_for_gateway(&client, address, processes).await?;
+    processes.keep_gateway_log()?;
     programs.apply(&admin, &options.jobs)?;
     for job in jobs.jobs.iter().filter(|job| !job.is_static) {
         start_job(job, &admin, programs, processes)?;
@@ -155,30 +162,33 @@ fn start_job(
     arguments.extend([programs.roundhouse.display().to_string(), "sample".into()]);
     arguments.extend(["--name".into(), job.label.to_string()]);
     let port = job.ports.first().ok_or_else(|| anyhow!("job `{}` has no port", job.label))?;
-    let listen = std::net::SocketAddr::new(address, port.port);
+    let listen = SocketAddr::new(address, port.port);
     arguments.extend(["--listen".into(), listen.to_string()]);
     processes.start_job(job.label.as_str(), &programs.job_init, &arguments, &job.envs)
 }
 
-async fn wait_for_gateway(client: &HttpClient, processes: &mut Processes) -> anyhow::Result<()> {
+/// Until the gateway started here answers. Another one would answer too, before this one has found its place taken.
+async fn wait_for_gateway(
+    client: &HttpClient,
+    address: SocketAddr,
+    processes: &mut Processes,
+) -> anyhow::Result<()> {
     let deadline = Instant::now() + START;
-    while client.call(Method::GET, "/healthz", &[], None).await.is_err() {
+    loop {
+        let answers = processes.gateway_listens(address)
+            && client.call(Method::GET, "/healthz", &[], None).await.is_ok();
+        // Looked at last: it keeps the port while it lives, so the answer was its own.
         if let Some(last) = processes.gateway_has_ended() {
             bail!("the gateway did not start:\n{last}");
         }
+        if answers {
+            return Ok(());
+        }
         if Instant::now() > deadline {
-            bail!(
-                "the gateway does not answer at {} within {START:?}; see {}",
-                client.server(),
-                processes.logs().display()
-            );
+            let last = processes.gateway_says();
+            bail!("the gateway does not answer at {} within {START:?}:\n{last}", client.server());
         }
         tokio::time::sleep(LOOK).await;
-    }
-    // Somebody else's gateway would answer too.
-    match processes.gateway_has_ended() {
-        Some(last) => bail!("the gateway did not start:\n{last}"),
-        None => Ok(()),
     }
 }
 

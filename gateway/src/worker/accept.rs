@@ -2,13 +2,14 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
-use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::task::Poll;
 use std::time::Duration;
 
+use rustix::io::Errno;
+use rustix::net::{SocketFlags, acceptfrom_with};
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
@@ -20,6 +21,9 @@ use crate::{l4, l7};
 
 /// Without descriptors accepting again at once would only spin.
 const BACKOFF: Duration = Duration::from_millis(50);
+
+/// A quiet client is asked for a sign of life after this (tcp(7), TCP_KEEPIDLE).
+const SILENCE: Duration = Duration::from_secs(60);
 
 /// A listener of the control plane's, and the task that accepts from it.
 struct Lent {
@@ -47,6 +51,8 @@ pub(super) async fn run(
         l7: Rc::new(l7::Engine::new(context.clone())),
         context: context.clone(),
     });
+    let sweeper = engines.clone();
+    let sweeping = tokio::task::spawn_local(async move { sweeper.l7.sweep().await });
     let door = Rc::new(Door { context: context.clone(), peers, next: Cell::new(context.index), arrivals });
     let mut listeners: HashMap<ListenerId, Vec<Lent>> = HashMap::new();
     let mut connections = JoinSet::new();
@@ -64,7 +70,7 @@ pub(super) async fn run(
                 },
                 Some(Command::Close(id)) => {
                     for lent in listeners.remove(&id).into_iter().flatten() {
-                        door.close(lent).await;
+                        door.close(&lent);
                     }
                 }
                 Some(Command::Serve { stream, peer, site }) => door.adopt(stream, peer, site),
@@ -78,7 +84,7 @@ pub(super) async fn run(
         }
     }
     for lent in listeners.into_values().flatten() {
-        door.close(lent).await;
+        door.close(&lent);
     }
     // Connections handed over just before; new ones cannot come any more.
     inbox.close();
@@ -98,6 +104,7 @@ pub(super) async fn run(
             "drain deadline over; closing what is open"
         );
     }
+    sweeping.abort();
 }
 
 impl Door {
@@ -119,17 +126,20 @@ impl Door {
 
     /// Before a listener closes: what the kernel has accepted for it would be reset with it (and
     /// net.ipv4.tcp_migrate_req is 0 by default).
-    async fn close(&self, lent: Lent) {
+    fn close(&self, lent: &Lent) {
         lent.task.abort();
-        let rest = poll_fn(|cx| {
-            let mut rest = Vec::new();
-            while let Poll::Ready(Ok(accepted)) = lent.listener.poll_accept(cx) {
-                rest.push(accepted);
+        // Asked of the kernel itself: the runtime knows only what its last poll has told it.
+        loop {
+            let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+            let (socket, peer) = match acceptfrom_with(&*lent.listener, flags) {
+                Ok((socket, Some(peer))) => (socket, peer),
+                Ok((_, None)) | Err(Errno::CONNABORTED | Errno::INTR) => continue,
+                // EAGAIN: that was all. EMFILE: nothing can be done for the others.
+                Err(_) => return,
+            };
+            if let Ok(peer) = SocketAddr::try_from(peer) {
+                self.adopt(socket.into(), peer, lent.site);
             }
-            Poll::Ready(rest)
-        });
-        for (stream, peer) in rest.await {
-            self.keep(stream, peer, lent.site);
         }
     }
 
@@ -183,21 +193,19 @@ impl Engines {
     async fn serve(self: Rc<Self>, stream: TcpStream, peer: SocketAddr, site: Site) {
         // A proxy's small writes are whole messages.
         let _ = stream.set_nodelay(true);
+        // A client that lost its power says nothing; without this its connection would be open for ever.
+        let _ = SockRef::from(&stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(SILENCE));
         let _open = Open(&self.context);
         let address = match site {
             Site::Entrypoint => return self.l7.serve(stream, peer, l7::Scope::ByHost).await,
             Site::Vip(address) => address,
         };
-        let routed = {
-            let table = self.context.table();
-            let job = table.by_vip(address.ip()).cloned();
-            job.and_then(|job| job.port_number(address.port()).cloned().map(|port| (job, port)))
-        };
-        match routed {
+        let dialled = self.context.table().by_address(address);
+        match dialled {
             // The job went while the client connected.
             None => drop(stream),
-            Some((job, port)) if port.port.protocol.is_http() => {
-                self.l7.serve(stream, peer, l7::Scope::Port(job, port)).await;
+            Some((_, port)) if port.port.protocol.is_http() => {
+                self.l7.serve(stream, peer, l7::Scope::Vip(address)).await;
             }
             Some((job, port)) => self.l4.serve(stream, peer, &job, &port).await,
         }

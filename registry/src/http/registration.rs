@@ -6,7 +6,7 @@ use hyper::{Method, StatusCode};
 use roundhouse_config::{JobName, Label, Port, duration};
 use serde::{Deserialize, Serialize};
 
-use super::{HttpClient, HttpError};
+use super::{Answer, HttpClient, HttpError};
 use crate::kv::{LeaseId, Revision};
 use crate::record::{Instance, InstanceId, State};
 use crate::write::NewInstance;
@@ -49,6 +49,21 @@ pub struct StateBody {
     pub state: State,
 }
 
+/// The same, if the state is one of `from`; else it stays, and the answer says what it is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StateChange {
+    pub state: State,
+    /// Left out: whatever it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Vec<State>>,
+}
+
+/// What a registrar reads of an instance.
+#[derive(Deserialize)]
+struct Shown {
+    state: State,
+}
+
 impl HttpClient {
     pub async fn register(&self, new: &NewInstance, ttl: Duration) -> Result<LeaseId, HttpError> {
         let body = RegisterBody {
@@ -65,22 +80,34 @@ impl HttpClient {
 
     /// `false`: the lease is gone.
     pub async fn keep_alive(&self, lease: LeaseId) -> Result<bool, HttpError> {
-        found(self.call(Method::POST, &format!("/v1/leases/{lease}/keepalive"), &[], None).await)
+        let path = format!("/v1/leases/{lease}/keepalive");
+        Ok(found(self.call(Method::POST, &path, &[], None).await)?.is_some())
     }
 
-    /// `false`: the key is gone.
-    pub async fn is_registered(&self, job: &Label, id: InstanceId) -> Result<bool, HttpError> {
-        found(self.call(Method::GET, &format!("/v1/instances/{job}/{id}"), &[], None).await)
+    /// `None`: the key is gone.
+    pub async fn state(&self, job: &Label, id: InstanceId) -> Result<Option<State>, HttpError> {
+        self.shown(self.call(Method::GET, &format!("/v1/instances/{job}/{id}"), &[], None).await)
     }
 
-    /// `false`: the key is gone.
-    pub async fn set_state(&self, job: &Label, id: InstanceId, state: State) -> Result<bool, HttpError> {
+    /// The state as it is then; `None`: the key is gone.
+    pub async fn set_state(
+        &self,
+        job: &Label,
+        id: InstanceId,
+        change: &StateChange,
+    ) -> Result<Option<State>, HttpError> {
         let path = format!("/v1/instances/{job}/{id}/state");
-        found(self.call(Method::POST, &path, &[], Some(self.json(&StateBody { state })?)).await)
+        self.shown(self.call(Method::POST, &path, &[], Some(self.json(change)?)).await)
     }
 
     pub async fn revoke(&self, lease: LeaseId) -> Result<(), HttpError> {
         found(self.call(Method::DELETE, &format!("/v1/leases/{lease}"), &[], None).await).map(|_| ())
+    }
+
+    fn shown(&self, answer: Result<Answer, HttpError>) -> Result<Option<State>, HttpError> {
+        let Some(answer) = found(answer)? else { return Ok(None) };
+        let shown: Shown = serde_json::from_slice(&answer.body).map_err(|error| self.strange(&error))?;
+        Ok(Some(shown.state))
     }
 
     fn json(&self, body: &impl Serialize) -> Result<Vec<u8>, HttpError> {
@@ -88,10 +115,10 @@ impl HttpClient {
     }
 }
 
-fn found(answer: Result<super::Answer, HttpError>) -> Result<bool, HttpError> {
+fn found(answer: Result<Answer, HttpError>) -> Result<Option<Answer>, HttpError> {
     match answer {
-        Ok(_) => Ok(true),
-        Err(HttpError::Refused { status: StatusCode::NOT_FOUND, .. }) => Ok(false),
+        Ok(answer) => Ok(Some(answer)),
+        Err(HttpError::Refused { status: StatusCode::NOT_FOUND, .. }) => Ok(None),
         Err(error) => Err(error),
     }
 }

@@ -91,6 +91,9 @@ impl Key {
     /// Where all VIP owners are.
     pub const VIP_OWNERS: &str = "vip-owners/";
 
+    /// Where all held addresses are.
+    pub const ADDRESSES: &str = "addresses/";
+
     /// The address as it is written in a key: IPv4-mapped IPv6 unmapped, so that one socket has one key.
     pub fn address(ip: IpAddr, port: u16) -> Key {
         Key::Address(SocketAddr::new(ip.to_canonical(), port))

@@ -8,6 +8,10 @@
 //!
 //! The registrar never gives up and never stops the app. What it wants registered (the state included) lives here, so a
 //! registration that was lost comes back as it was. All clocks are monotonic.
+//!
+//! A person outranks the instance's own health: `up` and `down` are not written over a `draining` or `maintenance` that
+//! the registry has, and a registration that was lost comes back in that state. Once the person lets go, the registry is
+//! told the own health again.
 
 mod target;
 
@@ -28,6 +32,9 @@ const LAST_RETRY: Duration = Duration::from_secs(5);
 /// A leaving instance does not wait longer for a registry that may be gone: its lease runs out anyway.
 const LEAVE_DEADLINE: Duration = Duration::from_secs(2);
 
+/// The states that the instance's own health moves between; the others are somebody's decision.
+const HEALTH: &[State] = &[State::Up, State::Down];
+
 /// What is kept registered.
 #[derive(Clone, Debug)]
 pub struct Registration {
@@ -46,7 +53,8 @@ pub struct Registration {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// Not registered now; the last thing that went wrong.
+    /// Not registered now; the last thing that went wrong. A registry that is away for less than a TTL is no reason: the
+    /// lease lives on.
     Pending {
         error: Option<String>,
     },
@@ -90,7 +98,7 @@ impl Registrar {
         let target = Target::new(url, prefix)?;
         let (commands, inbox) = mpsc::channel(8);
         let (report, progress) = watch::channel(Progress::Pending { error: None });
-        let task = Task { target, registration, state, inbox, report, unwritten: false, lease: None };
+        let task = Task { target, registration, state, held: None, inbox, report, unwritten: false, lease: None };
         tokio::spawn(task.run());
         Ok(Registrar { commands, progress })
     }
@@ -99,7 +107,8 @@ impl Registrar {
         self.progress.clone()
     }
 
-    /// Returns when the state is written; while not registered it is only remembered.
+    /// Returns when the state is written; while not registered, or while a person's state stands against it, it is only
+    /// remembered.
     pub async fn set_state(&self, state: State) {
         self.ask(|done| Command::SetState(state, done)).await;
     }
@@ -123,6 +132,8 @@ struct Task {
     registration: Registration,
     /// What the instance should be, also after it was registered again.
     state: State,
+    /// What a person made of it instead, as the registry was last seen to have it.
+    held: Option<State>,
     inbox: mpsc::Receiver<Command>,
     report: watch::Sender<Progress>,
     /// The state changed and the registry has not been told yet.
@@ -165,6 +176,13 @@ impl Task {
     }
 
     async fn register(&mut self) -> Result<LeaseId, Refusal> {
+        if self.lease.is_some() {
+            // Perhaps only the way to the registry was lost: what a person wrote there meanwhile is not written over.
+            let (job, id) = (&self.registration.job, self.registration.id);
+            if let Some(stored) = self.target.state(job, id).await.map_err(Refusal::Unreachable)? {
+                self.saw(stored);
+            }
+        }
         self.unwritten = false;
         let new = self.new_instance();
         self.target.register(&new, self.registration.ttl).await
@@ -196,15 +214,8 @@ impl Task {
                             if proven.elapsed() > ttl {
                                 return Some(reason);
                             }
-                            self.report.send_replace(Progress::Pending { error: Some(reason) });
+                            tracing::warn!(%reason, "keepalive failed; tried again until a TTL has gone by");
                         }
-                    }
-                    if proven == began {
-                        self.report.send_if_modified(|progress| {
-                            let changed = *progress != Progress::Registered;
-                            *progress = Progress::Registered;
-                            changed
-                        });
                     }
                     let pause = if proven == began { ttl / 3 } else { (ttl / 10).min(Duration::from_secs(1)) };
                     next = began + pause;
@@ -214,9 +225,24 @@ impl Task {
     }
 
     /// One keepalive, and a look whether the key is still there: somebody may have deleted it.
-    async fn round(&self, lease: LeaseId) -> Result<bool, String> {
+    async fn round(&mut self, lease: LeaseId) -> Result<bool, String> {
+        if !self.target.keep_alive(lease).await? {
+            return Ok(false);
+        }
         let (job, id) = (&self.registration.job, self.registration.id);
-        Ok(self.target.keep_alive(lease).await? && self.target.is_registered(job, id).await?)
+        let stored = self.target.state(job, id).await?;
+        if let Some(stored) = stored {
+            self.saw(stored);
+        }
+        Ok(stored.is_some())
+    }
+
+    /// Takes note of the state that the registry has.
+    fn saw(&mut self, stored: State) {
+        let before = self.held;
+        self.held = (is_health(self.state) && !is_health(stored)).then_some(stored);
+        // Let go, perhaps as `up` while the instance is down.
+        self.unwritten |= before.is_some() && self.held.is_none();
     }
 
     async fn wait(&mut self, pause: Duration) -> Option<()> {
@@ -254,10 +280,18 @@ impl Task {
 
     async fn write_state(&mut self) {
         let (job, id) = (&self.registration.job, self.registration.id);
-        let written = self.target.set_state(job, id, self.state).await;
-        self.unwritten = written.is_err();
-        if let Err(reason) = written {
-            tracing::warn!(%reason, state = %self.state, "state not written; tried again at the next keepalive");
+        let from = is_health(self.state).then_some(HEALTH);
+        match self.target.set_state(job, id, self.state, from).await {
+            Ok(stored) => {
+                self.unwritten = stored != Some(self.state);
+                if let Some(stored) = stored {
+                    self.saw(stored);
+                }
+            }
+            Err(reason) => {
+                self.unwritten = true;
+                tracing::warn!(%reason, state = %self.state, "state not written; tried again at the next keepalive");
+            }
         }
     }
 
@@ -268,7 +302,7 @@ impl Task {
         instance.host = want.host.as_deref().map(Into::into);
         instance.version = want.version.as_deref().map(Into::into);
         instance.weight = want.weight;
-        instance.state = self.state;
+        instance.state = self.held.filter(|_| is_health(self.state)).unwrap_or(self.state);
         if let Some(line) = &want.line {
             instance.line = line.clone();
         }
@@ -280,4 +314,8 @@ impl Task {
             ports: want.ports.clone(),
         }
     }
+}
+
+fn is_health(state: State) -> bool {
+    HEALTH.contains(&state)
 }

@@ -8,10 +8,14 @@ use roundhouse_config::{Label, RegistryUrl};
 
 use super::RegistrarError;
 #[cfg(feature = "http")]
+use crate::http::registration::StateChange;
+#[cfg(feature = "http")]
 use crate::http::{HttpClient, HttpError};
 #[cfg(feature = "etcd")]
 use crate::kv::KvError;
 use crate::kv::LeaseId;
+#[cfg(feature = "etcd")]
+use crate::record::{Instance, Key, decode};
 use crate::record::{InstanceId, State};
 use crate::write::NewInstance;
 #[cfg(feature = "etcd")]
@@ -101,28 +105,44 @@ impl Target {
         }
     }
 
-    pub(super) async fn is_registered(&self, job: &Label, id: InstanceId) -> Result<bool, String> {
+    /// `None`: the key is gone, or nobody can read it.
+    pub(super) async fn state(&self, job: &Label, id: InstanceId) -> Result<Option<State>, String> {
         match self {
             #[cfg(feature = "etcd")]
             Target::Etcd(etcd) => {
-                let key = crate::record::Key::Instance(job.clone(), id).to_string();
+                let key = Key::Instance(job.clone(), id).to_string();
                 let entry = etcd.registry().await.map_err(text)?.kv().get(&key).await.map_err(text)?;
-                Ok(entry.is_some())
+                Ok(entry.and_then(|entry| decode::<Instance>(&entry.value).ok()).map(|instance| instance.state))
             }
             #[cfg(feature = "http")]
-            Target::Http(client) => client.is_registered(job, id).await.map_err(text),
+            Target::Http(client) => client.state(job, id).await.map_err(text),
         }
     }
 
-    pub(super) async fn set_state(&self, job: &Label, id: InstanceId, state: State) -> Result<(), String> {
+    /// Writes the state if the stored one is among `from` (`None`: whatever it is), and answers what it is then; `None`:
+    /// the key is gone.
+    pub(super) async fn set_state(
+        &self,
+        job: &Label,
+        id: InstanceId,
+        state: State,
+        from: Option<&[State]>,
+    ) -> Result<Option<State>, String> {
         match self {
             #[cfg(feature = "etcd")]
             Target::Etcd(etcd) => {
                 let registry = etcd.registry().await.map_err(text)?;
-                registry.set_state(job, id, state).await.map(|_| ()).map_err(text)
+                match registry.set_state_from(job, id, state, from).await {
+                    Ok((_, state)) => Ok(Some(state)),
+                    Err(WriteError::NotFound(_)) => Ok(None),
+                    Err(error) => Err(text(error)),
+                }
             }
             #[cfg(feature = "http")]
-            Target::Http(client) => client.set_state(job, id, state).await.map(|_| ()).map_err(text),
+            Target::Http(client) => {
+                let change = StateChange { state, from: from.map(<[State]>::to_vec) };
+                client.set_state(job, id, &change).await.map_err(text)
+            }
         }
     }
 

@@ -7,7 +7,7 @@ use roundhouse_config::{JobName, Label, Port};
 
 use super::jobs::unchanged;
 use super::{ATTEMPTS, Registry, WriteError, Written};
-use crate::kv::{Commit, Condition, LeaseId, Txn};
+use crate::kv::{Commit, Condition, Entry, LeaseId, Txn};
 use crate::record::{Instance, InstanceId, Key, State, decode, encode};
 
 /// What a registrar brings.
@@ -68,12 +68,14 @@ impl Registry {
             }
             // Behind the addresses: an instance that is refused brings no job along. A job that is deleted at this moment
             // comes back as an implicit one.
-            let job = self.ensure_job(&new.job, new.jobname.as_ref(), &new.ports).await?;
+            let job = self.ensure_job(new).await?;
             txn = txn.when(Condition::At(Key::Job(new.job.clone()).to_string(), job));
             // An instance that comes back at another address leaves the old one free.
-            let before = found.and_then(|entry| decode::<Instance>(&entry.value).ok());
-            let former = before.iter().flat_map(Instance::socket_addrs);
-            let left = former.filter(|old| new.instance.socket_addrs().all(|new| new != *old));
+            let mut left = match &found {
+                Some(found) => self.addresses_of(found).await?,
+                None => Vec::new(),
+            };
+            left.retain(|old| new.instance.socket_addrs().all(|new| new != *old));
             txn = self.release(txn, &holder, left).await?;
             if let Commit::Done(revision) = self.kv().commit(txn).await? {
                 return Ok(Written { revision, created });
@@ -84,19 +86,39 @@ impl Registry {
 
     /// Changes the state and keeps the lease.
     pub async fn set_state(&self, job: &Label, id: InstanceId, state: State) -> Result<Written, WriteError> {
-        self.change(job, id, |instance| instance.state = state).await
+        self.set_state_from(job, id, state, None).await.map(|(written, _)| written)
     }
 
-    /// Takes the instance out: state `down` first, so that readers can tell a departure from a loss.
+    /// Changes the state if it is one of `from` (`None`: whatever it is), and answers what it is now. One that is none
+    /// of them stays, and that is no error: somebody else has decided.
+    pub async fn set_state_from(
+        &self,
+        job: &Label,
+        id: InstanceId,
+        state: State,
+        from: Option<&[State]>,
+    ) -> Result<(Written, State), WriteError> {
+        let edit = |instance: &mut Instance| {
+            if from.is_none_or(|from| from.contains(&instance.state)) {
+                instance.state = state;
+            }
+        };
+        let (written, instance) = self.change(job, id, edit).await?;
+        Ok((written, instance.state))
+    }
+
+    /// Takes the instance out: state `down` first, so that readers can tell a departure from a loss. A record that
+    /// cannot be read just goes, with its addresses.
     pub async fn deregister(&self, job: &Label, id: InstanceId) -> Result<Written, WriteError> {
-        self.set_state(job, id, State::Down).await?;
+        match self.set_state(job, id, State::Down).await {
+            Ok(_) | Err(WriteError::Invalid(_)) => {}
+            Err(error) => return Err(error),
+        }
         let key = Key::Instance(job.clone(), id);
         for _ in 0..ATTEMPTS {
             let Some(found) = self.read(&key).await? else { return Err(missing(job, id)) };
-            let mut txn = unchanged(&key, Some(&found)).delete(key.to_string());
-            if let Ok(instance) = decode::<Instance>(&found.value) {
-                txn = self.release(txn, &key.to_string(), instance.socket_addrs()).await?;
-            }
+            let txn = unchanged(&key, Some(&found)).delete(key.to_string());
+            let txn = self.release(txn, &found.key, self.addresses_of(&found).await?).await?;
             if let Commit::Done(revision) = self.kv().commit(txn).await? {
                 return Ok(Written { revision, created: false });
             }
@@ -104,12 +126,26 @@ impl Registry {
         Err(WriteError::Busy(key.to_string()))
     }
 
+    /// The addresses that an instance claims. If its record does not say, those that are held in its name.
+    async fn addresses_of(&self, found: &Entry) -> Result<Vec<SocketAddr>, WriteError> {
+        if let Ok(instance) = decode::<Instance>(&found.value) {
+            return Ok(instance.socket_addrs().collect());
+        }
+        let held = self.kv().range(Key::ADDRESSES).await?;
+        let own = held.iter().filter(|entry| entry.value == found.key.as_bytes());
+        let address = |entry: &Entry| match Key::parse(&entry.key) {
+            Ok(Key::Address(address)) => Some(address),
+            _ => None,
+        };
+        Ok(own.filter_map(address).collect())
+    }
+
     /// Deletes the addresses that the instance holds; one that somebody else came to hold is left alone.
     async fn release(
         &self,
         mut txn: Txn,
         holder: &str,
-        addresses: impl Iterator<Item = SocketAddr>,
+        addresses: Vec<SocketAddr>,
     ) -> Result<Txn, WriteError> {
         for address in addresses {
             let address = Key::Address(address);
@@ -128,7 +164,7 @@ impl Registry {
         job: &Label,
         id: InstanceId,
         edit: impl Fn(&mut Instance),
-    ) -> Result<Written, WriteError> {
+    ) -> Result<(Written, Instance), WriteError> {
         let key = Key::Instance(job.clone(), id);
         for _ in 0..ATTEMPTS {
             let Some(found) = self.read(&key).await? else { return Err(missing(job, id)) };
@@ -136,11 +172,11 @@ impl Registry {
             let before = instance.clone();
             edit(&mut instance);
             if instance == before {
-                return Ok(Written { revision: found.modified, created: false });
+                return Ok((Written { revision: found.modified, created: false }, instance));
             }
             let txn = unchanged(&key, Some(&found)).put(key.to_string(), encode(&instance), found.lease);
             if let Commit::Done(revision) = self.kv().commit(txn).await? {
-                return Ok(Written { revision, created: false });
+                return Ok((Written { revision, created: false }, instance));
             }
         }
         Err(WriteError::Busy(key.to_string()))

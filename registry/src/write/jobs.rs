@@ -1,11 +1,11 @@
 //! Jobs: who owns a label.
 
 use bytes::Bytes;
-use roundhouse_config::{JobName, Label, Port};
+use roundhouse_config::{Label, Port, PortName};
 
-use super::{ATTEMPTS, Expect, Registry, WriteError, Written};
+use super::{ATTEMPTS, Expect, NewInstance, Registry, WriteError, Written};
 use crate::kv::{Commit, Condition, Entry, Revision, Txn};
-use crate::record::{Job, Key, Vip, VipOwner, decode, encode};
+use crate::record::{Job, Key, ValueError, Vip, VipOwner, decode, encode};
 
 impl Registry {
     /// Writes a job under a label that is free, its own, or held by an implicit record only.
@@ -24,33 +24,30 @@ impl Registry {
         Err(WriteError::Busy(key.to_string()))
     }
 
-    /// The record that a registering instance brings along, if there is none yet; answers the record's revision. One
-    /// that is there is left as it is, unless it names another JOBNAME: then the instance is refused.
-    pub async fn ensure_job(
-        &self,
-        label: &Label,
-        jobname: Option<&JobName>,
-        ports: &[Port],
-    ) -> Result<Revision, WriteError> {
-        let key = Key::Job(label.clone());
+    /// The record that a registering instance brings along, if there is none yet; answers the record's revision. An
+    /// implicit one learns the ports that it lacks. An explicit one is left as it is, and refuses an instance that names
+    /// another JOBNAME or has none of its ports.
+    pub async fn ensure_job(&self, new: &NewInstance) -> Result<Revision, WriteError> {
+        let key = Key::Job(new.job.clone());
         for _ in 0..ATTEMPTS {
-            let Some(found) = self.read(&key).await? else {
-                let job = Job::implicit(label, jobname.cloned(), ports.to_vec());
-                job.validate()?;
-                let txn = unchanged(&key, None).put(key.to_string(), encode(&job), None);
-                match self.kv().commit(txn).await? {
-                    Commit::Done(revision) => return Ok(revision),
-                    Commit::Refused => continue,
+            let found = self.read(&key).await?;
+            let job = match &found {
+                None => Job::implicit(&new.job, new.jobname.clone(), new.ports.clone()),
+                Some(found) => {
+                    // One that cannot be read is the operator's to mend; the instance is there when it is.
+                    let Ok(owner) = decode::<Job>(&found.value) else { return Ok(found.modified) };
+                    refuse_misfit(&owner, new)?;
+                    match extended(&owner, &new.ports) {
+                        Some(job) => job,
+                        None => return Ok(found.modified),
+                    }
                 }
             };
-            return match (decode::<Job>(&found.value), jobname) {
-                (Ok(owner), Some(wanted)) if owner.jobname != *wanted => Err(WriteError::LabelTaken {
-                    label: label.clone(),
-                    owner: owner.jobname,
-                    wanted: wanted.clone(),
-                }),
-                _ => Ok(found.modified),
-            };
+            job.validate()?;
+            let txn = unchanged(&key, found.as_ref()).put(key.to_string(), encode(&job), None);
+            if let Commit::Done(revision) = self.kv().commit(txn).await? {
+                return Ok(revision);
+            }
         }
         Err(WriteError::Busy(key.to_string()))
     }
@@ -98,6 +95,49 @@ pub(super) fn unchanged(key: &Key, found: Option<&Entry>) -> Txn {
         Some(entry) => Condition::At(key, entry.modified),
         None => Condition::Absent(key),
     })
+}
+
+/// The implicit job with the ports that it lacks, if there are any. A number that it has under another name stays that
+/// one's: the job's VIP serves a number once.
+fn extended(job: &Job, brought: &[Port]) -> Option<Job> {
+    if !job.implicit {
+        return None;
+    }
+    let mut extended = job.clone();
+    for port in brought {
+        if extended.ports.iter().all(|known| known.name != port.name && known.port != port.port) {
+            extended.ports.push(port.clone());
+        }
+    }
+    (extended != *job).then_some(extended)
+}
+
+/// An instance of another JOBNAME, or one that no port of the job would ever reach.
+fn refuse_misfit(owner: &Job, new: &NewInstance) -> Result<(), WriteError> {
+    if let Some(wanted) = &new.jobname
+        && owner.jobname != *wanted
+    {
+        return Err(WriteError::LabelTaken {
+            label: new.job.clone(),
+            owner: owner.jobname.clone(),
+            wanted: wanted.clone(),
+        });
+    }
+    let has_one = new.instance.ports.keys().any(|name| owner.port(name).is_some());
+    if owner.implicit || owner.ports.is_empty() || has_one {
+        return Ok(());
+    }
+    let message = format!(
+        "{}: job `{}` has none of them; it has {}; use its names, or add the ports to the job",
+        join(new.instance.ports.keys()),
+        new.job,
+        join(owner.ports.iter().map(|port| &port.name)),
+    );
+    Err(ValueError::field("ports", message).into())
+}
+
+fn join<'a>(names: impl Iterator<Item = &'a PortName>) -> String {
+    names.map(PortName::as_str).collect::<Vec<_>>().join(", ")
 }
 
 /// A record that cannot be read has no owner: writing a good one over it is the cure.

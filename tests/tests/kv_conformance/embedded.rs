@@ -1,5 +1,6 @@
 //! What only a file has: it is killed under, locked, damaged, and opened again.
 
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +9,9 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use roundhouse_registry::kv::embedded::Embedded;
 use roundhouse_registry::kv::{Kv, KvError, Revision, Txn};
-use roundhouse_tests::{Background, SOON, Signal, TempDir, changes_until, eventually};
+use roundhouse_tests::{
+    Background, SOON, Signal, TempDir, changes_until, eventually, eventually_async, seen, watch_end,
+};
 
 use crate::{done, keys, put, put_leased};
 
@@ -135,6 +138,85 @@ fn damaged(mut bytes: Vec<u8>, round: usize, rng: &mut StdRng) -> Vec<u8> {
         }
     }
     bytes
+}
+
+/// A tmpfs that takes 1 MiB, in the mount namespace of a process that sleeps, and the way there from this one.
+fn small_disk() -> (Background, PathBuf) {
+    let mut command = Command::new("unshare");
+    command.arg("--mount");
+    if !rustix::process::geteuid().is_root() {
+        command.arg("--map-root-user");
+    }
+    command.args(["sh", "-c", "mount -t tmpfs -o size=1m none /mnt && echo mounted && exec sleep 1000"]);
+    let holder = Background::spawn(command);
+    eventually(SOON, "a small disk", || holder.stdout().contains("mounted"));
+    let path = PathBuf::from(format!("/proc/{}/root/mnt", holder.pid()));
+    (holder, path)
+}
+
+/// redb refuses everything after one failed write until its file is opened again; that must not take a restart.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_was_full_is_written_again_once_it_has_room() {
+    let (_holder, disk) = small_disk();
+    let path = disk.join("registry");
+    let store = Embedded::open(&path).unwrap();
+    let lease = store.grant(Duration::from_secs(60)).await.unwrap();
+    put_leased(&store, "leased", lease).await;
+    let last = put(&store, "a", "written").await;
+    let filler = disk.join("filler");
+    std::fs::write(&filler, vec![7; 2 << 20]).expect_err("the disk is full now");
+    let mut watch = store.watch(last).await.unwrap();
+    for attempt in 0..3 {
+        let large = Txn::new().put("large", vec![7; 60_000], None).put("a", "lost", None);
+        let error = store.commit(large).await.unwrap_err();
+        assert!(matches!(error, KvError::Unavailable { .. }), "{attempt}: {error:?}");
+    }
+    assert!(watch_end(&mut watch, SOON).await.is_none(), "who watches lists again");
+    // Whatever can be read is what the disk has.
+    let read = async || match store.get("a").await {
+        Ok(entry) => {
+            assert_eq!(entry.unwrap().value, "written");
+            true
+        }
+        Err(KvError::Unavailable { .. }) => false,
+        Err(error) => panic!("{error:?}"),
+    };
+    read().await;
+    std::fs::remove_file(&filler).unwrap();
+    eventually_async(SOON, "it is read again", read).await;
+    assert_eq!(put(&store, "b", "written").await.0, last.0 + 1, "nothing of what was refused is there");
+    assert_eq!(keys(&store, "").await, ["a", "b", "leased"]);
+    store.keep_alive(lease).await.unwrap();
+    let before = store.list().await.unwrap();
+    drop(store);
+    let after = Embedded::open(&path).unwrap().list().await.unwrap();
+    assert_eq!(
+        (after.origin, after.revision, after.entries),
+        (before.origin, before.revision, before.entries)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_was_deleted_under_a_failed_write_is_not_replaced_by_an_empty_one() {
+    let (_holder, disk) = small_disk();
+    let path = disk.join("registry");
+    let store = Embedded::open(&path).unwrap();
+    put(&store, "a", "written").await;
+    std::fs::write(disk.join("filler"), vec![7; 2 << 20]).expect_err("the disk is full now");
+    let kept = disk.join("kept");
+    std::fs::rename(&path, &kept).unwrap();
+    store.commit(Txn::new().put("large", vec![7; 60_000], None)).await.unwrap_err();
+    std::fs::remove_file(disk.join("filler")).unwrap();
+    let refused = async || {
+        seen(store.list().await.err().map(|error| error.to_string()), |error| {
+            error.as_ref().is_some_and(|error| error.contains("cannot open the registry file"))
+        })
+    };
+    eventually_async(SOON, "every request is refused", refused).await;
+    assert!(!path.exists());
+    std::fs::rename(&kept, &path).unwrap();
+    let back = async || store.get("a").await.is_ok_and(|entry| entry.is_some());
+    eventually_async(SOON, "its file is opened again", back).await;
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! The main job, end to end, on the embedded registry: real gateway, real job-init, real clients.
 
+mod awkward;
 mod balance;
 mod bind;
 mod by_host;

@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
-use roundhouse_registry::State;
 use roundhouse_registry::kv::Txn;
 use roundhouse_registry::record::Key;
 use roundhouse_registry::registrar::Progress;
+use roundhouse_registry::{Registry, State};
 use roundhouse_tests::sample::registration;
 use roundhouse_tests::{Etcd, eventually_async, seen};
 
@@ -65,6 +65,35 @@ async fn a_lease_revoked_by_somebody_comes_back() {
         is_there(&*kv, &want, State::Maintenance).await;
         assert!(began.elapsed() < TTL, "after {:?}", began.elapsed());
         registered(&registrar).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_state_that_an_operator_set_outlives_health_and_lease() {
+    let etcd = Etcd::running();
+    let kv = etcd.kv(PREFIX).await;
+    let operator = Registry::new(kv.clone());
+    for held in [State::Maintenance, State::Draining] {
+        let want = registration("app", 1111, TTL);
+        let registrar = start(&etcd.url(), &want);
+        registered(&registrar).await;
+        operator.set_state(&want.job, want.id, held).await.unwrap();
+        for health in [State::Down, State::Up, State::Down] {
+            registrar.set_state(health).await;
+            is_there(&*kv, &want, held).await;
+        }
+        let leased = kv.get(&instance_key(&want)).await.unwrap().unwrap();
+        kv.revoke(leased.lease.unwrap()).await.unwrap();
+        is_there(&*kv, &want, held).await;
+        registered(&registrar).await;
+        // Let go by the operator, it is again what its own health says.
+        operator.set_state(&want.job, want.id, State::Up).await.unwrap();
+        is_there(&*kv, &want, State::Down).await;
+        // Its own drain is not asked about.
+        operator.set_state(&want.job, want.id, held).await.unwrap();
+        registrar.set_state(State::Draining).await;
+        is_there(&*kv, &want, State::Draining).await;
+        registrar.leave().await;
     }
 }
 

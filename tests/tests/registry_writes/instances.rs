@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use roundhouse_registry::kv::Change;
+use roundhouse_registry::kv::{Change, Txn};
 use roundhouse_registry::record::decode;
 use roundhouse_registry::{Instance, Registry, State, WriteError};
 use roundhouse_tests::sample::{label, new_instance};
@@ -15,6 +15,7 @@ const TTL: Duration = Duration::from_secs(60);
 on_both_backends!(
     registering_writes_everything_under_one_lease,
     deregistering_leaves_only_the_job,
+    an_unreadable_instance_can_be_deregistered_and_registered_over,
     its_own_uuid_may_take_over_with_a_new_lease,
     changing_the_state_keeps_the_lease,
     a_refused_registration_leaves_no_lease_behind,
@@ -57,6 +58,27 @@ async fn deregistering_leaves_only_the_job(backend: &Backend) {
         let error = registry.deregister(&new.job, new.id).await.unwrap_err();
         assert_eq!(error.to_string(), format!("there is no instance app/{}", new.id));
     }
+}
+
+async fn an_unreadable_instance_can_be_deregistered_and_registered_over(backend: &Backend) {
+    let registry = writer(backend).await;
+    let (new, other) = (new_instance("app", "10.0.0.7:1111"), new_instance("app", "10.0.0.8:1111"));
+    registry.register(&other, None).await.unwrap();
+    let rest = keys(&registry).await;
+    let damage = async || {
+        registry.register(&new, None).await.unwrap();
+        let garbage = Txn::new().put(key(&new).to_string(), r#"{"address":7}"#, None);
+        registry.kv().commit(garbage).await.unwrap();
+    };
+    damage().await;
+    registry.deregister(&new.job, new.id).await.unwrap();
+    assert_eq!(keys(&registry).await, rest, "with its address, which nobody could take otherwise");
+    damage().await;
+    let mut moved = new.clone();
+    moved.instance.address = "10.0.0.9".parse().unwrap();
+    registry.register(&moved, None).await.unwrap();
+    assert_eq!(read::<Instance>(&registry, &key(&new)).await.as_ref(), Some(&moved.instance));
+    assert!(!keys(&registry).await.contains(&"addresses/tcp/10.0.0.7:1111".to_owned()));
 }
 
 async fn its_own_uuid_may_take_over_with_a_new_lease(backend: &Backend) {

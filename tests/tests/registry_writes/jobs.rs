@@ -17,6 +17,8 @@ on_both_backends!(
     an_implicit_job_yields_to_the_first_explicit_one,
     expectations_decide,
     an_instance_of_a_stranger_is_refused_and_one_of_the_owner_changes_nothing,
+    an_implicit_job_learns_the_ports_that_later_instances_bring,
+    an_instance_that_has_none_of_the_job_s_ports_is_refused,
     a_job_with_instances_stays,
     deleting_a_job_frees_its_vip,
     an_instance_that_registers_while_its_job_is_deleted_has_a_job,
@@ -46,12 +48,13 @@ async fn a_label_belongs_to_its_first_owner(backend: &Backend) {
 async fn an_implicit_job_yields_to_the_first_explicit_one(backend: &Backend) {
     let registry = writer(backend).await;
     let app = label("app");
-    registry.ensure_job(&app, None, &[port("main", 1111)]).await.unwrap();
+    let new = new_instance("app", "10.0.0.7:1111");
+    registry.ensure_job(&new).await.unwrap();
     let implicit: Job = read(&registry, &Key::Job(app.clone())).await.unwrap();
     assert!(implicit.implicit && implicit.jobname == jobname("job.app") && implicit.ports.len() == 1);
     let written = registry.put_job(&app, &job("job.other_cop.x"), Expect::Any).await.unwrap();
     assert!(!written.created);
-    registry.ensure_job(&app, None, &[]).await.unwrap();
+    registry.ensure_job(&new).await.unwrap();
     assert_eq!(read::<Job>(&registry, &Key::Job(app.clone())).await, Some(job("job.other_cop.x")));
     let error = registry.put_job(&app, &job("job.app"), Expect::Any).await.unwrap_err();
     assert!(matches!(error, WriteError::LabelTaken { owner, .. } if owner == jobname("job.other_cop.x")));
@@ -99,6 +102,55 @@ async fn an_instance_of_a_stranger_is_refused_and_one_of_the_owner_changes_nothi
         registry.revoke(lease).await.unwrap();
     }
     assert_eq!(registry.kv().get("jobs/app").await.unwrap().unwrap().modified, written.revision);
+}
+
+async fn an_implicit_job_learns_the_ports_that_later_instances_bring(backend: &Backend) {
+    let registry = writer(backend).await;
+    let record = async || read::<Job>(&registry, &Key::Job(label("app"))).await.unwrap();
+    let brings = |address: &str, ports: &[(&str, u16)]| {
+        let mut new = new_instance("app", address);
+        new.ports = ports.iter().map(|(name, number)| port(name, *number)).collect();
+        new.instance.ports = new.ports.iter().map(|port| (port.name.clone(), port.port)).collect();
+        new
+    };
+    registry.register_leased(&brings("10.0.0.7:1", &[("main", 1111)]), TTL).await.unwrap();
+    let before = record().await;
+    // `other` has the number of `main`: one VIP cannot serve both.
+    let later = brings("10.0.0.8:1", &[("main", 2111), ("admin", 2222), ("other", 1111)]);
+    registry.register_leased(&later, TTL).await.unwrap();
+    let ports = vec![port("main", 1111), port("admin", 2222)];
+    assert_eq!(record().await, Job { ports, ..before });
+    let revision = registry.kv().get("jobs/app").await.unwrap().unwrap().modified;
+    registry.register_leased(&later, TTL).await.unwrap();
+    assert_eq!(registry.kv().get("jobs/app").await.unwrap().unwrap().modified, revision);
+    // Somebody writes the job a moment before: nothing of theirs is undone.
+    let other = registry.clone();
+    let deed = async move {
+        other.put_job(&label("app"), &job("job.mine_cop.x"), Expect::Any).await.unwrap();
+    };
+    let late = Registry::new(Meddler::before_next_commit(backend.open().await, deed));
+    late.register(&brings("10.0.0.9:1", &[("main", 1111), ("third", 3333)]), None).await.unwrap();
+    assert_eq!(record().await, job("job.mine_cop.x"));
+}
+
+async fn an_instance_that_has_none_of_the_job_s_ports_is_refused(backend: &Backend) {
+    let registry = writer(backend).await;
+    let app = label("app");
+    let mut explicit = job("job.app");
+    explicit.ports.push(port("admin", 2222));
+    registry.put_job(&app, &explicit, Expect::Any).await.unwrap();
+    let mut new = new_instance("app", "10.0.0.7:1111");
+    new.instance.ports = [("web".parse().unwrap(), 80), ("tls".parse().unwrap(), 443)].into();
+    let error = registry.register_leased(&new, TTL).await.unwrap_err();
+    assert!(matches!(error, WriteError::Invalid(_)), "{error:?}");
+    assert_eq!(
+        error.to_string(),
+        "ports: tls, web: job `app` has none of them; it has main, admin; use its names, or add the ports to the job"
+    );
+    assert_eq!(keys(&registry).await, ["jobs/app"]);
+    new.instance.ports.insert("main".parse().unwrap(), 1111);
+    registry.register_leased(&new, TTL).await.unwrap();
+    assert_eq!(read::<Job>(&registry, &Key::Job(app)).await, Some(explicit));
 }
 
 async fn a_job_with_instances_stays(backend: &Backend) {

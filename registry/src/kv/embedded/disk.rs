@@ -39,12 +39,19 @@ pub(super) struct Disk {
 }
 
 impl Disk {
+    /// Opens or creates the file.
     pub(super) fn open(path: &Path) -> Result<Disk, OpenError> {
+        Disk::checked(path, redb::Builder::new().set_cache_size(CACHE).create(path))
+    }
+
+    /// Opens a file that was open before: one that is gone is not replaced by an empty registry.
+    pub(super) fn reopen(path: &Path) -> Result<Disk, OpenError> {
+        Disk::checked(path, redb::Builder::new().set_cache_size(CACHE).open(path))
+    }
+
+    fn checked(path: &Path, opened: Result<Database, redb::DatabaseError>) -> Result<Disk, OpenError> {
         let fail = |reason: String| OpenError::File { path: path.to_owned(), reason };
-        let mut db = redb::Builder::new()
-            .set_cache_size(CACHE)
-            .create(path)
-            .map_err(|error| fail(error.to_string()))?;
+        let mut db = opened.map_err(|error| fail(error.to_string()))?;
         // All checksums, once: a damaged page must not be served as somebody's address. 100,000 instances take 0.1 s.
         if !db.check_integrity().map_err(|error| fail(error.to_string()))? {
             tracing::warn!(path = %path.display(), "registry file was damaged; its last whole commit is served");
@@ -52,10 +59,6 @@ impl Disk {
         let disk = Disk { db, path: path.to_owned() };
         disk.prepare().map_err(|error| fail(error.to_string()))?;
         Ok(disk)
-    }
-
-    pub(super) fn path(&self) -> &Path {
-        &self.path
     }
 
     pub(super) fn load(&self, now: Instant) -> Result<State, OpenError> {
