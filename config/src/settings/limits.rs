@@ -14,6 +14,9 @@ pub struct Limits {
     /// From the first byte of a head to its last. Default 10s: seconds for a phone on a bad network, an end
     /// for whoever sends a byte at a time.
     pub header_timeout: Duration,
+    /// Between an answer and the next request on a connection, or before its first. Default 75s: clients keep theirs
+    /// for 60s to 90s, and the side that closes first risks a request that is on its way.
+    pub keep_alive: Duration,
     /// Between two reads of a body, or two writes to a client that reads slowly. Default 60s, as people know
     /// it from other proxies.
     pub body_idle: Duration,
@@ -45,6 +48,7 @@ impl Limits {
                 default.header_timeout,
                 millis(100)..=seconds(10 * MINUTE),
             ),
+            keep_alive: section.duration("keep_alive", default.keep_alive, millis(100)..=seconds(DAY)),
             body_idle: section.duration("body_idle", default.body_idle, millis(100)..=seconds(DAY)),
             connect_timeout: section.duration(
                 "connect_timeout",
@@ -69,6 +73,7 @@ impl Default for Limits {
         Self {
             head: ByteSize::kib(64),
             header_timeout: Duration::from_secs(10),
+            keep_alive: Duration::from_secs(75),
             body_idle: Duration::from_secs(60),
             connect_timeout: Duration::from_secs(1),
             idle_timeout: Duration::from_secs(3600),

@@ -12,6 +12,7 @@ use hyper::body::{Body, Frame, SizeHint};
 use hyper::header::{CONNECTION, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use roundhouse_config::Limits;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
@@ -23,8 +24,6 @@ use crate::phase::Phase;
 
 /// A head with more fields than this is an attack or a loop.
 const MAX_FIELDS: usize = 100;
-/// A connection without a request; clients keep theirs for 60 to 90 s, and the side that closes first risks a race.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// A client that asks again within this time gets its answer from a draining gateway.
 const LAST_CALL: Duration = Duration::from_secs(1);
 /// hyper's own least.
@@ -71,7 +70,7 @@ impl Engine {
         let ended = loop {
             tokio::select! {
                 ended = connection.as_mut() => break Some(ended),
-                () = too_slow(&socket, limits.header_timeout) => break None,
+                () = too_slow(&socket, limits) => break None,
                 () = last_call.as_mut(), if !told => {
                     told = true;
                     connection.as_mut().graceful_shutdown();
@@ -96,13 +95,14 @@ impl Engine {
 }
 
 /// Until the client has had its turn for too long: with half a head, or with nothing at all.
-async fn too_slow(socket: &Socket, header_timeout: Duration) {
+async fn too_slow(socket: &Socket, limits: &Limits) {
     // Looked at now and then: exactness is not worth a timer for each head.
-    let look = (header_timeout / 4).clamp(Duration::from_millis(20), Duration::from_secs(2));
+    let look = (limits.header_timeout.min(limits.keep_alive) / 4)
+        .clamp(Duration::from_millis(20), Duration::from_secs(2));
     loop {
         let end = match socket.turn() {
-            Turn::Idle { since } => Some(since + KEEP_ALIVE),
-            Turn::Head { since, .. } => Some(since + header_timeout),
+            Turn::Idle { since } => Some(since + limits.keep_alive),
+            Turn::Head { since, .. } => Some(since + limits.header_timeout),
             Turn::Exchange => None,
         };
         if end.is_some_and(|end| Instant::now() >= end) {

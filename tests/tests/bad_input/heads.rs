@@ -54,7 +54,7 @@ fn half_a_head_and_silence_is_timed_out() {
 
 #[test]
 fn an_idle_connection_is_closed_without_a_word() {
-    let mut gateway = Gateway::prepared("embedded", "[limits]\nheader_timeout = \"500ms\"");
+    let mut gateway = Gateway::prepared("embedded", "[limits]\nkeep_alive = \"500ms\"");
     gateway.run();
     let served = Served::by(gateway);
     // A body of many reads, so that most of it comes long after its head.

@@ -72,7 +72,7 @@ fn wrong_types_are_told_what_to_write() {
     assert!(problems("workers.count = -1").contains("-1 is out of bounds"));
     assert!(problems("workers.count = 99999999999999999999").contains("out of bounds"));
     assert!(problems("limits.head = \"64\"").contains("write `64KiB`"));
-    assert!(problems("limits.head = \"1B\"").contains("write \"1KiB\" to \"1MiB\""));
+    assert!(problems("limits.head = \"1B\"").contains("write \"8KiB\" to \"1MiB\""));
     assert!(problems("dns.ttl = \"1500ms\"").contains("whole seconds"));
     assert!(problems("data_dir = \"\"").contains("is no folder"));
 }
