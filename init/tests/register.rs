@@ -58,6 +58,26 @@ fn an_instance_appears_when_it_answers_and_drains_before_it_goes() {
 }
 
 #[test]
+fn a_state_that_an_operator_set_is_not_undone_by_health_but_by_the_drain() {
+    let etcd = Etcd::started();
+    let port = free_port();
+    let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    let mut init = app(&etcd, port, &["--drain-wait", "1s"]);
+    init.stderr_until("registered app2");
+    etcd.set_state("up", "maintenance");
+    drop(listener);
+    init.stderr_until("down: ");
+    let _listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    init.stderr_until("up: ");
+    // The next order is taken after the health was written: what is seen then is what it left.
+    assert!(etcd.instances().contains("\"state\":\"maintenance\""), "{}", etcd.instances());
+    init.signal("TERM");
+    etcd.until_state("draining");
+    init.expect("TERM");
+    assert_eq!(init.status(), 4);
+}
+
+#[test]
 fn a_second_stop_skips_the_drain() {
     let etcd = Etcd::started();
     let mut init = app(&etcd, free_port(), &["--check", "none", "--drain-wait", "1h"]);

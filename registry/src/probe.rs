@@ -96,6 +96,14 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_socket_that_meets_itself_is_noticed() {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let own = socket.local_addr().unwrap();
+        assert!(is_self_connect(&socket.connect(own).await.unwrap()));
+    }
+
+    #[tokio::test]
     async fn a_listener_passes_and_a_closed_port_does_not() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

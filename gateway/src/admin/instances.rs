@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use roundhouse_config::{JobName, Label, Port, Protocol, duration};
-use roundhouse_registry::http::registration::{RegisterBody, RegisteredBody, StateBody};
+use roundhouse_registry::http::registration::{RegisterBody, RegisteredBody, StateChange};
 use roundhouse_registry::record::{ValueError, decode, encode};
 use roundhouse_registry::write::NewInstance;
 use roundhouse_registry::{Instance, InstanceId};
@@ -133,9 +133,10 @@ pub(super) async fn set_state(
     Segment(label): Segment<Label>,
     Segment(id): Segment<InstanceId>,
     _: NoPrecondition,
-    Body(StateBody { state }): Body<StateBody>,
+    Body(StateChange { state, from }): Body<StateChange>,
 ) -> Result<Response, Problem> {
-    let written = api.shared.registry.set_state(&label, id, state).await?;
+    // The state as it is stored: not the wanted one if it was not among those that may be changed.
+    let (written, state) = api.shared.registry.set_state_from(&label, id, state, from.as_deref()).await?;
     Ok(answer(&api.shared.store, written, "", json!({ "id": id, "job": label, "state": state })).await)
 }
 

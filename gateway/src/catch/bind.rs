@@ -94,6 +94,9 @@ fn explain(address: SocketAddr, error: &io::Error, holders: &mut Holders) -> Str
     match error.kind() {
         io::ErrorKind::AddrInUse => {
             match holders.entry(address.port()).or_insert_with(|| holder::of_tcp(address)) {
+                Some((_, Holder::Process { pid, .. })) if *pid == std::process::id().cast_signed() => {
+                    "this gateway is just closing its former listener there; it is tried again".into()
+                }
                 Some((held, holder)) => format!(
                     "{holder} listens on {held}, which takes {address} too; let that app listen on its own address (for \
                  example 127.0.0.1:{port}) instead of all, or move one of them to another port",

@@ -7,7 +7,7 @@ use anyhow::bail;
 use hyper::Method;
 use roundhouse_config::Label;
 use roundhouse_registry::State;
-use roundhouse_registry::http::registration::StateBody;
+use roundhouse_registry::http::registration::StateChange;
 use serde_json::Value;
 
 use super::get::text;
@@ -27,7 +27,8 @@ pub(super) async fn set_state(
     let instances: Vec<Value> = server.get(&path).await?;
     let instance = find(name, &instances)?;
     let [job, id, before] = ["job", "id", "state"].map(|field| text(&instance[field]));
-    server.send(Method::POST, &format!("/v1/instances/{job}/{id}/state"), &[], &StateBody { state }).await?;
+    let change = StateChange { state, from: None };
+    server.send(Method::POST, &format!("/v1/instances/{job}/{id}/state"), &[], &change).await?;
     writeln!(out, "{job}/{id}: {} -> {state}", columns::clean(&before))?;
     Ok(Outcome::Ok)
 }

@@ -7,13 +7,12 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use rustix::io::Errno;
-use rustix::net::{SocketFlags, acceptfrom_with};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 
+use super::lent::{HANDSHAKES, Lent};
 use super::{Command, ListenerId, Site};
 use crate::phase::Phase;
 use crate::plane::Context;
@@ -24,13 +23,6 @@ const BACKOFF: Duration = Duration::from_millis(50);
 
 /// A quiet client is asked for a sign of life after this (tcp(7), TCP_KEEPIDLE).
 const SILENCE: Duration = Duration::from_secs(60);
-
-/// A listener of the control plane's, and the task that accepts from it.
-struct Lent {
-    task: JoinHandle<()>,
-    listener: Rc<TcpListener>,
-    site: Site,
-}
 
 struct Door {
     context: Rc<Context>,
@@ -64,13 +56,18 @@ pub(super) async fn run(
                     Ok(listener) => {
                         let listener = Rc::new(listener);
                         let task = tokio::task::spawn_local(door.clone().accept(listener.clone(), site));
-                        listeners.entry(id).or_default().push(Lent { task, listener, site });
+                        listeners.entry(id).or_default().push(Lent::new(listener, site, task));
                     }
                     Err(error) => tracing::error!(%error, "listener lost: the runtime did not take it"),
                 },
                 Some(Command::Close(id)) => {
                     for lent in listeners.remove(&id).into_iter().flatten() {
-                        door.close(&lent);
+                        lent.refuse_new();
+                        let door = door.clone();
+                        tokio::task::spawn_local(async move {
+                            tokio::time::sleep(HANDSHAKES).await;
+                            lent.close(|stream, peer, site| door.adopt(stream, peer, site)).await;
+                        });
                     }
                 }
                 Some(Command::Serve { stream, peer, site }) => door.adopt(stream, peer, site),
@@ -83,8 +80,11 @@ pub(super) async fn run(
             _ = phase.wait_for(|phase| *phase == Phase::Draining) => break,
         }
     }
-    for lent in listeners.into_values().flatten() {
-        door.close(&lent);
+    let listeners: Vec<Lent> = listeners.into_values().flatten().collect();
+    listeners.iter().for_each(Lent::refuse_new);
+    tokio::time::sleep(HANDSHAKES).await;
+    for lent in listeners {
+        lent.close(|stream, peer, site| door.adopt(stream, peer, site)).await;
     }
     // Connections handed over just before; new ones cannot come any more.
     inbox.close();
@@ -120,25 +120,6 @@ impl Door {
                         tokio::time::sleep(BACKOFF).await;
                     }
                 }
-            }
-        }
-    }
-
-    /// Before a listener closes: what the kernel has accepted for it would be reset with it (and
-    /// net.ipv4.tcp_migrate_req is 0 by default).
-    fn close(&self, lent: &Lent) {
-        lent.task.abort();
-        // Asked of the kernel itself: the runtime knows only what its last poll has told it.
-        loop {
-            let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-            let (socket, peer) = match acceptfrom_with(&*lent.listener, flags) {
-                Ok((socket, Some(peer))) => (socket, peer),
-                Ok((_, None)) | Err(Errno::CONNABORTED | Errno::INTR) => continue,
-                // EAGAIN: that was all. EMFILE: nothing can be done for the others.
-                Err(_) => return,
-            };
-            if let Ok(peer) = SocketAddr::try_from(peer) {
-                self.adopt(socket.into(), peer, lent.site);
             }
         }
     }

@@ -10,6 +10,7 @@
 
 mod accept;
 mod lender;
+mod lent;
 
 use std::net::SocketAddr;
 use std::rc::Rc;

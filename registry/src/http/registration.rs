@@ -43,12 +43,6 @@ pub struct RegisteredBody {
     pub revision: Revision,
 }
 
-/// The body of `POST /v1/instances/<job>/<uuid>/state`.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct StateBody {
-    pub state: State,
-}
-
 /// The same, if the state is one of `from`; else it stays, and the answer says what it is.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct StateChange {
@@ -120,5 +114,61 @@ fn found(answer: Result<Answer, HttpError>) -> Result<Option<Answer>, HttpError>
         Ok(answer) => Ok(Some(answer)),
         Err(HttpError::Refused { status: StatusCode::NOT_FOUND, .. }) => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// A server that gives one answer, and what it was asked.
+    async fn asked<T>(answer: &str, ask: impl AsyncFnOnce(HttpClient) -> T) -> (String, T) {
+        let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = HttpClient::new(server.local_addr().unwrap().to_string());
+        let serve = async {
+            let mut stream = server.accept().await.unwrap().0;
+            let mut request = vec![0; 4096];
+            let mut length = 0;
+            loop {
+                length += stream.read(&mut request[length..]).await.unwrap();
+                let text = String::from_utf8_lossy(&request[..length]).into_owned();
+                if text.starts_with("GET ") && text.ends_with("\r\n\r\n") || text.ends_with('}') {
+                    stream.write_all(answer.as_bytes()).await.unwrap();
+                    return text;
+                }
+            }
+        };
+        tokio::join!(serve, ask(client))
+    }
+
+    fn ok(body: &str) -> String {
+        format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+    }
+
+    #[tokio::test]
+    async fn a_state_is_written_with_its_condition_and_read_back() {
+        let (app, id) = ("app".parse::<Label>().unwrap(), InstanceId::random());
+        let change = StateChange { state: State::Up, from: Some(vec![State::Up, State::Down]) };
+        let write = async |client: HttpClient| client.set_state(&app, id, &change).await.unwrap();
+        let (request, state) = asked(&ok(r#"{"state":"maintenance"}"#), write).await;
+        assert!(request.starts_with(&format!("POST /v1/instances/app/{id}/state ")), "{request}");
+        assert!(request.ends_with(r#"{"state":"up","from":["up","down"]}"#), "{request}");
+        assert_eq!(state, Some(State::Maintenance), "it was not changed");
+        let read = async |client: HttpClient| client.state(&app, id).await;
+        let (_, state) = asked(&ok(r#"{"id":"x","state":"draining","open":3}"#), read).await;
+        assert_eq!(state.unwrap(), Some(State::Draining));
+        let (_, state) = asked("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n", read).await;
+        assert_eq!(state.unwrap(), None);
+        let (_, state) = asked(&ok("{}"), read).await;
+        assert!(matches!(state, Err(HttpError::Strange { .. })));
+    }
+
+    #[test]
+    fn a_change_without_a_condition_is_a_plain_state() {
+        let change: StateChange = serde_json::from_str(r#"{"state":"up"}"#).unwrap();
+        assert_eq!((change.state, change.from), (State::Up, None));
     }
 }

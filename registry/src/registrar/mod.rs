@@ -98,7 +98,8 @@ impl Registrar {
         let target = Target::new(url, prefix)?;
         let (commands, inbox) = mpsc::channel(8);
         let (report, progress) = watch::channel(Progress::Pending { error: None });
-        let task = Task { target, registration, state, held: None, inbox, report, unwritten: false, lease: None };
+        let task =
+            Task { target, registration, state, held: None, inbox, report, unwritten: false, lease: None };
         tokio::spawn(task.run());
         Ok(Registrar { commands, progress })
     }

@@ -112,7 +112,9 @@ impl Target {
             Target::Etcd(etcd) => {
                 let key = Key::Instance(job.clone(), id).to_string();
                 let entry = etcd.registry().await.map_err(text)?.kv().get(&key).await.map_err(text)?;
-                Ok(entry.and_then(|entry| decode::<Instance>(&entry.value).ok()).map(|instance| instance.state))
+                Ok(entry
+                    .and_then(|entry| decode::<Instance>(&entry.value).ok())
+                    .map(|instance| instance.state))
             }
             #[cfg(feature = "http")]
             Target::Http(client) => client.state(job, id).await.map_err(text),

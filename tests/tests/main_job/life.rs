@@ -4,7 +4,7 @@ use std::io::Read;
 use std::time::Instant;
 
 use roundhouse_tests::http::Connection;
-use roundhouse_tests::{Gateway, Job, Load, SOON, Signal};
+use roundhouse_tests::{Gateway, Job, Load, SOON, Signal, eventually, seen};
 
 use crate::answer;
 
@@ -48,6 +48,34 @@ fn a_restarted_gateway_serves_what_it_served() {
     assert_eq!(gateway.vip("web"), vip);
     // Its registrar keeps it registered through the new process.
     gateway.wait_healthy("web", 1);
+}
+
+#[test]
+fn an_operators_word_outlives_a_registration_that_was_lost() {
+    let gateway = Gateway::start();
+    let _web = Job::new(&gateway.url(), "web", gateway.net.app(0), 9090).http().start();
+    gateway.wait_healthy("web", 1);
+    let id = gateway.job("web")["instances"][0]["id"].as_str().unwrap().to_owned();
+    let path = format!("/v1/instances/web/{id}");
+    let set = |body: &str| gateway.call("POST", &format!("{path}/state"), body).json()["state"].clone();
+    assert_eq!(set(r#"{"state":"maintenance"}"#), "maintenance");
+    // job-init's own health may not undo it.
+    assert_eq!(set(r#"{"state":"up","from":["up","down"]}"#), "maintenance");
+
+    // Seen by a keepalive round, then the key goes by somebody's hand: it comes back as it was.
+    let rounds = |wanted: u64| {
+        eventually(SOON, "a keepalive round", || {
+            let now = gateway.api("/v1/status").json()["uptime_seconds"].as_f64().unwrap_or(0.0);
+            seen(now, |now| *now >= wanted as f64)
+        });
+    };
+    let now = gateway.api("/v1/status").json()["uptime_seconds"].as_f64().unwrap();
+    rounds(now as u64 + 3);
+    assert_eq!(gateway.call("DELETE", &path, "").status, 200);
+    eventually(SOON, "it is registered again", || {
+        seen(gateway.job("web")["instances"].clone(), |all| all.as_array().is_some_and(|all| all.len() == 1))
+    });
+    assert_eq!(gateway.job("web")["instances"][0]["state"], "maintenance");
 }
 
 #[test]

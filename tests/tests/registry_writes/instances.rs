@@ -18,6 +18,7 @@ on_both_backends!(
     an_unreadable_instance_can_be_deregistered_and_registered_over,
     its_own_uuid_may_take_over_with_a_new_lease,
     changing_the_state_keeps_the_lease,
+    a_state_is_changed_only_from_those_that_are_named,
     a_refused_registration_leaves_no_lease_behind,
 );
 
@@ -124,6 +125,31 @@ async fn changing_the_state_keeps_the_lease(backend: &Backend) {
         registry.set_state(&label("no"), new.id, State::Up).await,
         Err(WriteError::NotFound(_))
     ));
+}
+
+async fn a_state_is_changed_only_from_those_that_are_named(backend: &Backend) {
+    const HEALTH: Option<&[State]> = Some(&[State::Up, State::Down]);
+    let registry = writer(backend).await;
+    let new = new_instance("app", "10.0.0.7:1111");
+    let (job, id) = (&new.job, new.id);
+    registry.register_leased(&new, TTL).await.unwrap();
+    let (_, now) = registry.set_state_from(job, id, State::Down, HEALTH).await.unwrap();
+    assert_eq!(now, State::Down);
+    let held = registry.set_state(job, id, State::Maintenance).await.unwrap();
+    let (written, now) = registry.set_state_from(job, id, State::Up, HEALTH).await.unwrap();
+    assert_eq!((written, now), (held, State::Maintenance), "nothing is written");
+    let (_, now) = registry.set_state_from(job, id, State::Draining, None).await.unwrap();
+    assert_eq!(now, State::Draining);
+    // A person is faster: the condition is looked at again.
+    registry.set_state(job, id, State::Up).await.unwrap();
+    let (other, label) = (registry.clone(), job.clone());
+    let deed = async move {
+        other.set_state(&label, id, State::Maintenance).await.unwrap();
+    };
+    let late = Registry::new(Meddler::before_next_commit(backend.open().await, deed));
+    let (_, now) = late.set_state_from(job, id, State::Down, HEALTH).await.unwrap();
+    assert_eq!(now, State::Maintenance);
+    assert_eq!(read::<Instance>(&registry, &key(&new)).await.unwrap().state, State::Maintenance);
 }
 
 async fn a_refused_registration_leaves_no_lease_behind(backend: &Backend) {
