@@ -1,6 +1,8 @@
 # Thin targets over cargo. Each says what it installs; without root it lists the command to run instead.
 
 CARGO ?= cargo
+# The tests of whole programs mostly wait for them, so more run at once than there are cores.
+TEST_THREADS ?= 8
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .PHONY: help run test lint fmt bench build tools-build tools-test
@@ -20,7 +22,7 @@ run: tools-build
 
 test: tools-build tools-test
 	$(CARGO) build --workspace --all-targets
-	ulimit -n 20000 2>/dev/null || ulimit -n $$(ulimit -Hn); $(CARGO) test --workspace
+	ulimit -n $$(ulimit -Hn); RUST_TEST_THREADS=$(TEST_THREADS) $(CARGO) test --workspace
 
 # ---- what a developer needs --------------------------------------------------------------------------------------
 
