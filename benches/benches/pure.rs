@@ -29,7 +29,7 @@ fn pure(c: &mut Criterion) {
     let table = Table::build(&facts, &old, &Table::empty(&facts), &mut || 0);
     let name = "app500.jobs.coding.net";
     c.bench_function("resolve a name among 1,000 jobs", |b| {
-        b.iter(|| table.resolve(black_box(name)).unwrap())
+        b.iter(|| table.resolve(black_box(name)).unwrap());
     });
 
     let port = table.job("app500").unwrap().ports[0].clone();
@@ -45,7 +45,7 @@ fn pure(c: &mut Criterion) {
     change.value = r#"{"address":"10.200.0.1","ports":{"main":1111}}"#.into();
     let batch = Batch { revision: at, changes: vec![Change::Put(change)] };
     c.bench_function("apply one change among 100,000 instances", |b| {
-        b.iter(|| apply(&old, black_box(&batch)))
+        b.iter(|| apply(&old, black_box(&batch)));
     });
 
     let new = apply(&old, &batch);

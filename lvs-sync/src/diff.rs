@@ -64,7 +64,7 @@ fn change_service(
         match found.destinations.get(address) {
             None => changes.push(Change::AddDestination(key, *address, *destination)),
             Some(old) if old != destination => {
-                changes.push(Change::SetDestination(key, *address, *destination))
+                changes.push(Change::SetDestination(key, *address, *destination));
             }
             Some(_) => {}
         }

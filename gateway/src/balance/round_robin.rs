@@ -61,7 +61,7 @@ fn order(weights: &[u32]) -> Vec<u32> {
             None => classes.push(Class { weight, members: vec![index as u32], turns: 0, score: 0 }),
         }
     }
-    let total: i64 = classes.iter().map(|class| class.share()).sum();
+    let total: i64 = classes.iter().map(Class::share).sum();
     let mut order = Vec::with_capacity(total as usize);
     for _ in 0..total {
         for class in &mut classes {

@@ -39,7 +39,8 @@ impl Engine {
             Ok(connected) => connected,
             Err(error) => {
                 context.counters().no_backend.fetch_add(1, Relaxed);
-                tracing::warn!(job = %job.label, port = %port.name(), %peer, %error, "no backend");
+                // Not louder: a dead job may be dialled ten thousand times a second. It is counted, and health is logged.
+                tracing::debug!(job = %job.label, port = %port.name(), %peer, %error, "no backend");
                 // A reset tells the client at once; there is no protocol to say more in.
                 let _ = client.set_zero_linger();
                 return;

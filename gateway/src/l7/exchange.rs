@@ -45,7 +45,6 @@ pub(super) async fn exchange(
     };
 
     if let Some(authority) = parts.uri.authority()
-        && matches!(scope, Scope::ByHost)
         && let Ok(host) = HeaderValue::from_str(authority.as_str())
     {
         parts.headers.insert(HOST, host);
@@ -58,17 +57,18 @@ pub(super) async fn exchange(
         Ok(response) => response,
         Err(ForwardError::NoBackend(error)) => {
             context.counters().no_backend.fetch_add(1, Relaxed);
-            tracing::warn!(job = %job.label, port = %port.name(), %peer, %error, "no backend");
+            // Not louder: a dead job may be asked for ten thousand times a second. It is counted, and health is logged.
+            tracing::debug!(job = %job.label, port = %port.name(), %peer, %error, "no backend");
             let sentence = format!("job `{}` is known and cannot be reached: {error}", job.label);
             reply(Reason::NoBackend, revision, &sentence)
         }
         Err(ForwardError::BadGateway { address, error }) => {
-            tracing::warn!(job = %job.label, %address, %error, "bad gateway");
+            tracing::debug!(job = %job.label, %address, %error, "bad gateway");
             let sentence = format!("job `{}` at {address} gave no answer: {error}", job.label);
             reply(Reason::BadGateway, revision, &sentence)
         }
         Err(ForwardError::Silent { address }) => {
-            tracing::warn!(job = %job.label, %address, "no answer in time");
+            tracing::debug!(job = %job.label, %address, "no answer in time");
             let sentence = format!("job `{}` at {address} took the request and did not answer", job.label);
             reply(Reason::Timeout, revision, &sentence)
         }

@@ -1,5 +1,8 @@
 //! The main job, end to end, on the embedded registry: real gateway, real job-init, real clients.
 
+// Helpers of tests stop where they stand, as tests do.
+#![allow(clippy::expect_used, clippy::unwrap_used)]
+
 mod awkward;
 mod balance;
 mod bind;
