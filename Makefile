@@ -48,4 +48,4 @@ tools-build:
 	  /usr/include/google/protobuf/descriptor.proto:libprotobuf-dev cc:gcc
 
 tools-test:
-	@deploy/install-missing etcd:etcd-server curl:curl unshare:util-linux ip:iproute2 dig:bind9-dnsutils perl:perl
+	@deploy/install-missing etcd:etcd-server etcdctl:etcd-client script:bsdutils curl:curl unshare:util-linux ip:iproute2 dig:bind9-dnsutils perl:perl
