@@ -27,17 +27,27 @@ pub fn delta(old: &Snapshot, new: &Snapshot) -> Option<Delta> {
         || !(old.vips.ptr_eq(&new.vips) || old.vips == new.vips);
     let shown = !(old.gateways.ptr_eq(&new.gateways) || old.gateways == new.gateways)
         || !(old.quarantine.ptr_eq(&new.quarantine) || old.quarantine == new.quarantine);
-    let mut instances = BTreeSet::new();
-    if !old.instances.ptr_eq(&new.instances) {
-        for (label, now) in &new.instances {
-            let same = old.instances.get(label).is_some_and(|before| before.ptr_eq(now) || before == now);
-            if !same {
-                instances.insert(label.clone());
-            }
-        }
-        let gone = old.instances.keys().filter(|label| !new.instances.contains_key(*label));
-        instances.extend(gone.cloned());
-    }
+    let instances =
+        if old.instances.ptr_eq(&new.instances) { BTreeSet::new() } else { changed_jobs(old, new) };
     let delta = Delta { names, instances, shown };
     (delta != Delta::default()).then_some(delta)
+}
+
+/// Both maps are sorted, so one walk over both finds what is new, gone or different.
+fn changed_jobs(old: &Snapshot, new: &Snapshot) -> BTreeSet<Label> {
+    let mut changed = BTreeSet::new();
+    let mut before = old.instances.iter().peekable();
+    for (label, now) in &new.instances {
+        while let Some((gone, _)) = before.next_if(|(earlier, _)| *earlier < label) {
+            changed.insert(gone.clone());
+        }
+        let same = before
+            .next_if(|(same, _)| *same == label)
+            .is_some_and(|(_, instances)| instances.ptr_eq(now) || instances == now);
+        if !same {
+            changed.insert(label.clone());
+        }
+    }
+    changed.extend(before.map(|(gone, _)| gone.clone()));
+    changed
 }
