@@ -41,7 +41,7 @@ const MAX_WORKERS: u32 = 256;
 /// What a gateway was told by its file, with defaults for what it was not told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// Where the embedded registry and the last snapshot are kept; the file's folder is already before it.
+    /// Where the embedded registry is kept, and which gateway this is; the file's folder is already before it.
     pub data_dir: PathBuf,
     pub registry: RegistrySettings,
     pub admin: AdminSettings,

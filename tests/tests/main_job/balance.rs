@@ -107,7 +107,9 @@ fn a_stopped_instance_drains_without_one_failed_request() {
     let done = kept.done() + fresh.done();
     kept.wait_for(20_000u64.saturating_sub(done).max(2_000));
 
-    for outcome in [kept.stop(), fresh.stop()] {
+    let outcomes = [kept.stop(), fresh.stop()];
+    assert!(outcomes.iter().map(|outcome| outcome.requests).sum::<u64>() >= 20_000);
+    for outcome in outcomes {
         assert_eq!(outcome.failed, 0, "of {}: {:?}", outcome.requests, outcome.reasons);
     }
 }
