@@ -71,6 +71,11 @@ impl Run {
             match Signal::new(number) {
                 Some(Signal::CHLD) => self.reap()?,
                 Some(signal) => {
+                    // News that came before the signal must be known when it is judged: whoever was told that the
+                    // instance is registered may stop it, and it drains.
+                    if self.has_news() {
+                        self.take_news();
+                    }
                     let actions = self.supervisor.on_signal(signal, Instant::now());
                     self.perform(&actions);
                 }
@@ -158,6 +163,14 @@ impl Run {
             Err(error) => return Err(error.into()),
         }
         Ok(descriptors.get(1).is_some_and(|news| !news.revents().is_empty()))
+    }
+
+    fn has_news(&self) -> bool {
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        self.news_descriptor().is_some_and(|news| {
+            let mut news = [PollFd::from_borrowed_fd(news, PollFlags::IN)];
+            poll(&mut news, Some(&now)).is_ok_and(|ready| ready > 0)
+        })
     }
 
     fn news_descriptor(&self) -> Option<BorrowedFd<'_>> {
