@@ -24,18 +24,14 @@ pub(super) async fn exchange(
     let context = &*engine.context;
     context.counters().requests.fetch_add(1, Relaxed);
     let (mut parts, body) = request.into_parts();
-    let table = context.table().clone();
-    let revision = table.revision;
-    let zone = table.zone.clone();
-
-    let routed = match checked(&parts) {
-        Err(refused) => Err(refused),
-        Ok(()) => match scope {
+    let (revision, routed) = {
+        let table = context.table();
+        let routed = checked(&parts).and_then(|()| match scope {
             Scope::ByHost => route(&table, context.index, &parts.uri, &parts.headers),
             Scope::Vip(address) => at_vip(&table, address),
-        },
+        });
+        (table.revision, routed)
     };
-    drop(table);
     let (job, port) = match routed {
         Ok(routed) => routed,
         Err(Refused { reason, sentence }) => {
@@ -50,7 +46,9 @@ pub(super) async fn exchange(
         parts.headers.insert(HOST, host);
     }
     headers::end_hop(&mut parts.headers);
-    headers::host_of_old_clients(&mut parts.headers, &job, &port, &zone);
+    if !parts.headers.contains_key(HOST) {
+        headers::host_of_old_clients(&mut parts.headers, &job, &port, &context.table().zone);
+    }
     headers::forwarded(&mut parts.headers, peer);
 
     match forward(engine, &job, &port, parts, body).await {

@@ -53,9 +53,6 @@ pub(super) fn end_hop(headers: &mut HeaderMap) {
 
 /// An HTTP/1.0 client need not name a host, and an HTTP/1.1 server need not take a request without one.
 pub(super) fn host_of_old_clients(headers: &mut HeaderMap, job: &JobEntry, port: &PortEntry, zone: &Zone) {
-    if headers.contains_key(HOST) {
-        return;
-    }
     if let Ok(host) = HeaderValue::from_str(&format!("{}.{zone}:{}", job.label, port.port.port)) {
         headers.insert(HOST, host);
     }
