@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::apply::apply;
 use crate::delta::delta;
-use crate::kv::{Batch, Event, Kv, KvError, Watch};
+use crate::kv::{Batch, Event, KvError, Source, Watch};
 use crate::snapshot::Snapshot;
 use crate::store::Store;
 
@@ -20,16 +20,16 @@ const FIRST_RETRY: Duration = Duration::from_millis(100);
 const LAST_RETRY: Duration = Duration::from_secs(5);
 
 pub struct Follower {
-    kv: Arc<dyn Kv>,
+    source: Arc<dyn Source>,
     store: Arc<Store>,
 }
 
 impl Follower {
     /// Lists once; an error here means there is nothing to serve from.
-    pub async fn start(kv: Arc<dyn Kv>) -> Result<Follower, KvError> {
-        let listing = kv.list().await?;
+    pub async fn start(source: Arc<dyn Source>) -> Result<Follower, KvError> {
+        let listing = source.list().await?;
         let store = Arc::new(Store::new(Snapshot::from_listing(listing)));
-        Ok(Follower { kv, store })
+        Ok(Follower { source, store })
     }
 
     pub fn store(&self) -> Arc<Store> {
@@ -64,7 +64,7 @@ impl Follower {
         if !listed {
             self.relist().await?;
         }
-        let mut watch = self.kv.watch(self.store.load().revision).await?;
+        let mut watch = self.source.watch(self.store.load().revision).await?;
         self.store.heard();
         loop {
             let Some(event) = watch.recv().await else { return Err(self.ended()) };
@@ -122,7 +122,7 @@ impl Follower {
     }
 
     async fn relist(&self) -> Result<(), KvError> {
-        let fresh = Snapshot::from_listing(self.kv.list().await?);
+        let fresh = Snapshot::from_listing(self.source.list().await?);
         let old = self.store.load();
         let same_history = fresh.origin == old.origin && fresh.revision >= old.revision;
         let changed = delta(&old, &fresh);
@@ -138,6 +138,6 @@ impl Follower {
     }
 
     fn ended(&self) -> KvError {
-        KvError::Unavailable { store: self.kv.name(), reason: "the watch ended".into() }
+        KvError::Unavailable { store: self.source.name(), reason: "the watch ended".into() }
     }
 }

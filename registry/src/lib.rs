@@ -33,7 +33,7 @@ pub use apply::apply;
 pub use delta::Delta;
 pub use follow::Follower;
 pub use history::History;
-pub use kv::{Kv, KvError, LeaseId, Revision};
+pub use kv::{Kv, KvError, LeaseId, Revision, Source};
 pub use record::{Domain, Gateway, Instance, InstanceId, Job, State};
 #[cfg(any(feature = "etcd", feature = "http"))]
 pub use registrar::{Registrar, Registration};

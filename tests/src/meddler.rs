@@ -4,10 +4,10 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use roundhouse_registry::Kv;
 use roundhouse_registry::kv::{
     Batch, Change, Commit, Entry, Event, LeaseId, Listing, Pending, Revision, Txn, Watch,
 };
+use roundhouse_registry::{Kv, Source};
 use tokio::sync::mpsc;
 
 type Deed = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -35,15 +35,13 @@ impl Meddler {
     }
 }
 
-impl Kv for Meddler {
-    fn commit(&self, txn: Txn) -> Pending<'_, Commit> {
-        let deed = self.deed.lock().expect("no panic in between").take();
-        Box::pin(async move {
-            if let Some(deed) = deed {
-                deed.await;
-            }
-            self.kv.commit(txn).await
-        })
+impl Source for Meddler {
+    fn name(&self) -> String {
+        self.kv.name()
+    }
+
+    fn list(&self) -> Pending<'_, Listing> {
+        self.kv.list()
     }
 
     fn watch(&self, after: Revision) -> Pending<'_, Watch> {
@@ -61,13 +59,17 @@ impl Kv for Meddler {
         });
         Box::pin(async { Ok(watch) })
     }
+}
 
-    fn name(&self) -> String {
-        self.kv.name()
-    }
-
-    fn list(&self) -> Pending<'_, Listing> {
-        self.kv.list()
+impl Kv for Meddler {
+    fn commit(&self, txn: Txn) -> Pending<'_, Commit> {
+        let deed = self.deed.lock().expect("no panic in between").take();
+        Box::pin(async move {
+            if let Some(deed) = deed {
+                deed.await;
+            }
+            self.kv.commit(txn).await
+        })
     }
 
     fn range<'a>(&'a self, prefix: &'a str) -> Pending<'a, Vec<Entry>> {

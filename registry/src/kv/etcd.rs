@@ -15,8 +15,8 @@ use tokio::sync::mpsc;
 
 use super::{
     Batch, Change, Commit, Condition, Entry, Event, Kv, KvError, LeaseId, Listing, Op, Pending, Revision,
+    Source, Txn, Watch,
 };
-use super::{Txn, Watch};
 
 /// A write without quorum must fail within 3 s (the HTTP API promises it).
 const CALL_DEADLINE: Duration = Duration::from_millis(2500);
@@ -227,7 +227,7 @@ impl Etcd {
     }
 }
 
-impl Kv for Etcd {
+impl Source for Etcd {
     fn name(&self) -> String {
         self.name.clone()
     }
@@ -236,6 +236,12 @@ impl Kv for Etcd {
         Box::pin(self.list_pages())
     }
 
+    fn watch(&self, after: Revision) -> Pending<'_, Watch> {
+        Box::pin(self.open_watch(after))
+    }
+}
+
+impl Kv for Etcd {
     fn range<'a>(&'a self, prefix: &'a str) -> Pending<'a, Vec<Entry>> {
         Box::pin(async move {
             let mut kv = self.client.kv_client().max_decoding_message_size(MESSAGE_LIMIT);
@@ -250,10 +256,6 @@ impl Kv for Etcd {
             let answer = self.call(self.client.kv_client().get(self.full(key), None)).await?;
             Ok(answer.kvs().first().map(|kv| self.entry(kv)))
         })
-    }
-
-    fn watch(&self, after: Revision) -> Pending<'_, Watch> {
-        Box::pin(self.open_watch(after))
     }
 
     fn commit(&self, txn: Txn) -> Pending<'_, Commit> {

@@ -182,17 +182,21 @@ pub enum KvError {
 
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, KvError>> + Send + 'a>>;
 
-/// A backend. Calls end within a few seconds whatever the store does.
-pub trait Kv: Send + Sync + 'static {
+/// What a follower needs: everything once, then every change. Calls end within a few seconds whatever the store does.
+pub trait Source: Send + Sync + 'static {
     /// For messages: the URL as the operator wrote it.
     fn name(&self) -> String;
     fn list(&self) -> Pending<'_, Listing>;
+    /// Every commit after `after`.
+    fn watch(&self, after: Revision) -> Pending<'_, Watch>;
+}
+
+/// A backend that also takes writes.
+pub trait Kv: Source {
     /// The keys that start with `prefix`, linearizable, sorted.
     fn range<'a>(&'a self, prefix: &'a str) -> Pending<'a, Vec<Entry>>;
     /// One key, linearizable.
     fn get<'a>(&'a self, key: &'a str) -> Pending<'a, Option<Entry>>;
-    /// Every commit after `after`.
-    fn watch(&self, after: Revision) -> Pending<'_, Watch>;
     fn commit(&self, txn: Txn) -> Pending<'_, Commit>;
     fn grant(&self, ttl: Duration) -> Pending<'_, LeaseId>;
     /// Sets the lease's clock back to its full TTL.

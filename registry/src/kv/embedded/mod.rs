@@ -21,7 +21,7 @@ use tokio::sync::{mpsc as async_mpsc, oneshot};
 
 use self::owner::Owner;
 use self::state::{Outcome, Request};
-use super::{Commit, Entry, Event, Kv, KvError, LeaseId, Listing, Pending, Revision, Txn, Watch};
+use super::{Commit, Entry, Event, Kv, KvError, LeaseId, Listing, Pending, Revision, Source, Txn, Watch};
 
 pub use self::disk::OpenError;
 
@@ -71,7 +71,7 @@ impl Drop for Embedded {
     }
 }
 
-impl Kv for Embedded {
+impl Source for Embedded {
     fn name(&self) -> String {
         "embedded".into()
     }
@@ -85,6 +85,18 @@ impl Kv for Embedded {
         })
     }
 
+    fn watch(&self, after: Revision) -> Pending<'_, Watch> {
+        Box::pin(async move {
+            let (events, watch) = async_mpsc::channel(WATCH_BUFFER);
+            let (answer, answered) = oneshot::channel();
+            self.requests.send(Message::Watch(after, events, answer)).map_err(|_| closed())?;
+            answered.await.map_err(|_| closed())??;
+            Ok(watch)
+        })
+    }
+}
+
+impl Kv for Embedded {
     fn range<'a>(&'a self, prefix: &'a str) -> Pending<'a, Vec<Entry>> {
         Box::pin(async move {
             match self.call(Request::Range(prefix.to_owned())).await? {
@@ -100,16 +112,6 @@ impl Kv for Embedded {
                 Outcome::Entry(entry) => Ok(entry),
                 _ => Err(closed()),
             }
-        })
-    }
-
-    fn watch(&self, after: Revision) -> Pending<'_, Watch> {
-        Box::pin(async move {
-            let (events, watch) = async_mpsc::channel(WATCH_BUFFER);
-            let (answer, answered) = oneshot::channel();
-            self.requests.send(Message::Watch(after, events, answer)).map_err(|_| closed())?;
-            answered.await.map_err(|_| closed())??;
-            Ok(watch)
         })
     }
 
