@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 use roundhouse_registry::kv::embedded::Embedded;
-use roundhouse_registry::kv::{Commit, Kv, Txn};
+use roundhouse_registry::kv::{Commit, Kv, Source, Txn};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use roundhouse_registry::kv::embedded::Embedded;
-use roundhouse_registry::kv::{Kv, KvError, Revision, Txn};
+use roundhouse_registry::kv::{Kv, KvError, Revision, Source, Txn};
 use roundhouse_tests::{
     Background, SOON, Signal, TempDir, changes_until, eventually, eventually_async, seen, watch_end,
 };
