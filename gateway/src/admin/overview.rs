@@ -65,7 +65,7 @@ pub(super) async fn snapshot(State(api): State<Api>) -> Response {
             .map(|(job, instances)| (job, instances.iter().map(|(id, record)| (id, &**record)).collect()))
             .collect(),
         domains: snapshot.domains.iter().map(|(host, domain)| (host, &**domain)).collect(),
-        vips: snapshot.vips.iter().map(|(label, offset)| (label, *offset)).collect(),
+        vips: snapshot.vips.iter().map(|(label, vip)| (label, vip.value.offset)).collect(),
         gateways: snapshot.gateways.iter().map(|(id, gateway)| (&**id, &**gateway)).collect(),
     })
     .into_response()

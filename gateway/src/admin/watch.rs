@@ -10,6 +10,7 @@
 //! that resumes by it (`Last-Event-ID`, as browsers do by themselves) never loses the rest of a commit. A client that is
 //! too far behind is told 410 and reads a snapshot.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -22,7 +23,7 @@ use axum::response::Sse;
 use axum::response::sse::{Event, KeepAlive};
 use futures_util::stream::{self, Stream};
 use roundhouse_registry::kv::{Batch, Change};
-use roundhouse_registry::record::Key;
+use roundhouse_registry::record::{Key, without_secrets};
 use roundhouse_registry::{Revision, Store};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -122,14 +123,26 @@ impl Watcher {
     }
 }
 
-/// A batch may hold several commits, of which the client may have some. Kinds that this version does not read stay out:
-/// certificates' keys are among them.
+/// A batch may hold several commits, of which the client may have some. Secrets stay out, and so does `kv/`.
 fn events(batches: &[Arc<Batch>], after: Revision) -> VecDeque<Event> {
-    let wanted = |change: &&Change| revision(change) > after && Key::parse(change.key()) != Ok(Key::Reserved);
-    let changes: Vec<&Change> = batches.iter().flat_map(|batch| &batch.changes).filter(wanted).collect();
+    let all = batches.iter().flat_map(|batch| &batch.changes);
+    let changes: Vec<Cow<'_, Change>> =
+        all.filter(|change| revision(change) > after).filter_map(shown).collect();
     let last_of_commit =
-        |i: usize| changes.get(i + 1).is_none_or(|next| revision(next) != revision(changes[i]));
+        |i: usize| changes.get(i + 1).is_none_or(|next| revision(next) != revision(&changes[i]));
     changes.iter().enumerate().map(|(i, change)| event(change, last_of_commit(i))).collect()
+}
+
+/// What a reader may see of it who may not see secrets.
+fn shown(change: &Change) -> Option<Cow<'_, Change>> {
+    match (Key::parse(change.key()), change) {
+        (Ok(Key::Reserved | Key::Token(_)), _) => None,
+        (_, Change::Delete { .. }) => Some(Cow::Borrowed(change)),
+        (_, Change::Put(entry)) => match without_secrets(entry)? {
+            Cow::Borrowed(_) => Some(Cow::Borrowed(change)),
+            Cow::Owned(redacted) => Some(Cow::Owned(Change::Put(redacted))),
+        },
+    }
 }
 
 fn revision(change: &Change) -> Revision {
