@@ -57,6 +57,10 @@ pub(super) fn decode_up_to<T: DeserializeOwned>(most: usize, value: &[u8]) -> Re
     if depth(value) > MAX_DEPTH {
         return Err(ValueError::TooDeep);
     }
+    // The parser would take a list for the fields in their order.
+    if value.trim_ascii_start().starts_with(b"[") {
+        return Err(ValueError::Json("is a list, expected a map: write one JSON object".to_owned()));
+    }
     check_schema(value)?;
     let mut reader = serde_json::Deserializer::from_slice(value);
     let record = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
@@ -140,6 +144,7 @@ mod tests {
         let text = error(r#"{"address":"10.0.0.7","ports":{"main":65536}}"#);
         assert!(text.starts_with("ports.main: ") && text.contains("a whole number up to 65535"), "{text}");
         assert!(error("{\"address\":").contains("EOF"));
+        assert!(error(r#"["10.0.0.7",{"main":1}]"#).contains("write one JSON object"));
         assert!(error("{\"a\0\":1}").contains("control character"));
     }
 
