@@ -167,3 +167,41 @@ fn event(change: &Change, last_of_commit: bool) -> Event {
         if last_of_commit { Event::default().id(revision(change).to_string()) } else { Event::default() };
     event.event(name).data(data)
 }
+
+#[cfg(test)]
+mod tests {
+    use roundhouse_registry::kv::Entry;
+
+    use super::*;
+
+    fn put(key: &str, value: &str) -> Change {
+        let at = Revision(1);
+        let value = value.as_bytes().to_vec().into();
+        Change::Put(Entry { key: key.into(), value, created: at, modified: at, lease: None })
+    }
+
+    #[test]
+    fn secrets_stay_out_of_the_stream() {
+        let pem = |kind: &str| format!("-----BEGIN {kind}-----\nMAMCAQA=\n-----END {kind}-----\n");
+        let value = serde_json::json!({ "chain": pem("CERTIFICATE"), "key": pem("PRIVATE KEY") }).to_string();
+        let certificate = put("certs/blog", &value);
+        let Some(Cow::Owned(Change::Put(redacted))) = shown(&certificate) else { panic!("not redacted") };
+        let redacted = String::from_utf8(redacted.value.to_vec()).unwrap();
+        assert!(redacted.contains("fingerprints") && !redacted.contains("PRIVATE"), "{redacted}");
+
+        let gone = |key: &str| Change::Delete { key: key.into(), revision: Revision(1) };
+        let hidden = [
+            put("tokens/ci", "{}"),
+            gone("tokens/ci"),
+            put("kv/a", "1"),
+            put("certs/Blog", &value),
+            put("certs/b", &pem("PRIVATE KEY")),
+        ];
+        for change in hidden {
+            assert_eq!(shown(&change), None);
+        }
+        for change in [put("jobs/a", "{}"), put("rules/a", "{}"), gone("certs/blog"), put("jobz/a", "{}")] {
+            assert_eq!(shown(&change).as_deref(), Some(&change));
+        }
+    }
+}
