@@ -47,8 +47,9 @@ bench: tools-build
 # No unsafe code of ours is under test, so no sanitizer; the coverage options need no more of nightly than a permission.
 fuzz: tools-fuzz
 	@cd fuzz && for target in $$($(CARGO) fuzz list); do \
+	  echo "Fuzzing $$target for $(FUZZ_SECONDS) s …"; \
 	  mkdir -p corpus/$$target && RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run --sanitizer none $$target \
-	    corpus/$$target seeds/$$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=65536 || exit 1; done
+	    corpus/$$target seeds/$$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=65536 -verbosity=0 || exit 1; done
 
 # ---- what the machine needs --------------------------------------------------------------------------------------
 
