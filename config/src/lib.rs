@@ -6,12 +6,14 @@
 //! - [`names`]: labels, JOBNAMEs, zones and domains.
 //! - [`units`]: durations, byte sizes, listeners and registry URLs.
 //! - [`service`]: ports and checks, as files, records and the API share them.
+//! - [`access`]: how a program gets into etcd.
 //! - [`settings`]: `gateway.toml`, raw to resolved.
 //! - [`jobs`]: the jobs file, protobuf text format (feature `jobs-file`).
 //!
 //! Invariants: the crate does no I/O but `from_file`; no input makes it panic; a file's errors are
 //! reported all at once as [`Problems`], each with file, line, column, path and, where one exists, the cure.
 
+pub mod access;
 #[cfg(feature = "jobs-file")]
 pub mod jobs;
 pub mod names;
@@ -23,6 +25,7 @@ pub mod suggest;
 mod text;
 pub mod units;
 
+pub use access::{Access, RawAccess};
 #[cfg(feature = "jobs-file")]
 pub use jobs::{CheckSpec, JobSpec, JobsFile, StaticInstance};
 pub use names::{DomainName, JobName, Label, NameError, PortName, Tag, Zone};

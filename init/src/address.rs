@@ -41,7 +41,8 @@ fn authorities(registry: &RegistryUrl) -> Vec<&str> {
     match registry {
         RegistryUrl::Embedded => Vec::new(),
         RegistryUrl::Etcd { endpoints } => {
-            endpoints.iter().map(|endpoint| endpoint.strip_prefix("http://").unwrap_or(endpoint)).collect()
+            let host = |url: &'_ String| url.split_once("://").map_or(url.as_str(), |(_, host)| host);
+            endpoints.iter().map(host).collect()
         }
         RegistryUrl::Http { authority } => vec![authority],
     }
@@ -59,6 +60,7 @@ mod tests {
     #[test]
     fn the_way_to_the_own_host_starts_at_the_own_host() {
         assert_eq!(own("http://127.0.0.1:1").unwrap(), IpAddr::from([127, 0, 0, 1]));
+        assert_eq!(own("etcds://127.0.0.1").unwrap(), IpAddr::from([127, 0, 0, 1]));
         assert_eq!(own("etcd://127.0.0.1").unwrap(), IpAddr::from([127, 0, 0, 1]));
     }
 

@@ -60,8 +60,8 @@ impl Etcd {
 
     /// A connection of its own under the prefix.
     pub async fn kv(&self, prefix: &str) -> Arc<dyn Kv> {
-        let kv = roundhouse_registry::kv::etcd::Etcd::connect(&self.endpoints(), prefix).await;
-        Arc::new(kv.expect("nothing is dialled yet"))
+        let options = roundhouse_registry::kv::etcd::Options::plain(&self.endpoints(), prefix);
+        Arc::new(roundhouse_registry::kv::etcd::Etcd::new(options))
     }
 
     /// The bare client, for what somebody else does to the store: compaction, keys outside the prefix.

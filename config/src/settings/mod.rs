@@ -85,7 +85,7 @@ impl Settings {
         let workers = root.section("workers");
         let settings = Self {
             data_dir: base.join(root.string("data_dir", "roundhouse-data".to_owned(), path)),
-            registry: RegistrySettings::read(&root.section("registry")),
+            registry: RegistrySettings::read(&root.section("registry"), base),
             admin: AdminSettings::read(&root.section("admin")),
             dns: DnsSettings::read(&root.section("dns")),
             names: NameSettings::read(&root.section("names")),

@@ -93,6 +93,11 @@ impl<'a> Section<'a> {
         self.report.wrong(&self.path_of(key), message);
     }
 
+    /// Whether a value of this section, as far as it was read, will not do.
+    pub(super) fn is_wrong(&self) -> bool {
+        self.asked.borrow().iter().any(|key| self.report.is_wrong(&self.path_of(key)))
+    }
+
     /// Notes every key that nobody asked for.
     pub(super) fn refuse_unknown(&self) {
         let asked = self.asked.borrow();

@@ -98,6 +98,7 @@ impl From<KvError> for Problem {
                 StatusCode::SERVICE_UNAVAILABLE,
                 format!("{error}; the write may or may not have been taken: read the record, then repeat it"),
             ),
+            KvError::Denied { .. } => Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
             KvError::Compacted(_) => Problem::new(
                 StatusCode::GONE,
                 format!("{error}; GET /v1/snapshot, then watch from its revision"),

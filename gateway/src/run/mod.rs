@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, anyhow};
 use arc_swap::ArcSwap;
 use roundhouse_config::{RegistryUrl, Settings};
+use roundhouse_registry::kv::etcd::{self, Etcd};
 use roundhouse_registry::probe::Verdict;
 use roundhouse_registry::{Follower, Kv, Registry};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -68,7 +69,7 @@ async fn serve(mut settings: Settings, config: Option<PathBuf>) -> anyhow::Resul
     );
     let ports = Ports::open(&settings, workers)?;
     let connected = async {
-        let kv = open_registry(&settings, &data_dir).await?;
+        let kv = open_registry(&settings, &data_dir)?;
         let follower = Follower::start(kv.clone()).await?;
         anyhow::Ok((kv, follower))
     };
@@ -157,7 +158,7 @@ fn worker_count(settings: &Settings) -> usize {
     }
 }
 
-async fn open_registry(settings: &Settings, data_dir: &DataDir) -> anyhow::Result<Arc<dyn Kv>> {
+fn open_registry(settings: &Settings, data_dir: &DataDir) -> anyhow::Result<Arc<dyn Kv>> {
     match &settings.registry.url {
         RegistryUrl::Embedded => {
             let file = data_dir.path().join("registry.redb");
@@ -168,8 +169,12 @@ async fn open_registry(settings: &Settings, data_dir: &DataDir) -> anyhow::Resul
             Ok(Arc::new(store))
         }
         RegistryUrl::Etcd { endpoints } => {
-            let prefix = &settings.registry.prefix;
-            Ok(Arc::new(roundhouse_registry::kv::etcd::Etcd::connect(endpoints, prefix).await?))
+            let registry = &settings.registry;
+            Ok(Arc::new(Etcd::new(etcd::Options {
+                endpoints: endpoints.clone(),
+                prefix: registry.prefix.clone(),
+                access: registry.access.clone(),
+            })))
         }
         url @ RegistryUrl::Http { .. } => Err(anyhow!(
             "registry.url = \"{url}\" is for job-init and lvs-sync; a gateway reads embedded or etcd://"

@@ -113,7 +113,7 @@ pub type Watch = mpsc::Receiver<Result<Event, KvError>>;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Condition {
     Absent(String),
-    /// The key's last write was this commit.
+    /// The key's last write was this commit; revision 0: it is absent.
     At(String, Revision),
     /// No key starts with this.
     Vacant(String),
@@ -169,6 +169,9 @@ pub enum KvError {
     /// Try again later; the store may or may not have taken the write.
     #[error("registry {store} does not answer: {reason}")]
     Unavailable { store: String, reason: String },
+    /// It is there and does not let us: somebody must change its users or our settings.
+    #[error("registry {store} does not let us in: {reason}")]
+    Denied { store: String, reason: String },
     /// The wanted revision is gone from the store's history: list again.
     #[error("registry history before revision {0} is compacted")]
     Compacted(Revision),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use roundhouse_registry::kv::etcd::{self, Options};
 use roundhouse_registry::write::Expect;
 use roundhouse_registry::{Follower, Registry, State};
 use roundhouse_tests::sample::{job, label, new_instance};
@@ -43,9 +44,8 @@ async fn what_changes_while_away_appears_even_after_a_compaction() {
     let registry = Registry::new(etcd.kv(PREFIX).await);
     let first = new_instance("app", "10.0.0.7:1111");
     registry.register(&first, None).await.unwrap();
-    let behind =
-        roundhouse_registry::kv::etcd::Etcd::connect(&[format!("http://{}", wire.address())], PREFIX).await;
-    let following = Following::start(Arc::new(behind.unwrap())).await;
+    let behind = Options::plain(&[format!("http://{}", wire.address())], PREFIX);
+    let following = Following::start(Arc::new(etcd::Etcd::new(behind))).await;
     for compact in [false, true] {
         let start = following.caught_up(&**registry.kv()).await;
         wire.cut();

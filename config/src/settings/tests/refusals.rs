@@ -86,6 +86,22 @@ fn words_of_later_versions_are_known_as_such() {
 }
 
 #[test]
+fn a_way_into_etcd_without_contradictions() {
+    let text = problems("[registry]\nurl = \"etcd://h1\"\nca = \"ca.pem\"\nuser = \"hub\"\n");
+    let expected = "g.toml:3:6: registry.ca: is for TLS, and `etcd://h1:2379` is without; \
+                    write `etcds://h1:2379`, or leave it out\n\
+                    g.toml:1:1: registry.password_file: is missing: \
+                    a `user` needs the file that holds its password";
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines.sort_unstable_by_key(|line| line.contains("password_file"));
+    assert_eq!(lines.join("\n"), expected);
+    assert!(problems("registry.url = \"etcds://h1\"").contains("registry.ca: is missing"));
+    assert!(problems("registry.user = \"hub\"").contains("is for etcd, and the registry is `embedded`"));
+    // One wrong value is one problem.
+    assert_eq!(problems("registry = { url = \"redis://x\", ca = \"a\" }").lines().count(), 1);
+}
+
+#[test]
 fn vips_are_a_prefix_with_room() {
     assert!(
         problems("names.vips = \"127.99.0.0/31\"").contains("write at most /30, such as `127.99.0.0/30`")
