@@ -41,8 +41,7 @@ fn authorities(registry: &RegistryUrl) -> Vec<&str> {
     match registry {
         RegistryUrl::Embedded => Vec::new(),
         RegistryUrl::Etcd { endpoints } => {
-            let host = |url: &'_ String| url.split_once("://").map_or(url.as_str(), |(_, host)| host);
-            endpoints.iter().map(host).collect()
+            endpoints.iter().filter_map(|url| url.split_once("://")).map(|(_, host)| host).collect()
         }
         RegistryUrl::Http { authority } => vec![authority],
     }
