@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! Etcd, Background ─► spawn (dies with the test) ─► port 0, a temporary directory, logs shown when the test fails
+//! EtcdCluster      ─► three members, killed and frozen one by one; Certificates, Users: who may come in
 //! Backend          ─► a registry to test against: embedded, or an Etcd of its own
 //! Wire, Meddler    ─► a network that can be cut; somebody who always writes a moment before
 //! eventually       ─► wait for a condition with a deadline; nothing here sleeps and hopes
@@ -37,7 +38,7 @@ mod wire;
 
 pub use backend::Backend;
 pub use background::Background;
-pub use etcd::Etcd;
+pub use etcd::{Certificates, Etcd, EtcdCluster, Users};
 pub use eventually::{Look, eventually, eventually_async, seen};
 pub use gateway::{Gateway, ZONE};
 pub use job::Job;

@@ -31,9 +31,10 @@ impl From<Error> for Fault {
         let status = match error {
             Error::GRpcStatus(status) => status,
             Error::LeaseKeepAliveError(_) => return Fault::Answer(KvError::NoLease(LeaseId(0))),
-            error => return Fault::Lost(with_sources(&error)),
+            error => return Fault::Lost(error.to_string()),
         };
         let message = status.message();
+        let reason = || reason(message, status.source());
         match status.code() as i32 {
             5 if message.contains("lease") => Fault::Answer(KvError::NoLease(LeaseId(0))),
             // The transport says 11 of a message over its limit too, and listing again would not help that.
@@ -44,14 +45,17 @@ impl From<Error> for Fault {
             7 if status.source().is_none() => Fault::Forbidden,
             8 if message.contains("too many requests") => Fault::Unready(message.to_owned()),
             14 if message.contains("no leader") => Fault::Unready(message.to_owned()),
-            14 if status.source().is_some_and(never_connected) => Fault::Unreachable(with_sources(&status)),
-            _ => Fault::Lost(with_sources(&status)),
+            14 if status.source().is_some_and(never_connected) => Fault::Unreachable(reason()),
+            _ => Fault::Lost(reason()),
         }
     }
 }
 
 /// An old revision of the users; a request without a token, after they were switched on.
 const STRANGERS: &[&str] = &["revision of auth store is old", "user name is empty"];
+
+/// As rustls says it.
+const BAD_SERVER: &str = "invalid peer certificate";
 
 /// Whether a transport's error arose before anything was sent.
 fn never_connected(error: &(dyn std::error::Error + 'static)) -> bool {
@@ -66,19 +70,19 @@ fn never_connected(error: &(dyn std::error::Error + 'static)) -> bool {
 
 /// Our own rustls, which did not let the connection come about.
 fn is_tls(text: &str) -> bool {
-    text.starts_with("invalid peer certificate") || text.contains("received corrupt message")
+    text.starts_with(BAD_SERVER) || text.contains("received corrupt message")
 }
 
-/// The error and what is behind it, each once: transports say "transport error" and keep the reason to themselves.
-pub(super) fn with_sources(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = String::new();
-    for part in sources(error).map(ToString::to_string) {
-        // A status prints its code and all its fields.
-        let part =
-            part.split_once("message: ").map_or(part.as_str(), |(_, message)| message.trim_matches('"'));
-        if part != "transport error" && !text.contains(part) {
-            text = if text.is_empty() { part.to_owned() } else { format!("{text}: {part}") };
+/// A message and what is behind it, each once: transports say "transport error" and keep the reason to themselves.
+pub(super) fn reason(message: &str, source: Option<&(dyn std::error::Error + 'static)>) -> String {
+    let mut text = message.to_owned();
+    for part in source.into_iter().flat_map(sources).map(ToString::to_string) {
+        if part != "transport error" && !text.contains(&part) {
+            text = format!("{text}: {part}");
         }
+    }
+    if text.contains(BAD_SERVER) {
+        text += "; is `ca` who signed it, and does it name this host?";
     }
     text
 }

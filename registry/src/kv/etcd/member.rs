@@ -7,6 +7,7 @@ use std::fs;
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use etcd_client::{Certificate, Client, ConnectOptions, Error, Identity, TlsOptions};
@@ -14,7 +15,7 @@ use roundhouse_config::Access;
 use roundhouse_config::access::{Login, Tls};
 use tokio::sync::Mutex;
 
-use super::fault::{Fault, with_sources};
+use super::fault::{Fault, reason};
 use crate::kv::KvError;
 
 const CONNECT_DEADLINE: Duration = Duration::from_secs(1);
@@ -35,12 +36,18 @@ pub(super) struct Member {
     /// What is dialled.
     url: String,
     /// Held while the connection is made, so that many calls make one.
-    client: Mutex<Option<Arc<Client>>>,
+    connection: Mutex<Option<Arc<Connection>>>,
+}
+
+struct Connection {
+    client: Arc<Client>,
+    /// A call has been answered, in whatever way.
+    proven: AtomicBool,
 }
 
 impl Member {
     pub(super) fn new(site: Arc<Site>, url: String) -> Member {
-        Member { site, url, client: Mutex::new(None) }
+        Member { site, url, connection: Mutex::new(None) }
     }
 
     /// Its host and port, for messages.
@@ -56,42 +63,60 @@ impl Member {
     {
         let mut stranger = None;
         loop {
-            let client = self.client().await?;
-            let fault = match call(client.clone()).await {
+            let connection = self.connection().await?;
+            let outcome = call(connection.client.clone()).await;
+            let proven = match &outcome {
+                Err(Fault::Unreachable(_) | Fault::Lost(_)) => connection.proven.load(Ordering::Relaxed),
+                _ => {
+                    connection.proven.store(true, Ordering::Relaxed);
+                    true
+                }
+            };
+            let fault = match outcome {
                 Ok(answer) => return Ok(answer),
                 Err(fault) => fault,
             };
             match fault {
                 Fault::Stranger(reason) if stranger.is_none() && self.site.access.login.is_some() => {
-                    self.forget(&client).await;
+                    self.forget(&connection).await;
                     stranger = Some(reason);
+                }
+                // What a watch says; see there.
+                Fault::Stranger(reason) if reason.contains("permission denied") => {
+                    return Err(self.site.forbidden());
                 }
                 Fault::Stranger(reason) => return Err(self.site.stranger(&reason)),
                 Fault::Forbidden => return Err(self.site.forbidden()),
-                Fault::Unreachable(_) | Fault::Lost(_) => {
-                    self.forget(&client).await;
+                Fault::Unreachable(_) => {
+                    self.forget(&connection).await;
                     return Err(fault);
+                }
+                Fault::Lost(reason) => {
+                    self.forget(&connection).await;
+                    let advice = if proven { "" } else { self.site.advice() };
+                    return Err(Fault::Lost(format!("{reason}{advice}")));
                 }
                 Fault::Unready(_) | Fault::Answer(_) => return Err(fault),
             }
         }
     }
 
-    async fn client(&self) -> Result<Arc<Client>, Fault> {
-        let mut slot = self.client.lock().await;
-        if let Some(client) = &*slot {
-            return Ok(client.clone());
+    async fn connection(&self) -> Result<Arc<Connection>, Fault> {
+        let mut slot = self.connection.lock().await;
+        if let Some(connection) = &*slot {
+            return Ok(connection.clone());
         }
         let client = Arc::new(self.connect().await?);
-        *slot = Some(client.clone());
-        Ok(client)
+        let connection = Arc::new(Connection { client, proven: AtomicBool::new(false) });
+        *slot = Some(connection.clone());
+        Ok(connection)
     }
 
     /// The next call makes a new connection; calls and watches on this one go on as long as they can.
-    async fn forget(&self, failed: &Arc<Client>) {
-        let mut slot = self.client.lock().await;
+    async fn forget(&self, failed: &Arc<Connection>) {
+        let mut slot = self.connection.lock().await;
         // Others that failed with it may have come first.
-        if slot.as_ref().is_some_and(|client| Arc::ptr_eq(client, failed)) {
+        if slot.as_ref().is_some_and(|connection| Arc::ptr_eq(connection, failed)) {
             *slot = None;
         }
     }
@@ -129,7 +154,7 @@ impl Member {
             Ok(client) => Ok(client),
             // Nothing was dialled: the files that were read are not what they should be.
             Err(Error::TransportError(error)) => {
-                let reason = with_sources(&error);
+                let reason = reason("they do not make a connection", Some(&error));
                 Err(self.site.denied(format!("its `ca`, `cert` or `key` cannot be used: {reason}")))
             }
             Err(error) => Err(error.into()),
@@ -188,6 +213,20 @@ impl Site {
              `roundhouse-reader` for who only follows",
             self.prefix
         ))
+    }
+
+    /// On a connection that ended before its first answer. In TLS 1.3 a server refuses a client's certificate after the
+    /// handshake, and the transport drops what it said.
+    fn advice(&self) -> &'static str {
+        match &self.access.tls {
+            Some(Tls { identity: None, .. }) => {
+                "; if it asks for a client certificate (--client-cert-auth), write `cert` and `key`"
+            }
+            Some(Tls { identity: Some(_), .. }) => {
+                "; does it trust the signer of the certificate in `cert` (--trusted-ca-file)?"
+            }
+            None => "; if it speaks TLS, write `etcds://` and `ca`",
+        }
     }
 
     fn denied(&self, reason: String) -> Fault {
