@@ -3,6 +3,7 @@
 //! ```text
 //! busy      reads, writes, a watch and a lease at work, checked at the end
 //! faults    one member after the other killed, frozen; the leader moved
+//! lost      a write whose answer never comes
 //! away      no majority; members that were never there; a watch on the frozen one
 //! ```
 
@@ -11,6 +12,7 @@
 mod away;
 mod busy;
 mod faults;
+mod lost;
 
 use std::time::Duration;
 

@@ -6,9 +6,10 @@
 //!            └ 2.5 s in all, however many members
 //! ```
 //!
-//! The client library can spread calls over several endpoints on its own, but every call that it gives to a frozen
-//! member waits there for its whole deadline, one in three of three members (HTTP/2 keepalive takes 8 s to notice). So
-//! each member has a connection of its own here, and [`cluster`] chooses.
+//! The client library can spread calls over several endpoints by itself. Measured with one of three members frozen
+//! (SIGSTOP), 9 of 30 reads ran into their deadline and 3 failed, for as long as it stayed frozen: HTTP/2 keepalive
+//! gives a connection up after 8 s, and the kernel takes the next one for the frozen process. So each member has a
+//! connection of its own here, and [`cluster`] chooses: the first call is 500 ms late, the others are not.
 //!
 //! - Every call ends within [`CALL_DEADLINE`], in all.
 //! - What may be done twice (reads, keepalives, grants, revocations) is asked of the next member as soon as the first
