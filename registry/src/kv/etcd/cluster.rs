@@ -149,6 +149,8 @@ impl Cluster {
                 () = sleep_until(next.min(until)) => {
                     let turn = if Instant::now() < until { turns.next() } else { None };
                     let Some((turn, member)) = turn.and_then(|turn| Some((turn, self.members.get(turn)?))) else {
+                        // Whoever is silent may be behind a connection that leads nowhere any more.
+                        self.members.iter().for_each(Member::reset);
                         return Err(self.unavailable(failed.or_silence()));
                     };
                     let call = &call;
@@ -176,14 +178,7 @@ struct Failures {
 
 impl Failures {
     fn note(&mut self, index: usize, member: &Member, fault: &Fault) {
-        let (Fault::Unreachable(reason)
-        | Fault::Unready(reason)
-        | Fault::Lost(reason)
-        | Fault::Stranger(reason)) = fault
-        else {
-            return;
-        };
-        self.reasons.insert(index, format!("{}: {reason}", member.host()));
+        self.reasons.insert(index, format!("{}: {}", member.host(), fault.reason()));
         self.nobody.insert(index, matches!(fault, Fault::Unreachable(_)));
         self.unreachable = self.nobody.values().filter(|nobody| **nobody).count();
     }

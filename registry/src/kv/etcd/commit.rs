@@ -37,7 +37,8 @@ pub(super) async fn commit(cluster: &Cluster, keys: &Keys, txn: &Txn) -> Result<
             return Err(cluster.unavailable("no endpoint".into()));
         };
         let call = async |client: Arc<Client>| Ok(client.kv_client().txn(request.clone()).await?);
-        let patience = if repeatable { until.min(Instant::now() + PATIENCE) } else { until };
+        let sent = Instant::now();
+        let patience = if repeatable { until.min(sent + PATIENCE) } else { until };
         let fault = match timeout_at(patience, member.run(&call)).await {
             Ok(Ok(answer)) => {
                 cluster.heard(index);
@@ -53,33 +54,27 @@ pub(super) async fn commit(cluster: &Cluster, keys: &Keys, txn: &Txn) -> Result<
                 });
             }
             Ok(Err(fault)) => fault,
-            Err(_) => Fault::Lost(format!("no answer within {PATIENCE:?}")),
+            Err(_) => {
+                member.reset();
+                Fault::Lost(format!("no answer within {:?}", patience - sent))
+            }
         };
         cluster.suspect(index);
+        let reason = format!("{}: {}", member.host(), fault.reason());
+        let early = Instant::now() + PAUSE < until;
         match fault {
-            Fault::Unreachable(reason) | Fault::Unready(reason) if Instant::now() + PAUSE < until => {
-                tracing::debug!(member = member.host(), %reason, "the write goes to another member");
+            Fault::Unreachable(_) if !cluster.has_alternatives() => return Err(cluster.unavailable(reason)),
+            Fault::Unreachable(_) | Fault::Unready(_) if early => {
+                tracing::debug!(%reason, "the write goes to another member");
                 sleep_until(Instant::now() + PAUSE).await;
             }
-            Fault::Lost(reason) if repeatable && Instant::now() < until => {
+            Fault::Lost(_) if repeatable && early => {
                 if lost.is_none() {
                     request = request.or_else(looks(keys, txn));
                 }
-                lost = Some(format!("{}: {reason}", member.host()));
+                lost = Some(reason);
             }
-            Fault::Lost(_) if patience == until => {
-                let reason = format!("{}: no answer within {CALL_DEADLINE:?}", member.host());
-                return Err(cluster.unavailable(reason));
-            }
-            Fault::Unreachable(reason)
-            | Fault::Unready(reason)
-            | Fault::Lost(reason)
-            | Fault::Stranger(reason) => {
-                return Err(cluster.unavailable(format!("{}: {reason}", member.host())));
-            }
-            Fault::Forbidden | Fault::Answer(_) => {
-                return Err(cluster.unavailable(format!("{}: refused", member.host())));
-            }
+            _ => return Err(cluster.unavailable(reason)),
         }
     }
 }

@@ -23,6 +23,20 @@ pub(super) enum Fault {
     Answer(KvError),
 }
 
+impl Fault {
+    /// In words, for the member's part of a message.
+    pub(super) fn reason(&self) -> String {
+        match self {
+            Fault::Unreachable(reason)
+            | Fault::Unready(reason)
+            | Fault::Lost(reason)
+            | Fault::Stranger(reason) => reason.clone(),
+            Fault::Forbidden => "permission denied".to_owned(),
+            Fault::Answer(error) => error.to_string(),
+        }
+    }
+}
+
 impl From<Error> for Fault {
     /// gRPC codes as numbers (the `tonic` crate is the client library's own business): 3 INVALID_ARGUMENT, 5 NOT_FOUND,
     /// 7 PERMISSION_DENIED, 8 RESOURCE_EXHAUSTED, 11 OUT_OF_RANGE, 14 UNAVAILABLE, 16 UNAUTHENTICATED. The texts are

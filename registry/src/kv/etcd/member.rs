@@ -121,12 +121,20 @@ impl Member {
         }
     }
 
+    /// [`Member::forget`] for a connection on which nothing comes back. One that is just being made stays.
+    pub(super) fn reset(&self) {
+        if let Ok(mut slot) = self.connection.try_lock() {
+            *slot = None;
+        }
+    }
+
     /// Without a user nothing is dialled before the first call.
     async fn connect(&self) -> Result<Client, Fault> {
         let mut options = ConnectOptions::new()
             .with_connect_timeout(CONNECT_DEADLINE)
             .with_keep_alive(Duration::from_secs(5), Duration::from_secs(3))
-            .with_keep_alive_while_idle(true)
+            // etcd closes a connection that is pinged while it has no stream (PermitWithoutStream is false there).
+            .with_keep_alive_while_idle(false)
             .with_require_leader(true);
         if let Some(tls) = &self.site.access.tls {
             options = options.with_tls(self.site.tls_options(tls)?);

@@ -163,11 +163,7 @@ impl Pump {
     fn failed(&self, error: etcd_client::Error) -> KvError {
         match Fault::from(error) {
             Fault::Answer(error) => error,
-            Fault::Unreachable(reason)
-            | Fault::Unready(reason)
-            | Fault::Lost(reason)
-            | Fault::Stranger(reason) => self.lost(&reason),
-            Fault::Forbidden => self.lost("permission denied"),
+            fault => self.lost(&fault.reason()),
         }
     }
 
