@@ -22,9 +22,11 @@ mod leases;
 mod overview;
 mod problem;
 mod serve;
+mod snapshot;
 #[cfg(test)]
 mod tests;
 mod view;
+mod visible;
 mod watch;
 mod written;
 
@@ -93,7 +95,7 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/domains/{host}", get(domains::show).put(domains::put).delete(domains::delete))
         .route("/v1/gateways", get(overview::gateways))
         .route("/v1/quarantine", get(overview::quarantine))
-        .route("/v1/snapshot", get(overview::snapshot))
+        .route("/v1/snapshot", get(snapshot::snapshot))
         .route("/v1/watch", get(watch::watch))
         .route("/v1/status", get(overview::status))
         .route("/v1/explain", get(explain::handler))
