@@ -68,11 +68,27 @@ impl Follower {
         self.store.heard();
         loop {
             let Some(event) = watch.recv().await else { return Err(self.ended()) };
-            let event = event?;
-            self.store.heard();
-            let Event::Batch(first) = event else { continue };
+            let Some(first) = self.hear(event?) else { continue };
             self.apply(vec![first]);
             self.gather(&mut watch).await?;
+        }
+    }
+
+    /// What the event says about the registry's health; its batch, if it has one.
+    fn hear(&self, event: Event) -> Option<Batch> {
+        match event {
+            Event::Batch(batch) => {
+                self.store.heard();
+                Some(batch)
+            }
+            Event::Progress => {
+                self.store.heard();
+                None
+            }
+            Event::Stale { age, reason } => {
+                self.store.stale(age, reason);
+                None
+            }
         }
     }
 
@@ -83,13 +99,8 @@ impl Follower {
             let mut waiting = Vec::new();
             let failed = loop {
                 match tokio::time::timeout_at(until, watch.recv()).await {
-                    Ok(Some(Ok(event))) => {
-                        // Under steady load there may be no quiet window for hours.
-                        self.store.heard();
-                        if let Event::Batch(batch) = event {
-                            waiting.push(batch);
-                        }
-                    }
+                    // Under steady load there may be no quiet window for hours.
+                    Ok(Some(Ok(event))) => waiting.extend(self.hear(event)),
                     Ok(Some(Err(error))) => break Some(error),
                     Ok(None) => break Some(self.ended()),
                     Err(_) => break None,

@@ -74,6 +74,14 @@ impl Store {
         self.contact.store(Arc::new(Contact { last: Instant::now(), lost: None }));
     }
 
+    /// Whoever is followed has itself heard nothing for so long.
+    pub(crate) fn stale(&self, age: Duration, reason: String) {
+        let now = Instant::now();
+        // A monotonic clock may have begun later than that.
+        let last = now.checked_sub(age).unwrap_or_else(|| self.contact.load().last);
+        self.contact.store(Arc::new(Contact { last, lost: Some(reason) }));
+    }
+
     pub(crate) fn lost(&self, reason: String) {
         let last = self.contact.load().last;
         self.contact.store(Arc::new(Contact { last, lost: Some(reason) }));

@@ -211,11 +211,11 @@ async fn a_watch_resumes_where_it_was_and_ends_with_the_gateway() {
 
     let mut rest = gateway.send("GET /v1/watch?from=0", &[("last-event-id", "1")], "").await.into_body();
     let mut text = String::new();
-    while !text.contains("\"revision\":2}") {
+    while !text.contains("id: 2\n") {
         let frame = rest.frame().await.unwrap().unwrap().into_data().unwrap();
         text += std::str::from_utf8(&frame).unwrap();
     }
-    assert!(!text.contains("\"created\":1") && text.contains("id: 2\n"), "{text}");
+    assert!(!text.contains("id: 1\n") && text.contains("\"created\":2"), "{text}");
 
     gateway.phase.send_replace(Phase::Draining);
     while tokio::time::timeout(Duration::from_secs(5), all.frame()).await.unwrap().is_some() {}
