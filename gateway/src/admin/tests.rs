@@ -12,6 +12,7 @@ use http_body_util::BodyExt;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use roundhouse_config::Settings;
+use roundhouse_registry::kv::Txn;
 use roundhouse_registry::kv::embedded::Embedded;
 use roundhouse_registry::probe::Verdict;
 use roundhouse_registry::{Follower, InstanceId, Registry};
@@ -219,6 +220,45 @@ async fn a_watch_resumes_where_it_was_and_ends_with_the_gateway() {
 
     gateway.phase.send_replace(Phase::Draining);
     while tokio::time::timeout(Duration::from_secs(5), all.frame()).await.unwrap().is_some() {}
+}
+
+/// More entries than a chunk has; what a reader takes slowly is one revision all the same.
+#[tokio::test]
+async fn a_snapshot_of_many_entries_comes_in_parts_and_is_one_moment() {
+    const JOBS: usize = 3 * 128 + 300;
+    let gateway = Gateway::start().await;
+    let kv = gateway.shared.registry.kv();
+    let jobs: Vec<String> = (0..JOBS).map(|i| format!("jobs/j{i:04}")).collect();
+    let write_all = async || {
+        for keys in jobs.chunks(128) {
+            let job = |key: &String| format!(r#"{{"jobname":"job.{}"}}"#, key.trim_start_matches("jobs/"));
+            kv.commit(keys.iter().fold(Txn::new(), |txn, key| txn.put(key, job(key), None))).await.unwrap();
+        }
+        let last = kv.list().await.unwrap().revision;
+        gateway.shared.store.changes().wait_for(|now| *now >= last).await.unwrap();
+        last
+    };
+    let last = write_all().await;
+    let mut body = gateway.send("GET /v1/snapshot", &[], "").await.into_body();
+    let mut parts = Vec::new();
+    while let Some(frame) = body.frame().await {
+        parts.push(frame.unwrap().into_data().unwrap());
+        if parts.len() == 1 {
+            write_all().await;
+        }
+    }
+    assert!(parts.len() >= 3, "{}", parts.len());
+    let text = parts.concat();
+    let listing: Value = serde_json::from_slice(&text).unwrap();
+    let entries = listing["entries"].as_array().unwrap();
+    assert_eq!((entries.len(), &listing["revision"]), (JOBS, &json!(last)));
+    assert!(entries.iter().all(|entry| entry["revision"].as_u64() <= Some(last.0)));
+    assert_eq!(text.split(|byte| *byte == b'\n').count(), JOBS + 3, "an entry is a line");
+    // A reader that goes away in the middle is nobody's problem.
+    let mut left = gateway.send("GET /v1/snapshot", &[], "").await.into_body();
+    left.frame().await.unwrap().unwrap();
+    drop(left);
+    assert_eq!(gateway.ask("GET /v1/jobs/j0000", "").await.0, 200);
 }
 
 #[tokio::test]

@@ -2,18 +2,20 @@
 //!
 //! ```text
 //! applying   against both backends: every write arrives, and bursts are gathered
+//! behind     through a gateway's HTTP API, whatever happens to the gateway, its registry or the way to it
 //! losing     against etcd: it stops, freezes, compacts, forgets; the snapshot stays and follows again by itself
 //! ```
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 mod applying;
+mod behind;
 mod losing;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use roundhouse_registry::{Follower, Kv, Snapshot, Store};
+use roundhouse_registry::{Follower, Snapshot, Source, Store};
 use roundhouse_tests::{SOON, eventually_async};
 use tokio::task::JoinHandle;
 
@@ -27,18 +29,18 @@ struct Following {
 }
 
 impl Following {
-    async fn start(kv: Arc<dyn Kv>) -> Following {
-        let follower = Follower::start(kv).await.unwrap();
+    async fn start(source: Arc<dyn Source>) -> Following {
+        let follower = Follower::start(source).await.unwrap();
         let (store, listed) = (follower.store(), follower.store().contact().last);
         let following = Following { store, task: tokio::spawn(follower.run()) };
-        eventually_async(SOON, "the watch stands", async || following.store.contact().last > listed).await;
+        eventually_async(SOON, "the watch stands", async || following.store.contact().last != listed).await;
         following
     }
 
     /// Until the snapshot is what a fresh listing says, and the store is heard.
-    async fn caught_up(&self, kv: &dyn Kv) -> Snapshot {
+    async fn caught_up(&self, source: &dyn Source) -> Snapshot {
         eventually_async(RECOVERY, "the follower catches up", async || {
-            let fresh = Snapshot::from_listing(kv.list().await.map_err(|error| error.to_string())?);
+            let fresh = Snapshot::from_listing(source.list().await.map_err(|error| error.to_string())?);
             let now = self.store.load();
             let lost = self.store.contact().lost.clone();
             let caught_up = now.revision == fresh.revision && now.same_records(&fresh) && lost.is_none();

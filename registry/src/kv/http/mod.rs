@@ -15,6 +15,8 @@
 
 mod commits;
 mod listing;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
