@@ -69,7 +69,10 @@ pub(super) async fn snapshot(State(api): State<Api>) -> Response {
 
 /// Ends early when the reader goes away or stalls.
 async fn write(head: Vec<u8>, snapshot: Arc<Snapshot>, out: mpsc::Sender<Chunk>) {
-    let mut entries = entries(&snapshot).filter(|entry| visible(Reader::WithoutSecrets, &entry.key));
+    let mut entries = entries(&snapshot).filter_map(|entry| {
+        let visible = visible(Reader::WithoutSecrets, &entry)?;
+        serde_json::to_vec(&*visible).ok()
+    });
     let mut text = head;
     let mut comma = "";
     loop {
@@ -77,8 +80,7 @@ async fn write(head: Vec<u8>, snapshot: Arc<Snapshot>, out: mpsc::Sender<Chunk>)
         for entry in entries.by_ref().take(CHUNK) {
             text.extend_from_slice(comma.as_bytes());
             text.push(b'\n');
-            // Writing to memory, of what always has a JSON form.
-            let _ = serde_json::to_writer(&mut text, &entry);
+            text.extend_from_slice(&entry);
             comma = ",";
             last = false;
         }

@@ -1,5 +1,8 @@
 //! What a reader may see of the registry: asked for every entry that leaves by the snapshot or the watch.
 
+use std::borrow::Cow;
+
+use roundhouse_registry::kv::Entry;
 use roundhouse_registry::record::Key;
 
 /// Kinds with secrets in them: private keys, and what tokens are checked against.
@@ -12,9 +15,14 @@ pub(super) enum Reader {
     WithoutSecrets,
 }
 
-/// Whether the entry under this key may be shown. Kinds that this version does not read stay out too: it cannot know
-/// what is in them.
-pub(super) fn visible(reader: Reader, key: &str) -> bool {
+/// What the reader may see of an entry: all of it, a part, or nothing.
+pub(super) fn visible(reader: Reader, entry: &Entry) -> Option<Cow<'_, Entry>> {
+    visible_key(reader, &entry.key).then_some(Cow::Borrowed(entry))
+}
+
+/// Whether the reader may know of the key at all, as of one that is deleted. Kinds that this version does not read stay
+/// out: it cannot know what is in them.
+pub(super) fn visible_key(reader: Reader, key: &str) -> bool {
     let kind = key.split_once('/').map_or(key, |(kind, _)| kind);
     match reader {
         Reader::WithoutSecrets => !SECRET.contains(&kind) && Key::parse(key) != Ok(Key::Reserved),
@@ -23,11 +31,19 @@ pub(super) fn visible(reader: Reader, key: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use roundhouse_registry::Revision;
+
     use super::*;
 
     #[test]
     fn secrets_stay_in_and_records_come_out() {
-        let seen = |key| visible(Reader::WithoutSecrets, key);
+        let seen = |key: &str| {
+            let (created, modified) = (Revision(1), Revision(1));
+            let entry = Entry { key: key.into(), value: "{}".into(), created, modified, lease: None };
+            let seen = visible(Reader::WithoutSecrets, &entry).is_some();
+            assert_eq!(visible_key(Reader::WithoutSecrets, key), seen, "{key}");
+            seen
+        };
         for secret in ["certs/blog", "certs/", "certs", "certs/a/b", "tokens/1", "tokens"] {
             assert!(!seen(secret), "{secret}");
         }

@@ -20,6 +20,7 @@
 //! - A client that is too far behind is told 410, or `gone` when that happens on the way, and reads a snapshot. A stream
 //!   that ends without it may be resumed.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -38,7 +39,7 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::Instant;
 
 use super::serve::draining;
-use super::visible::{Reader, visible};
+use super::visible::{Reader, visible, visible_key};
 use super::written::settled;
 use super::{Api, MAX_WATCHES, Problem};
 use crate::phase::Phase;
@@ -202,25 +203,34 @@ impl Pending {
     fn next(&mut self) -> Option<Event> {
         loop {
             let batch = self.batches.front()?.clone();
-            let mut changes =
-                batch.changes[self.at..].iter().enumerate().filter(|(_, change)| self.wants(change));
-            let Some((skipped, change)) = changes.next() else {
+            let changes = batch.changes.iter().enumerate().skip(self.at);
+            let mut shown = changes.filter_map(|(i, change)| Some((i, self.shown(change)?)));
+            let Some((i, change)) = shown.next() else {
                 self.batches.pop_front();
                 self.at = 0;
                 continue;
             };
-            let commit = revision(change);
+            let commit = revision(&change);
             // A commit is never split over two batches.
-            let last_of_commit = changes.next().is_none_or(|(_, next)| revision(next) != commit);
-            self.at += skipped + 1;
+            let last_of_commit = shown.next().is_none_or(|(_, next)| revision(&next) != commit);
+            self.at = i + 1;
             let event =
                 if last_of_commit { Event::default().id(commit.to_string()) } else { Event::default() };
-            return Some(changed(event, change));
+            return Some(changed(event, &change));
         }
     }
 
-    fn wants(&self, change: &Change) -> bool {
-        revision(change) > self.after && visible(Reader::WithoutSecrets, change.key())
+    /// `None`: the client has it already, or must not.
+    fn shown<'a>(&self, change: &'a Change) -> Option<Cow<'a, Change>> {
+        let reader = Reader::WithoutSecrets;
+        match change {
+            change if revision(change) <= self.after => None,
+            Change::Delete { key, .. } => visible_key(reader, key).then_some(Cow::Borrowed(change)),
+            Change::Put(entry) => match visible(reader, entry)? {
+                Cow::Borrowed(_) => Some(Cow::Borrowed(change)),
+                Cow::Owned(part) => Some(Cow::Owned(Change::Put(part))),
+            },
+        }
     }
 }
 
