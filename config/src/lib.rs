@@ -3,7 +3,7 @@
 //! Everything a person can write for Roundhouse passes through this crate: names, durations, sizes,
 //! listeners, `gateway.toml` and the jobs file. A value that left it needs no second check.
 //!
-//! - [`names`]: labels, JOBNAMEs, zones and domains.
+//! - [`names`]: labels, JOBNAMEs, selectors, zones and domains.
 //! - [`units`]: durations, byte sizes, listeners and registry URLs.
 //! - [`service`]: ports and checks, as files, records and the API share them.
 //! - [`settings`]: `gateway.toml`, raw to resolved.
@@ -25,7 +25,7 @@ pub mod units;
 
 #[cfg(feature = "jobs-file")]
 pub use jobs::{CheckSpec, JobSpec, JobsFile, StaticInstance};
-pub use names::{DomainName, JobName, Label, NameError, PortName, Tag, Zone};
+pub use names::{DomainName, JobName, Label, NameError, PortName, Selector, Tag, Zone};
 pub use problem::{Place, Problem, Problems};
 pub use service::{Check, CheckKind, Port, Protocol, ServiceError};
 pub use settings::{

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use imbl::OrdMap;
 use roundhouse_config::Label;
 
 use crate::snapshot::Snapshot;
@@ -16,21 +17,34 @@ pub struct Delta {
     pub names: bool,
     /// Jobs whose instances changed.
     pub instances: BTreeSet<Label>,
-    /// Gateways or quarantined keys changed: shown, not served.
+    /// A record of another kind, or a quarantined key, came, went or changed: shown, not served from the table.
     pub shown: bool,
 }
 
 /// `None`: nothing that anybody serves or shows has changed.
 pub fn delta(old: &Snapshot, new: &Snapshot) -> Option<Delta> {
-    let names = !(old.jobs.ptr_eq(&new.jobs) || old.jobs == new.jobs)
-        || !(old.domains.ptr_eq(&new.domains) || old.domains == new.domains)
-        || !(old.vips.ptr_eq(&new.vips) || old.vips == new.vips);
-    let shown = !(old.gateways.ptr_eq(&new.gateways) || old.gateways == new.gateways)
-        || !(old.quarantine.ptr_eq(&new.quarantine) || old.quarantine == new.quarantine);
+    let names =
+        differ(&old.jobs, &new.jobs) || differ(&old.domains, &new.domains) || differ(&old.vips, &new.vips);
+    let shown = differ(&old.gateways, &new.gateways)
+        || differ(&old.certs, &new.certs)
+        || differ(&old.directors, &new.directors)
+        || differ(&old.entrypoints, &new.entrypoints)
+        || differ(&old.guards, &new.guards)
+        || differ(&old.health, &new.health)
+        || differ(&old.held, &new.held)
+        || differ(&old.lines, &new.lines)
+        || differ(&old.pools, &new.pools)
+        || differ(&old.rules, &new.rules)
+        || differ(&old.tokens, &new.tokens)
+        || !old.quarantine.same(&new.quarantine);
     let instances =
         if old.instances.ptr_eq(&new.instances) { BTreeSet::new() } else { changed_jobs(old, new) };
     let delta = Delta { names, instances, shown };
     (delta != Delta::default()).then_some(delta)
+}
+
+fn differ<K: Ord, V: PartialEq>(old: &OrdMap<K, V>, new: &OrdMap<K, V>) -> bool {
+    !old.ptr_eq(new) && old != new
 }
 
 /// Both maps are sorted, so one walk over both finds what is new, gone or different.

@@ -22,6 +22,7 @@ pub mod history;
 pub mod http;
 pub mod kv;
 pub mod probe;
+mod quarantine;
 pub mod record;
 #[cfg(any(feature = "etcd", feature = "http"))]
 pub mod registrar;
@@ -34,9 +35,10 @@ pub use delta::Delta;
 pub use follow::Follower;
 pub use history::History;
 pub use kv::{Kv, KvError, LeaseId, Revision, Source};
+pub use quarantine::{Quarantine, Quarantined};
 pub use record::{Domain, Gateway, Instance, InstanceId, Job, State};
 #[cfg(any(feature = "etcd", feature = "http"))]
 pub use registrar::{Registrar, Registration};
-pub use snapshot::{Quarantined, Snapshot, Versioned};
+pub use snapshot::{PerInstance, Records, Snapshot, Versioned};
 pub use store::{Contact, Store};
 pub use write::{Registry, WriteError, Written};

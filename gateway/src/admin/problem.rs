@@ -111,7 +111,7 @@ impl From<KvError> for Problem {
 impl From<ValueError> for Problem {
     fn from(error: ValueError) -> Problem {
         match error {
-            ValueError::TooLarge(_) => Problem::too_large(),
+            ValueError::TooLarge { .. } => Problem::too_large(),
             ValueError::Field { ref path, .. } => Problem::invalid(&error).at(path.clone()),
             ValueError::Schema(_) => Problem::invalid(error).at("schema"),
             ValueError::TooDeep | ValueError::Json(_) => Problem::invalid(error),
@@ -168,7 +168,7 @@ mod tests {
         assert_eq!(status(KvError::Compacted(Revision(7))), 410);
         assert_eq!(status(KvError::Invalid("key".into())), 422);
         assert_eq!(status(WriteError::Invalid(ValueError::TooDeep)), 422);
-        assert_eq!(status(ValueError::TooLarge(1 << 20)), 413);
+        assert_eq!(status(ValueError::TooLarge { bytes: 1 << 20, most: MAX_VALUE }), 413);
         assert_eq!(status(WriteError::NotFound("job `x`".into())), 404);
         assert_eq!(status(WriteError::Precondition { key: "jobs/x".into(), found: None }), 412);
         let (owner, taken) = (wanted.clone(), wanted.clone());

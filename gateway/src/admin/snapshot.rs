@@ -20,7 +20,6 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use roundhouse_registry::kv::Entry;
 use roundhouse_registry::{Revision, Snapshot};
 use serde::Serialize;
 use tokio::sync::mpsc;
@@ -69,7 +68,7 @@ pub(super) async fn snapshot(State(api): State<Api>) -> Response {
 
 /// Ends early when the reader goes away or stalls.
 async fn write(head: Vec<u8>, snapshot: Arc<Snapshot>, out: mpsc::Sender<Chunk>) {
-    let mut entries = entries(&snapshot).filter_map(|entry| {
+    let mut entries = snapshot.each_entry().filter_map(|entry| {
         let visible = visible(Reader::WithoutSecrets, &entry)?;
         serde_json::to_vec(&*visible).ok()
     });
@@ -105,31 +104,4 @@ fn body_of(chunks: mpsc::Receiver<Chunk>) -> Body {
             None => Some((Err(io::Error::from(io::ErrorKind::TimedOut)), None)),
         }
     }))
-}
-
-// TODO(merge): Snapshot::entries.
-fn entries(snapshot: &Snapshot) -> impl Iterator<Item = Entry> + Send + '_ {
-    use roundhouse_registry::record::{Vip, encode};
-    fn entry<T: Serialize>(key: String, record: &roundhouse_registry::Versioned<T>) -> Entry {
-        Entry {
-            key,
-            value: encode(&record.value),
-            created: record.created,
-            modified: record.modified,
-            lease: record.lease,
-        }
-    }
-    let jobs = snapshot.jobs.iter().map(|(label, job)| entry(format!("jobs/{label}"), job));
-    let instances =
-        snapshot.all_instances().map(|(job, id, record)| entry(format!("instances/{job}/{id}"), record));
-    let domains = snapshot.domains.iter().map(|(host, domain)| entry(format!("domains/{host}"), domain));
-    let vips = snapshot.vips.iter().map(|(label, offset)| Entry {
-        key: format!("vips/{label}"),
-        value: encode(&Vip { offset: *offset }),
-        created: Revision(0),
-        modified: Revision(0),
-        lease: None,
-    });
-    let gateways = snapshot.gateways.iter().map(|(id, gateway)| entry(format!("gateways/{id}"), gateway));
-    jobs.chain(instances).chain(domains).chain(vips).chain(gateways)
 }

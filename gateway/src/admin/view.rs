@@ -41,7 +41,7 @@ pub(super) struct View<'a> {
 
 impl<'a> View<'a> {
     pub(super) fn vip(&self, label: &Label) -> Option<IpAddr> {
-        vip_address(self.table.vips, *self.snapshot.vips.get(label)?)
+        vip_address(self.table.vips, self.snapshot.vip(label)?)
     }
 
     /// The record's fields with the label, the VIP and the revision. The record's own `vip`, a wish, is `vip_wish`.
@@ -52,7 +52,7 @@ impl<'a> View<'a> {
         };
         let wish = fields.insert("vip".into(), json!(self.vip(label)));
         fields.insert("vip_wish".into(), wish.unwrap_or_default());
-        fields.insert("vip_offset".into(), json!(self.snapshot.vips.get(label)));
+        fields.insert("vip_offset".into(), json!(self.snapshot.vip(label)));
         fields.insert("label".into(), json!(label));
         fields
     }

@@ -159,9 +159,9 @@ impl<C: Catch> Control<C> {
     /// Jobs whose offset another gateway's larger prefix allows and ours does not.
     fn outside_prefix(&self, table: &Table) -> Vec<NotCaught> {
         let mut outside = Vec::new();
-        for (label, offset) in &self.snapshot.vips {
+        for (label, vip) in &self.snapshot.vips {
             let Some(job) = table.job(label.as_str()) else { continue };
-            if vip_address(table.vips, *offset).is_some() {
+            if vip_address(table.vips, vip.value.offset).is_some() {
                 continue;
             }
             for port in &job.ports {
@@ -170,9 +170,9 @@ impl<C: Catch> Control<C> {
                     port: port.name().clone(),
                     address: SocketAddr::new(table.vips.network(), port.port.port),
                     reason: format!(
-                        "its VIP offset {offset} lies outside this gateway's names.vips {}; choose a prefix as large \
+                        "its VIP offset {} lies outside this gateway's names.vips {}; choose a prefix as large \
                          as the other gateways'",
-                        table.vips
+                        vip.value.offset, table.vips
                     ),
                 });
             }

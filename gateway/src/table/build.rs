@@ -36,7 +36,7 @@ impl Table {
         let mut by_age: Vec<(&Label, &Record)> = snapshot.jobs.iter().collect();
         by_age.sort_by_key(|(_, record)| record.created);
         for (label, record) in by_age {
-            let offset = snapshot.vips.get(label).copied();
+            let offset = snapshot.vip(label);
             let entry = job_entry(facts, snapshot, label, record, offset, old.names.jobs.get(label), start);
             names.add_job(entry);
         }

@@ -4,17 +4,17 @@
 //! ```text
 //! HttpClient ─► call         one request, one whole answer: registration, the CLI
 //!    │       └► open         one request, an answer read while it comes: kv::http (snapshot and watch)
-//!    └ Token                 who asks; never in a log
+//!    └ Bearer                who asks; never in a log
 //! sse                        the text of a watch as events
 //! ```
 //!
 //! One request a connection over HTTP/1.1: these are a few calls a minute, and a connection that is not kept cannot go
 //! stale.
 
+mod bearer;
 pub mod registration;
 pub mod sse;
 mod stream;
-mod token;
 
 use std::time::Duration;
 
@@ -25,8 +25,8 @@ use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use tokio::net::TcpStream;
 
+pub use self::bearer::{Bearer, BearerError};
 pub use self::stream::Stream;
-pub use self::token::{Token, TokenError};
 
 const DEADLINE: Duration = Duration::from_secs(5);
 const MAX_ANSWER: usize = 256 << 20;
@@ -46,7 +46,7 @@ pub enum HttpError {
 #[derive(Clone, Debug)]
 pub struct HttpClient {
     authority: String,
-    token: Option<Token>,
+    token: Option<Bearer>,
 }
 
 pub struct Answer {
@@ -70,7 +70,7 @@ impl HttpClient {
 
     /// Sent with every request from now on; `None` sends none.
     #[must_use]
-    pub fn with_token(self, token: Option<Token>) -> HttpClient {
+    pub fn with_token(self, token: Option<Bearer>) -> HttpClient {
         HttpClient { token, ..self }
     }
 
@@ -126,8 +126,8 @@ impl HttpClient {
             (StatusCode::UNAUTHORIZED, None) => {
                 format!(
                     "{said}; no token was sent: put one into {} or name its file in {}",
-                    token::TEXT,
-                    token::FILE
+                    bearer::TEXT,
+                    bearer::FILE
                 )
             }
             (StatusCode::UNAUTHORIZED, Some(token)) => {

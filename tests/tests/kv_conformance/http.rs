@@ -300,18 +300,32 @@ async fn secrets_stay_in() {
     let (cert, token) = (secret("certs"), secret("tokens"));
     done(&*kv, Txn::new().put(cert.0.clone(), cert.1, None)).await;
     let job = r#"{"jobname":"job.a"}"#;
-    let txn =
-        Txn::new().put(cert.0.clone(), cert.1, None).put("jobs/a", job, None).put(token.0, token.1, None);
+    let txn = Txn::new().put(cert.0.clone(), cert.1, None).put("jobs/a", job, None).put(
+        token.0.clone(),
+        token.1,
+        None,
+    );
     let both = done(&*kv, txn).await;
     let batch = next_batch(&mut watch).await;
     assert_eq!((batch.revision, batch.changes.len(), batch.changes[0].key()), (both, 1, "jobs/a"));
-    let last = done(&*kv, Txn::new().delete(cert.0).delete("jobs/a")).await;
+    let last = done(&*kv, Txn::new().delete(token.0).delete("jobs/a")).await;
     assert_eq!(changes_until(&mut watch, last).await.len(), 1);
+    // Of a certificate, everything but its key.
+    let chain = "-----BEGIN CERTIFICATE-----\\nMAMCAQA=\\n-----END CERTIFICATE-----\\n";
+    let value = format!(r#"{{"chain":"{chain}","key":"{}"}}"#, chain.replace("CERTIFICATE", "PRIVATE KEY"));
+    let last = put(&*kv, "certs/blog", &value).await;
+    let [Change::Put(blog)] = &changes_until(&mut watch, last).await[..] else { panic!("no certificate") };
+    let listed_blog =
+        listed(&*source, last).await.entries.into_iter().find(|entry| entry.key == "certs/blog");
+    assert_eq!(listed_blog.as_ref(), Some(blog));
+    let shown = String::from_utf8_lossy(&blog.value);
+    assert!(shown.contains("MAMCAQA=") && !shown.contains("PRIVATE"), "{shown}");
     put(&*kv, "certs/y", "hunter2").await;
     let next = put(&*kv, "jobs/b", job).await;
     let listing = listed(&*source, next).await;
-    assert!(listing.entries.iter().all(|entry| !entry.key.starts_with("certs/")));
-    assert!(!hub.gateway.api("/v1/snapshot").body.contains("hunter2"));
+    assert!(listing.entries.iter().all(|entry| entry.key == "certs/blog" || !entry.key.starts_with("certs")));
+    let text = hub.gateway.api("/v1/snapshot").body;
+    assert!(!text.contains("hunter2") && !text.contains("PRIVATE"), "{text}");
 }
 
 /// The gateway keeps 10,000 changes; who wants more lists again.

@@ -4,12 +4,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::http::Token;
+use crate::http::Bearer;
 
 /// What the adapter makes of one answer to each request, and the last request.
 async fn answered<T>(answer: &str, ask: impl AsyncFnOnce(Http) -> T) -> (T, String) {
     let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let token = Token::parse("s3cret", "/etc/roundhouse/token").unwrap();
+    let token = Bearer::parse("s3cret", "/etc/roundhouse/token").unwrap();
     let client = HttpClient::new(server.local_addr().unwrap().to_string()).with_token(Some(token));
     let serve = async {
         let mut stream = server.accept().await.unwrap().0;

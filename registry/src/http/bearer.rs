@@ -15,13 +15,13 @@ const MAX_TOKEN: usize = 4 << 10;
 
 /// A secret: it goes into a request's header and nowhere else.
 #[derive(Clone)]
-pub struct Token {
+pub struct Bearer {
     header: HeaderValue,
     source: String,
 }
 
 #[derive(Debug, thiserror::Error)]
-pub enum TokenError {
+pub enum BearerError {
     #[error("{source_name}: {source}")]
     File { source_name: String, source: std::io::Error },
     #[error("{0} has no token in it")]
@@ -32,38 +32,38 @@ pub enum TokenError {
     Both,
 }
 
-impl Token {
+impl Bearer {
     /// `source` says where it came from, for messages.
-    pub fn parse(text: &str, source: impl Into<String>) -> Result<Token, TokenError> {
+    pub fn parse(text: &str, source: impl Into<String>) -> Result<Bearer, BearerError> {
         let (text, source) = (text.trim_ascii(), source.into());
         if text.is_empty() {
-            return Err(TokenError::Empty(source));
+            return Err(BearerError::Empty(source));
         }
         if text.len() > MAX_TOKEN || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(TokenError::Form(source));
+            return Err(BearerError::Form(source));
         }
         let Ok(mut header) = HeaderValue::from_str(&format!("Bearer {text}")) else {
-            return Err(TokenError::Form(source));
+            return Err(BearerError::Form(source));
         };
         header.set_sensitive(true);
-        Ok(Token { header, source })
+        Ok(Bearer { header, source })
     }
 
-    pub fn from_file(path: &Path) -> Result<Token, TokenError> {
+    pub fn from_file(path: &Path) -> Result<Bearer, BearerError> {
         let source_name = path.display().to_string();
         match std::fs::read_to_string(path) {
-            Ok(text) => Token::parse(&text, source_name),
-            Err(source) => Err(TokenError::File { source_name, source }),
+            Ok(text) => Bearer::parse(&text, source_name),
+            Err(source) => Err(BearerError::File { source_name, source }),
         }
     }
 
     /// From `ROUNDHOUSE_TOKEN`, or the file that `ROUNDHOUSE_TOKEN_FILE` names; `None` where neither is set.
-    pub fn from_env() -> Result<Option<Token>, TokenError> {
+    pub fn from_env() -> Result<Option<Bearer>, BearerError> {
         match (std::env::var_os(TEXT), std::env::var_os(FILE)) {
             (None, None) => Ok(None),
-            (Some(text), None) => Token::parse(&text.to_string_lossy(), TEXT).map(Some),
-            (None, Some(file)) => Token::from_file(Path::new(&file)).map(Some),
-            (Some(_), Some(_)) => Err(TokenError::Both),
+            (Some(text), None) => Bearer::parse(&text.to_string_lossy(), TEXT).map(Some),
+            (None, Some(file)) => Bearer::from_file(Path::new(&file)).map(Some),
+            (Some(_), Some(_)) => Err(BearerError::Both),
         }
     }
 
@@ -76,9 +76,9 @@ impl Token {
     }
 }
 
-impl fmt::Debug for Token {
+impl fmt::Debug for Bearer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Token(from {})", self.source)
+        write!(f, "Bearer(from {})", self.source)
     }
 }
 
@@ -91,20 +91,20 @@ mod tests {
         let folder = tempfile::TempDir::new().unwrap();
         let path = folder.path().join("token");
         std::fs::write(&path, "s3cret-of-the-house\n").unwrap();
-        let token = Token::from_file(&path).unwrap();
+        let token = Bearer::from_file(&path).unwrap();
         assert_eq!(token.header(), "Bearer s3cret-of-the-house");
         let client = crate::http::HttpClient::new("hub:8400").with_token(Some(token));
         for shown in [format!("{client:?}"), format!("{client:#?}")] {
             assert!(!shown.contains("s3cret") && shown.contains(path.to_str().unwrap()), "{shown}");
         }
-        let error = Token::from_file(&folder.path().join("none")).unwrap_err().to_string();
+        let error = Bearer::from_file(&folder.path().join("none")).unwrap_err().to_string();
         assert!(error.contains("none: No such file"), "{error}");
     }
 
     #[test]
     fn what_is_no_token_is_refused_without_being_repeated() {
         for text in ["", " \n", "two words", "two\nlines", "with\u{e9}", &"x".repeat(MAX_TOKEN + 1)] {
-            let error = Token::parse(text, "here").unwrap_err().to_string();
+            let error = Bearer::parse(text, "here").unwrap_err().to_string();
             assert!(error.starts_with("here"), "{error}");
             assert!(!error.contains("two") && !error.contains("xx"), "{error}");
         }
