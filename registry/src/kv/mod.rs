@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 pub mod embedded;
 #[cfg(feature = "etcd")]
 pub mod etcd;
+pub mod json;
 
 /// The position of a commit in the store's history; 0 is before the first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -17,5 +17,6 @@ pub use gateway::Gateway;
 pub use instance::{Instance, InstanceId, State};
 pub use job::{Balance, DefaultAccess, Job, Policy};
 pub use key::{Key, KeyError};
+pub(crate) use value::nests_too_deep;
 pub use value::{MAX_VALUE, ValueError, decode, encode};
 pub use vip::{Vip, VipOwner};

@@ -45,7 +45,7 @@ pub fn decode<T: DeserializeOwned>(value: &[u8]) -> Result<T, ValueError> {
     if value.len() > MAX_VALUE {
         return Err(ValueError::TooLarge(value.len()));
     }
-    if depth(value) > MAX_DEPTH {
+    if nests_too_deep(value) {
         return Err(ValueError::TooDeep);
     }
     if let Ok(Versioned { schema: Some(schema) }) = serde_json::from_slice(value)
@@ -74,6 +74,11 @@ fn in_plain_words(message: &str) -> String {
 /// A record as it is stored. Records are made of strings, numbers and lists, which always have a JSON form.
 pub fn encode<T: Serialize>(record: &T) -> Bytes {
     serde_json::to_vec(record).map(Bytes::from).unwrap_or_default()
+}
+
+/// More levels than a record may have.
+pub(crate) fn nests_too_deep(text: &[u8]) -> bool {
+    depth(text) > MAX_DEPTH
 }
 
 /// The deepest nesting, strings skipped: counted before the parser, whose own limit is higher, sees the text.
