@@ -31,4 +31,5 @@ pub mod sample;
 pub mod shared;
 pub mod table;
 pub mod tour;
+pub mod transfer;
 pub mod worker;

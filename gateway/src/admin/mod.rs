@@ -24,6 +24,7 @@ mod problem;
 mod serve;
 #[cfg(test)]
 mod tests;
+mod transfer;
 mod view;
 mod watch;
 mod written;
@@ -48,7 +49,7 @@ const MAX_BODY: usize = MAX_VALUE + (4 << 10);
 const MAX_WATCHES: usize = 1_024;
 
 /// What a caller who asked for something else is told.
-const PATHS: [&str; 17] = [
+const PATHS: [&str; 19] = [
     "/v1/jobs",
     "/v1/jobs/{label}",
     "/v1/instances",
@@ -65,6 +66,8 @@ const PATHS: [&str; 17] = [
     "/v1/watch",
     "/v1/status",
     "/v1/explain",
+    "/v1/export",
+    "/v1/import",
     "/healthz",
 ];
 
@@ -73,10 +76,15 @@ const PATHS: [&str; 17] = [
 struct Api {
     shared: Arc<Shared>,
     watches: Arc<Semaphore>,
+    transfers: Arc<Semaphore>,
 }
 
 pub fn router(shared: Arc<Shared>) -> Router {
-    let api = Api { shared: shared.clone(), watches: Arc::new(Semaphore::new(MAX_WATCHES)) };
+    let api = Api {
+        shared: shared.clone(),
+        watches: Arc::new(Semaphore::new(MAX_WATCHES)),
+        transfers: Arc::new(Semaphore::new(transfer::MAX_TRANSFERS)),
+    };
     Router::new()
         .route("/v1/jobs", get(jobs::list))
         .route("/v1/jobs/{label}", get(jobs::show).put(jobs::put).delete(jobs::delete))
@@ -97,6 +105,8 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/watch", get(watch::watch))
         .route("/v1/status", get(overview::status))
         .route("/v1/explain", get(explain::handler))
+        .route("/v1/export", get(transfer::export))
+        .route("/v1/import", post(transfer::post))
         .route("/healthz", get(overview::healthz))
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)

@@ -4,10 +4,11 @@
 //! run, tour, sample     start something here
 //! check                 read files, say everything that is wrong with them
 //! apply, diff           a jobs file ─► plan (pure) ─► the gateway's API
+//! registry              everything out to a file, and in from one: by a gateway, or without
 //! get, describe, drain, undrain, explain    ask a running gateway, over its API
 //! ```
 //!
-//! Answers go to stdout, what went wrong to stderr; no colour, no progress, so that a pipe sees what a person sees.
+//! Answers go to stdout, what went wrong to stderr; no colour, so that a pipe sees what a person sees.
 //! A stderr that nobody reads changes no exit status.
 //! Exit status: 0 it is so, 1 it failed, 2 `diff` found differences.
 
@@ -19,6 +20,7 @@ mod drain;
 mod explain;
 mod get;
 mod options;
+mod registry;
 mod run;
 mod server;
 
@@ -96,6 +98,7 @@ async fn ask(
         Command::Drain { instance } => drain::set_state(&instance, State::Draining, server, out).await,
         Command::Undrain { instance } => drain::set_state(&instance, State::Up, server, out).await,
         Command::Explain { target } => explain::explain(&target, server, output, out).await,
+        Command::Registry(command) => registry::run(command, server, output, out).await,
         Command::Run { .. } | Command::Check { .. } | Command::Sample(_) | Command::Tour(_) => {
             Ok(Outcome::Ok)
         }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::get::What;
+use super::registry::RegistryCommand;
 use crate::sample::SampleOptions;
 use crate::tour::TourOptions;
 
@@ -69,6 +70,9 @@ pub(super) enum Command {
     Undrain { instance: String },
     /// Say where a name, an address or a URL leads, and why (exit status 1: nowhere).
     Explain { target: String },
+    /// Move everything that the registry has: export it to a file, import it from one.
+    #[command(subcommand)]
+    Registry(RegistryCommand),
     /// Serve something to try the gateway on: HTTP requests are answered, anything else is echoed.
     Sample(SampleOptions),
     /// Start a gateway with the jobs of a jobs file, and say what to try.

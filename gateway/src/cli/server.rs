@@ -22,6 +22,11 @@ impl Server {
         }
     }
 
+    /// `http://host:port`.
+    pub(super) fn url(&self) -> String {
+        self.client.server()
+    }
+
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, HttpError> {
         let answer = self.client.call(Method::GET, path, &[], None).await.map_err(pointed)?;
         serde_json::from_slice(&answer.body)

@@ -10,12 +10,12 @@
 
 mod announce;
 mod control;
-mod datadir;
+pub(crate) mod datadir;
 
 mod ports;
 mod vips;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -41,6 +41,9 @@ use crate::{admin, dns};
 
 /// A start without a registry ends within this time, its URL in the error.
 const FIRST_LISTING: Duration = Duration::from_secs(4);
+
+/// The embedded registry, in the data directory.
+pub(crate) const EMBEDDED: &str = "registry.redb";
 
 /// Runs until SIGTERM or SIGINT, and until what was open then is done.
 pub fn run(settings: Settings, config: Option<PathBuf>) -> anyhow::Result<()> {
@@ -68,7 +71,7 @@ async fn serve(mut settings: Settings, config: Option<PathBuf>) -> anyhow::Resul
     );
     let ports = Ports::open(&settings, workers)?;
     let connected = async {
-        let kv = open_registry(&settings, &data_dir).await?;
+        let kv = open_registry(&settings, data_dir.path()).await?;
         let follower = Follower::start(kv.clone()).await?;
         anyhow::Ok((kv, follower))
     };
@@ -157,10 +160,11 @@ fn worker_count(settings: &Settings) -> usize {
     }
 }
 
-async fn open_registry(settings: &Settings, data_dir: &DataDir) -> anyhow::Result<Arc<dyn Kv>> {
+/// The embedded one is for whoever holds the lock on the data directory.
+pub(crate) async fn open_registry(settings: &Settings, data_dir: &Path) -> anyhow::Result<Arc<dyn Kv>> {
     match &settings.registry.url {
         RegistryUrl::Embedded => {
-            let file = data_dir.path().join("registry.redb");
+            let file = data_dir.join(EMBEDDED);
             if !file.exists() {
                 tracing::info!(file = %file.display(), "a new, empty registry");
             }
