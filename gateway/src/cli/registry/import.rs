@@ -94,7 +94,7 @@ fn print(report: &Report, how: &How, output: Output, out: &mut impl Write) -> an
         writeln!(out, "left as they are, since the registry has newer ones:\n{}", list(&left))?;
     }
     if !report.dry_run && report.kinds.contains_key("instances") {
-        writeln!(out, "instances that do not register there within {} go", how.grace)?;
+        writeln!(out, "leased instances that do not register there within {} go", how.grace)?;
     }
     Ok(())
 }
