@@ -29,8 +29,8 @@ pub use names::{DomainName, JobName, Label, NameError, PortName, Tag, Zone};
 pub use problem::{Place, Problem, Problems};
 pub use service::{Check, CheckKind, Port, Protocol, ServiceError};
 pub use settings::{
-    AdminSettings, Answer, Catch, DnsSettings, Entrypoint, EntrypointProtocol, Limits, NameSettings,
-    RegistrySettings, Settings, WordError,
+    AdminSettings, Answer, Catch, DnsSettings, Entrypoint, EntrypointProtocol, JobsSettings, Limits,
+    NameSettings, RegistrySettings, Settings, WordError,
 };
 pub use units::{
     ByteSize, ByteSizeError, DurationError, Listen, ListenError, RegistryUrl, RegistryUrlError, duration,

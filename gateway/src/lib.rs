@@ -22,6 +22,7 @@ mod descriptors;
 pub mod dns;
 pub mod health;
 pub mod holder;
+mod jobs;
 pub mod l4;
 pub mod l7;
 pub mod phase;

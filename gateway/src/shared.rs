@@ -9,6 +9,7 @@ use roundhouse_registry::{Registry, Store};
 use tokio::sync::watch;
 
 use crate::catch::NotCaught;
+use crate::jobs::Status;
 use crate::phase::Phase;
 use crate::plane::Counters;
 use crate::table::{Own, Table};
@@ -24,6 +25,8 @@ pub struct Shared {
     pub own: Own,
     /// Job ports that are not reachable at their VIP now, and why.
     pub not_caught: ArcSwap<Vec<NotCaught>>,
+    /// One for each file of `[jobs]`, in that order.
+    pub(crate) jobs_files: Vec<ArcSwap<Status>>,
     /// One for each worker; summed when somebody asks.
     pub counters: Vec<Arc<Counters>>,
     pub started: Instant,

@@ -10,6 +10,7 @@
 
 mod conflicts;
 mod entrypoint;
+mod jobs;
 mod limits;
 mod listeners;
 mod names;
@@ -23,6 +24,7 @@ use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
 pub use entrypoint::{Entrypoint, EntrypointProtocol};
+pub use jobs::JobsSettings;
 pub use limits::Limits;
 pub use listeners::{AdminSettings, DnsSettings};
 pub use names::{Answer, Catch, NameSettings};
@@ -51,17 +53,18 @@ pub struct Settings {
     pub workers: usize,
     pub entrypoints: Vec<Entrypoint>,
     pub limits: Limits,
+    pub jobs: JobsSettings,
 }
 
 impl Settings {
-    /// Reads a file of at most 256 KiB; a relative `data_dir` is taken from the file's folder.
+    /// Reads a file of at most 256 KiB; relative paths in it are taken from its folder.
     pub fn from_file(path: &Path) -> Result<Self, Problems> {
         let text = problem::read_file(path, MAX_FILE)?;
         let base = path.parent().unwrap_or(Path::new(""));
         Self::parse(&text, &path.display().to_string(), base)
     }
 
-    /// Reads `text`, called `file` in problems; a relative `data_dir` is taken from `base`.
+    /// Reads `text`, called `file` in problems; relative paths in it are taken from `base`.
     pub fn parse(text: &str, file: &str, base: &Path) -> Result<Self, Problems> {
         if text.len() as u64 > MAX_FILE {
             return Err(problem::too_long(file, MAX_FILE).into());
@@ -92,6 +95,7 @@ impl Settings {
             workers: workers.count("count", 0, 0..=MAX_WORKERS) as usize,
             entrypoints: Entrypoint::read_all(root),
             limits: Limits::read(&root.section("limits")),
+            jobs: JobsSettings::read(&root.section("jobs"), base),
         };
         workers.refuse_unknown();
         root.refuse_unknown();
@@ -110,6 +114,7 @@ impl Default for Settings {
             workers: 0,
             entrypoints: vec![Entrypoint::default()],
             limits: Limits::default(),
+            jobs: JobsSettings::default(),
         }
     }
 }

@@ -39,6 +39,7 @@ use roundhouse_registry::record::MAX_VALUE;
 use tokio::sync::Semaphore;
 
 pub use self::jobs::job_record;
+pub(crate) use self::jobs::refuse_taken_jobname;
 pub use self::problem::Problem;
 pub use self::serve::serve;
 use crate::shared::Shared;

@@ -93,6 +93,7 @@ pub(super) async fn status(State(api): State<Api>) -> Json<Value> {
         },
         "totals": Totals::sum(shared.counters.iter().map(|counters| &**counters)),
         "not_caught": **shared.not_caught.load(),
+        "jobs_files": shared.jobs_files.iter().map(|file| json!(**file.load())).collect::<Vec<_>>(),
         "jobs": snapshot.jobs.len(),
         "instances": snapshot.all_instances().count(),
         "domains": snapshot.domains.len(),

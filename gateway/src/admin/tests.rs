@@ -58,6 +58,7 @@ impl Gateway {
             registry: Registry::new(kv),
             own,
             not_caught: ArcSwap::default(),
+            jobs_files: Vec::new(),
             counters: Vec::new(),
             started: Instant::now(),
             phase: phases,

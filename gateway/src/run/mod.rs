@@ -37,7 +37,7 @@ use crate::plane::{Counters, Plane};
 use crate::shared::Shared;
 use crate::table::{Facts, Own, Table};
 use crate::worker::{Site, Workers};
-use crate::{admin, dns};
+use crate::{admin, dns, jobs};
 
 /// A start without a registry ends within this time, its URL in the error.
 const FIRST_LISTING: Duration = Duration::from_secs(4);
@@ -103,6 +103,8 @@ async fn serve(mut settings: Settings, config: Option<PathBuf>) -> anyhow::Resul
     let data_plane = Workers::start(&plane).context("cannot start the workers")?;
     drop(plane);
 
+    let jobs_files = settings.jobs.files.iter();
+    let jobs_files = jobs_files.map(|file| ArcSwap::from_pointee(jobs::Status::new(file))).collect();
     let shared = Arc::new(Shared {
         id: gateway_id(&data_dir),
         settings,
@@ -111,6 +113,7 @@ async fn serve(mut settings: Settings, config: Option<PathBuf>) -> anyhow::Resul
         registry: Registry::new(kv),
         own,
         not_caught: ArcSwap::default(),
+        jobs_files,
         counters,
         started: Instant::now(),
         phase: phases,
@@ -121,6 +124,7 @@ async fn serve(mut settings: Settings, config: Option<PathBuf>) -> anyhow::Resul
 
     let follow = tokio::spawn(follower.run());
     let announce = tokio::spawn(announce::run(shared.clone()));
+    let jobs_files = tokio::spawn(jobs::watch(shared.clone()));
     let (listening, dns_server) = ports.lend(&data_plane.lender(), Site::Entrypoint);
     let dns_thread = serve_dns(dns_server, &shared)?;
     let admin =
@@ -133,6 +137,7 @@ async fn serve(mut settings: Settings, config: Option<PathBuf>) -> anyhow::Resul
     phase.send_replace(Phase::Draining);
     let drained = async {
         let _ = announce.await;
+        let _ = jobs_files.await;
         let _ = controlling.await;
         let _ = admin.await;
         let _ = tokio::task::spawn_blocking(move || {

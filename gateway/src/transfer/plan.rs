@@ -164,7 +164,7 @@ impl Plan {
                     puts.push(put(entry, Condition::At(entry.key.clone(), found.modified)));
                 }
                 Some(_) => {
-                    self.conflicts.push(conflict(&entry.key, "is there already, and not as in the file"))
+                    self.conflicts.push(conflict(&entry.key, "is there already, and not as in the file"));
                 }
             }
         }

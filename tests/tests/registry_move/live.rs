@@ -37,7 +37,8 @@ fn instances_are_served_through_the_move_and_their_registrars_take_them_over() {
         let export = folder.path().join("again.jsonl");
         ok(&["export", text(&export), "--server", &gateway.url()]);
         let lines = std::fs::read_to_string(export).unwrap();
-        let line = lines.lines().find(|line| line.starts_with(r#"{"key":"instances/web/"#)).unwrap().to_owned();
+        let line =
+            lines.lines().find(|line| line.starts_with(r#"{"key":"instances/web/"#)).unwrap().to_owned();
         serde_json::from_str::<serde_json::Value>(&line).unwrap()["lease"].clone()
     };
     let grace = lease();

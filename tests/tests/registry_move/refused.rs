@@ -57,7 +57,10 @@ async fn records_that_would_be_quarantined_are_listed_and_move_only_when_told() 
     let import = |more: &[&str]| run(&[&["import", text(&file), "--registry", &target.url()], more].concat());
     let said = import(&[]);
     assert!(said.code == Some(1) && said.err.contains("2 record(s) would be quarantined"), "{said:?}");
-    assert!(said.err.contains("jobs/app2: jobname: ") && said.err.contains("jobz/app2: unknown kind"), "{said:?}");
+    assert!(
+        said.err.contains("jobs/app2: jobname: ") && said.err.contains("jobz/app2: unknown kind"),
+        "{said:?}"
+    );
     assert_eq!(etcd(&target).await, []);
     assert_eq!(import(&["--quarantined"]).code, Some(0));
     assert_eq!(etcd(&target).await, etcd(&source).await);

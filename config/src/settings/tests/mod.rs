@@ -66,3 +66,10 @@ fn a_data_dir_is_relative_to_its_file() {
     let settings = Settings::parse("data_dir = \"/d\"", "x", Path::new("/etc/roundhouse")).unwrap();
     assert_eq!(settings.data_dir, Path::new("/d"));
 }
+
+#[test]
+fn jobs_files_are_relative_to_their_settings() {
+    let text = "[jobs]\nfiles = [\"stack.jobs\", \"/srv/more.jobs\"]";
+    let settings = Settings::parse(text, "x", Path::new("/etc/roundhouse")).unwrap();
+    assert_eq!(settings.jobs.files, [Path::new("/etc/roundhouse/stack.jobs"), Path::new("/srv/more.jobs")]);
+}

@@ -169,3 +169,15 @@ fn a_wrong_value_gives_rise_to_no_second_problem() {
         "{later}"
     );
 }
+
+#[test]
+fn jobs_files_that_are_none() {
+    assert!(problems("[jobs]\nfiles = \"a.jobs\"").contains("write files = [\"stack.jobs\"]"));
+    assert!(
+        problems("[jobs]\nfiles = [1]").contains("g.toml:2:10: jobs.files[0]: is the number 1, not a string")
+    );
+    assert!(problems("[jobs]\nfiles = [\"jobs/\"]").contains("jobs.files[0]: `jobs/` is no file"));
+    assert!(
+        problems("[jobs]\nfiles = [\"a/x.jobs\", \"b/x.jobs\"]").contains("two files are called `x.jobs`")
+    );
+}

@@ -31,7 +31,7 @@ pub(in crate::cli) struct Direct {
 
 pub(super) enum Place {
     Gateway { authority: String },
-    Direct(Settings),
+    Direct(Box<Settings>),
 }
 
 impl Direct {
@@ -62,7 +62,7 @@ impl Direct {
         if let Some(data_dir) = self.data_dir {
             settings.data_dir = data_dir;
         }
-        Ok(Place::Direct(settings))
+        Ok(Place::Direct(Box::new(settings)))
     }
 }
 

@@ -12,24 +12,24 @@ use super::desired::Desired;
 use super::fields::{FieldChange, differences};
 
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Change {
-    pub(super) subject: Subject,
-    pub(super) action: Action,
+pub(crate) struct Change {
+    pub(crate) subject: Subject,
+    pub(crate) action: Action,
     /// For [`Action::Change`].
-    pub(super) fields: Vec<FieldChange>,
+    pub(crate) fields: Vec<FieldChange>,
     /// `None` where nothing is to be written.
-    pub(super) record: Option<Record>,
+    pub(crate) record: Option<Record>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Subject {
+pub(crate) enum Subject {
     Job(Label),
     Instance(Label, InstanceId),
     Domain(DomainName),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Action {
+pub(crate) enum Action {
     Create,
     Change,
     Keep,
@@ -39,7 +39,7 @@ pub(super) enum Action {
 
 /// What is written, and which revision it replaces.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Record {
+pub(crate) enum Record {
     Job(Job, Option<Revision>),
     /// With what its registration says of the job.
     Instance(Instance, JobName, Vec<Port>),
@@ -47,7 +47,7 @@ pub(super) enum Record {
 }
 
 /// In the order in which they must be written: an instance brings no job of its own where the file's is there.
-pub(super) fn plan(desired: &Desired, current: &Current) -> Vec<Change> {
+pub(crate) fn plan(desired: &Desired, current: &Current) -> Vec<Change> {
     let stored = current.job.as_ref();
     let job = desired.job(stored.map(|(job, _)| job));
     let record = Record::Job(job.clone(), stored.map(|(_, revision)| *revision));
@@ -127,7 +127,7 @@ fn json(record: &impl Serialize) -> Value {
 }
 
 impl Subject {
-    pub(super) fn kind(&self) -> &'static str {
+    pub(crate) fn kind(&self) -> &'static str {
         match self {
             Subject::Job(_) => "job",
             Subject::Instance(..) => "instance",

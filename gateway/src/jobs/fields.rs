@@ -3,15 +3,15 @@
 use serde_json::Value;
 
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct FieldChange {
+pub(crate) struct FieldChange {
     /// As in `ports[0].port`.
-    pub(super) field: String,
+    pub(crate) field: String,
     /// `null`: not there.
-    pub(super) from: Value,
-    pub(super) to: Value,
+    pub(crate) from: Value,
+    pub(crate) to: Value,
 }
 
-pub(super) fn differences(from: &Value, to: &Value) -> Vec<FieldChange> {
+pub(crate) fn differences(from: &Value, to: &Value) -> Vec<FieldChange> {
     let mut found = Vec::new();
     walk("", from, to, &mut found);
     found

@@ -3,7 +3,7 @@ use roundhouse_registry::State;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::cli::apply::current::Stored;
+use crate::jobs::current::Stored;
 
 const FILE: &str = r#"
 hosts: < name: "box" address: "10.0.0.9" >
@@ -94,28 +94,4 @@ fn an_implicit_job_becomes_the_file_s_and_a_stranger_s_domain_is_taken_back() {
     );
     assert_eq!(changes[2].fields[0].field, "routes[0].to[0].job");
     assert!(matches!(changes[2].record, Some(Record::Domain(_, Some(Revision(9))))));
-}
-
-#[test]
-fn what_the_api_shows_is_read_back() {
-    let desired = desired(FILE);
-    let (id, instance) = desired.instances[0].clone();
-    let mut shown = json!(desired.job(None));
-    let mut instance = json!(instance);
-    for (field, value) in
-        [("id", json!(id)), ("static", json!(true)), ("health", json!({})), ("revision", json!(4))]
-    {
-        instance[field] = value;
-    }
-    for (field, value) in [
-        ("revision", json!(3)),
-        ("vip", json!("127.99.0.1")),
-        ("vip_wish", Value::Null),
-        ("instances", json!([instance])),
-    ] {
-        shown[field] = value;
-    }
-    let mut current = Current::default();
-    current.add_job(shown.as_object().cloned().unwrap()).unwrap();
-    assert_eq!(actions(&desired, &current)[..2], [("job", Action::Keep), ("instance", Action::Keep)]);
 }

@@ -7,18 +7,18 @@ use roundhouse_config::{Check, CheckSpec, DomainName, JobName, JobSpec, Label, P
 use roundhouse_registry::{Instance, InstanceId, Job};
 
 #[derive(Debug, Clone)]
-pub(super) struct Desired {
-    pub(super) label: Label,
-    pub(super) jobname: JobName,
-    pub(super) ports: Vec<Port>,
-    pub(super) check: Option<Check>,
-    pub(super) instances: Vec<(InstanceId, Instance)>,
-    pub(super) domains: Vec<DomainName>,
+pub(crate) struct Desired {
+    pub(crate) label: Label,
+    pub(crate) jobname: JobName,
+    pub(crate) ports: Vec<Port>,
+    pub(crate) check: Option<Check>,
+    pub(crate) instances: Vec<(InstanceId, Instance)>,
+    pub(crate) domains: Vec<DomainName>,
 }
 
 impl Desired {
     /// Asks DNS for the host of a static job that the file gives no address for.
-    pub(super) async fn read(spec: &JobSpec) -> anyhow::Result<Desired> {
+    pub(crate) async fn read(spec: &JobSpec) -> anyhow::Result<Desired> {
         let asks_dns = spec.is_static && spec.instances.is_empty() && spec.address.is_none();
         let address = match (&spec.host, asks_dns) {
             (Some(host), true) => Some(look_up(host).await?),
@@ -27,7 +27,7 @@ impl Desired {
         Ok(Desired::new(spec, address))
     }
 
-    pub(super) fn new(spec: &JobSpec, address: Option<IpAddr>) -> Desired {
+    pub(crate) fn new(spec: &JobSpec, address: Option<IpAddr>) -> Desired {
         let listed = spec
             .instances
             .iter()
@@ -53,7 +53,7 @@ impl Desired {
 
     /// The record that is wanted where this one is stored. A file that names no JOBNAME does not take away the one that
     /// a registrar brought: its instances would be refused from then on.
-    pub(super) fn job(&self, stored: Option<&Job>) -> Job {
+    pub(crate) fn job(&self, stored: Option<&Job>) -> Job {
         let mut job = match stored {
             Some(stored) => stored.clone(),
             None => Job::new(self.jobname.clone(), Vec::new()),
