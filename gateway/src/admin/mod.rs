@@ -64,11 +64,11 @@ const PATHS: [&str; 19] = [
     "/v1/gateways",
     "/v1/quarantine",
     "/v1/snapshot",
+    "/v1/export",
+    "/v1/import",
     "/v1/watch",
     "/v1/status",
     "/v1/explain",
-    "/v1/export",
-    "/v1/import",
     "/healthz",
 ];
 

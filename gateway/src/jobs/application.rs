@@ -22,6 +22,9 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// The static instances that a file had since the gateway started.
 pub(super) type Seen = BTreeSet<(Label, InstanceId)>;
 
+/// The static instances of each job. `None`: it is not known which the file means, so none is one too many.
+type Wanted = BTreeMap<Label, Option<BTreeSet<InstanceId>>>;
+
 pub(super) struct Application<'a> {
     pub(super) shared: &'a Shared,
     pub(super) path: &'a Path,
@@ -56,8 +59,7 @@ impl Application<'_> {
     /// One job's failure does not stop the others; a registry that is away stops all.
     pub(super) async fn run(self, file: &JobsFile) -> Outcome {
         let mut outcome = Outcome { revision: self.shared.store.load().revision, ..Outcome::default() };
-        // `None`: it is not known which instances the file means, so none is one too many.
-        let mut wanted: BTreeMap<Label, Option<BTreeSet<InstanceId>>> = BTreeMap::new();
+        let mut wanted = Wanted::new();
         for spec in &file.jobs {
             if let Some(problem) = clash(self.path, spec, self.taken) {
                 wanted.insert(spec.label.clone(), None);
@@ -88,7 +90,6 @@ impl Application<'_> {
             match self.shared.registry.deregister(&label, id).await {
                 Ok(written) => {
                     tracing::info!(file = %self.path.display(), job = %label, instance = %id, "static instance vanished from the file; deregistered");
-                    self.seen.remove(&(label, id));
                     outcome.revision = outcome.revision.max(written.revision);
                 }
                 // Another gateway was faster.
@@ -99,6 +100,9 @@ impl Application<'_> {
                     outcome.failed.push(whole(self.path, message));
                 }
             }
+        }
+        if outcome.failed.is_empty() {
+            self.settled(&wanted, outcome.revision).await;
         }
         outcome
     }
@@ -157,8 +161,22 @@ impl Application<'_> {
         Ok(last)
     }
 
+    /// Until what was written, here or by a gateway that was faster, is what this one serves.
+    async fn settled(&self, wanted: &Wanted, revision: Revision) {
+        let store = &self.shared.store;
+        let mut changes = store.changes();
+        let settled = async {
+            while store.load().revision < revision || !self.vanished(wanted).is_empty() {
+                if changes.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        let _ = tokio::time::timeout(PATIENCE, settled).await;
+    }
+
     /// Static instances that this file put, and that it has no more.
-    fn vanished(&self, wanted: &BTreeMap<Label, Option<BTreeSet<InstanceId>>>) -> Vec<(Label, InstanceId)> {
+    fn vanished(&self, wanted: &Wanted) -> Vec<(Label, InstanceId)> {
         let snapshot = self.shared.store.load();
         let all = snapshot.all_instances().filter(|(label, id, record)| {
             let is_wanted = match wanted.get(*label) {

@@ -60,6 +60,17 @@ fn applied(gateway: &Gateway) {
     });
 }
 
+/// The revision of the last application.
+fn revision(gateway: &Gateway) -> u64 {
+    status(gateway)["applied_revision"].as_u64().unwrap()
+}
+
+/// Until an application later than this one is through.
+#[track_caller]
+fn applied_since(gateway: &Gateway, before: u64) {
+    eventually(APPLIED, "the edit is applied", || seen(revision(gateway), |revision| *revision > before));
+}
+
 #[track_caller]
 fn has_port(gateway: &Gateway, port: u16) {
     eventually(APPLIED, &format!("the job has port {port}"), || {

@@ -1,14 +1,10 @@
 use roundhouse_registry::kv::Change;
 use roundhouse_tests::{Etcd, Gateway, changes_until, eventually, seen};
 
-use crate::{APPLIED, applied, has_port, job, prepared, status, write};
+use crate::{APPLIED, applied, applied_since, has_port, job, prepared, revision, status, write};
 
 fn fixed(address: &str) -> String {
     format!("jobs: < name: \"app\" port: \"1111\" static: true instances: < address: \"{address}\" > >\n")
-}
-
-fn revision(gateway: &Gateway) -> u64 {
-    status(gateway)["applied_revision"].as_u64().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -27,9 +23,7 @@ async fn two_gateways_with_one_file_do_not_fight() {
     let text = fixed("10.9.9.2").replace("1111", "2222");
     pair.iter().for_each(|gateway| write(gateway, &text));
     for (gateway, before) in pair.iter().zip(before) {
-        eventually(APPLIED, "both have applied it", || {
-            seen(revision(gateway), |revision| *revision > before)
-        });
+        applied_since(gateway, before);
         let job = gateway.job("app");
         let instances = job["instances"].as_array().unwrap();
         assert!(instances.len() == 1 && instances[0]["address"] == "10.9.9.2", "{job}");

@@ -2,7 +2,7 @@ use std::net::IpAddr;
 
 use roundhouse_tests::{Gateway, eventually, seen};
 
-use crate::{APPLIED, applied, error, started, write};
+use crate::{APPLIED, applied_since, error, revision, started, write};
 
 fn stack(addresses: &[IpAddr]) -> String {
     let instance = |address| format!("  instances: < address: \"{address}\" >\n");
@@ -47,9 +47,10 @@ fn instances_come_and_go_with_the_file_and_others_stay() {
     // What a person did to one at run time stays through the next application.
     let drained = gateway.cli(&["drain", &format!("{one}:1111")]);
     assert!(drained.status.success(), "{drained:?}");
+    let before = revision(&gateway);
     write(&gateway, &stack(&[one]));
+    applied_since(&gateway, before);
     has(&gateway, &[one, own, gateway.net.app(3)]);
-    applied(&gateway);
     let job = gateway.job("app");
     let instances = job["instances"].as_array().unwrap();
     let first = instances.iter().find(|instance| instance["address"] == one.to_string()).unwrap();
