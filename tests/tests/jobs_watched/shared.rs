@@ -1,5 +1,5 @@
 use roundhouse_registry::kv::Change;
-use roundhouse_tests::{Etcd, Gateway, changes_until, eventually, seen};
+use roundhouse_tests::{Etcd, changes_until, eventually, seen};
 
 use crate::{APPLIED, applied, applied_since, has_port, job, prepared, revision, status, write};
 
