@@ -5,13 +5,16 @@ CARGO ?= cargo
 TEST_THREADS ?= 8
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: help run test lint fmt bench build tools-build tools-test
+# Seconds a fuzz target runs.
+FUZZ_SECONDS ?= 60
+.PHONY: help run test lint fmt bench fuzz build tools-build tools-test tools-fuzz
 
 help:
 	@echo 'make run     build, start a gateway with the sample jobs, print what to try (Ctrl-C ends it)'
 	@echo 'make test    the whole suite, against real servers'
 	@echo 'make lint    rustfmt, clippy, cargo-deny where it is installed'
 	@echo 'make bench   criterion benches of the pure parts'
+	@echo 'make fuzz    each fuzz target for FUZZ_SECONDS (60)'
 
 # ---- what a first user needs -------------------------------------------------------------------------------------
 
@@ -41,6 +44,13 @@ build: tools-build
 bench: tools-build
 	$(CARGO) bench -p roundhouse-benches
 
+# No unsafe code of ours is under test, so no sanitizer; the coverage options need no more of nightly than a permission.
+fuzz: tools-fuzz
+	@cd fuzz && for target in $$($(CARGO) fuzz list); do \
+	  echo "Fuzzing $$target for $(FUZZ_SECONDS) s …"; \
+	  mkdir -p corpus/$$target && RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run --sanitizer none $$target \
+	    corpus/$$target seeds/$$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=65536 -verbosity=0 || exit 1; done
+
 # ---- what the machine needs --------------------------------------------------------------------------------------
 
 tools-build:
@@ -49,3 +59,7 @@ tools-build:
 
 tools-test:
 	@deploy/install-missing etcd:etcd-server etcdctl:etcd-client script:bsdutils curl:curl unshare:util-linux ip:iproute2 dig:bind9-dnsutils perl:perl
+
+tools-fuzz:
+	@deploy/install-missing c++:g++
+	@command -v cargo-fuzz >/dev/null || $(CARGO) install cargo-fuzz --locked

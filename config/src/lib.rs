@@ -3,15 +3,17 @@
 //! Everything a person can write for Roundhouse passes through this crate: names, durations, sizes,
 //! listeners, `gateway.toml` and the jobs file. A value that left it needs no second check.
 //!
-//! - [`names`]: labels, JOBNAMEs, zones and domains.
+//! - [`names`]: labels, JOBNAMEs, selectors, zones and domains.
 //! - [`units`]: durations, byte sizes, listeners and registry URLs.
 //! - [`service`]: ports and checks, as files, records and the API share them.
+//! - [`access`]: how a program gets into etcd.
 //! - [`settings`]: `gateway.toml`, raw to resolved.
 //! - [`jobs`]: the jobs file, protobuf text format (feature `jobs-file`).
 //!
 //! Invariants: the crate does no I/O but `from_file`; no input makes it panic; a file's errors are
 //! reported all at once as [`Problems`], each with file, line, column, path and, where one exists, the cure.
 
+pub mod access;
 #[cfg(feature = "jobs-file")]
 pub mod jobs;
 pub mod names;
@@ -23,14 +25,15 @@ pub mod suggest;
 mod text;
 pub mod units;
 
+pub use access::{Access, RawAccess};
 #[cfg(feature = "jobs-file")]
 pub use jobs::{CheckSpec, JobSpec, JobsFile, StaticInstance};
-pub use names::{DomainName, JobName, Label, NameError, PortName, Tag, Zone};
+pub use names::{DomainName, JobName, Label, NameError, PortName, Selector, Tag, Zone};
 pub use problem::{Place, Problem, Problems};
 pub use service::{Check, CheckKind, Port, Protocol, ServiceError};
 pub use settings::{
-    AdminSettings, Answer, Catch, DnsSettings, Entrypoint, EntrypointProtocol, Limits, NameSettings,
-    RegistrySettings, Settings, WordError,
+    AdminSettings, Answer, Catch, DnsSettings, Entrypoint, EntrypointProtocol, HoldSettings, JobsSettings,
+    Limits, NameSettings, RegistrySettings, Settings, WordError,
 };
 pub use units::{
     ByteSize, ByteSizeError, DurationError, Listen, ListenError, RegistryUrl, RegistryUrlError, duration,

@@ -5,10 +5,12 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use roundhouse_config::Settings;
+use roundhouse_registry::follow::Holds;
 use roundhouse_registry::{Registry, Store};
 use tokio::sync::watch;
 
 use crate::catch::NotCaught;
+use crate::jobs::Status;
 use crate::phase::Phase;
 use crate::plane::Counters;
 use crate::table::{Own, Table};
@@ -19,11 +21,15 @@ pub struct Shared {
     pub settings: Settings,
     pub table: Arc<ArcSwap<Table>>,
     pub store: Arc<Store>,
+    /// By which holds are ended.
+    pub holds: Holds,
     pub registry: Registry,
     /// An instance that registers at one of these is refused.
     pub own: Own,
     /// Job ports that are not reachable at their VIP now, and why.
     pub not_caught: ArcSwap<Vec<NotCaught>>,
+    /// One for each file of `[jobs]`, in that order.
+    pub(crate) jobs_files: Vec<ArcSwap<Status>>,
     /// One for each worker; summed when somebody asks.
     pub counters: Vec<Arc<Counters>>,
     pub started: Instant,

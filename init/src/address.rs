@@ -41,7 +41,7 @@ fn authorities(registry: &RegistryUrl) -> Vec<&str> {
     match registry {
         RegistryUrl::Embedded => Vec::new(),
         RegistryUrl::Etcd { endpoints } => {
-            endpoints.iter().map(|endpoint| endpoint.strip_prefix("http://").unwrap_or(endpoint)).collect()
+            endpoints.iter().filter_map(|url| url.split_once("://")).map(|(_, host)| host).collect()
         }
         RegistryUrl::Http { authority } => vec![authority],
     }
@@ -59,6 +59,7 @@ mod tests {
     #[test]
     fn the_way_to_the_own_host_starts_at_the_own_host() {
         assert_eq!(own("http://127.0.0.1:1").unwrap(), IpAddr::from([127, 0, 0, 1]));
+        assert_eq!(own("etcds://127.0.0.1").unwrap(), IpAddr::from([127, 0, 0, 1]));
         assert_eq!(own("etcd://127.0.0.1").unwrap(), IpAddr::from([127, 0, 0, 1]));
     }
 

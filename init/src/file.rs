@@ -13,7 +13,8 @@ pub(crate) fn read(path: &Path) -> Result<Options, Vec<String>> {
     let name = path.display().to_string();
     let text =
         std::fs::read_to_string(path).map_err(|error| vec![format!("{name}: cannot be read: {error}")])?;
-    parse(&name, &text)
+    let options = parse(&name, &text)?;
+    Ok(options.relative_to(path.parent().unwrap_or(Path::new(""))))
 }
 
 fn parse(name: &str, text: &str) -> Result<Options, Vec<String>> {
@@ -66,6 +67,11 @@ mod tests {
             grace = "3s"
             registry = "etcd://10.0.0.1,10.0.0.2"
             prefix = "/other"
+            ca = "ca.pem"
+            cert = "client.pem"
+            key = "client-key.pem"
+            user = "registrar"
+            password_file = "password"
             job = "app2"
             jobname = "job.app2_cop.coding"
             port = ["1111", "dns=53/udp"]

@@ -8,7 +8,7 @@
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -60,13 +60,34 @@ pub(crate) struct Options {
     #[serde(with = "duration::optional")]
     pub(crate) grace: Option<Duration>,
 
-    /// Where to register: `etcd://host:2379,…` or `http://hub:8400`; without it nothing is registered
+    /// Where to register: `etcd://host:2379,…`, by TLS `etcds://…`, or `http://hub:8400`; without it nothing is
+    /// registered
     #[arg(long, env = "JOB_INIT_REGISTRY", value_name = "URL")]
     pub(crate) registry: Option<RegistryUrl>,
 
     /// The keys' prefix in etcd [default: /roundhouse/v1]
     #[arg(long, env = "JOB_INIT_PREFIX", value_name = "PREFIX")]
     pub(crate) prefix: Option<String>,
+
+    /// Who signs the certificates of an `etcds://` registry, in PEM
+    #[arg(long, env = "JOB_INIT_CA", value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+
+    /// The certificate to show to an `etcds://` registry, in PEM
+    #[arg(long, env = "JOB_INIT_CERT", value_name = "FILE")]
+    pub(crate) cert: Option<PathBuf>,
+
+    /// The certificate's private key, in PEM
+    #[arg(long, env = "JOB_INIT_KEY", value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+
+    /// The user to log in to etcd as
+    #[arg(long, env = "JOB_INIT_USER", value_name = "USER")]
+    pub(crate) user: Option<String>,
+
+    /// The file that holds the user's password
+    #[arg(long, env = "JOB_INIT_PASSWORD_FILE", value_name = "FILE")]
+    pub(crate) password_file: Option<PathBuf>,
 
     /// The job's label, such as `app2` [default: the JOBNAME's `job` tag]
     #[arg(long, env = "JOB_INIT_JOB", value_name = "LABEL")]
@@ -133,6 +154,11 @@ impl Options {
             grace: self.grace.or(other.grace),
             registry: self.registry.or(other.registry),
             prefix: self.prefix.or(other.prefix),
+            ca: self.ca.or(other.ca),
+            cert: self.cert.or(other.cert),
+            key: self.key.or(other.key),
+            user: self.user.or(other.user),
+            password_file: self.password_file.or(other.password_file),
             job: self.job.or(other.job),
             jobname: self.jobname.or(other.jobname),
             port: self.port.or(other.port),
@@ -145,6 +171,18 @@ impl Options {
             drain_wait: self.drain_wait.or(other.drain_wait),
             check: self.check.or(other.check),
             no_env: self.no_env.or(other.no_env),
+        }
+    }
+
+    /// These options of a file, the files that they name taken from its folder.
+    pub(crate) fn relative_to(self, folder: &Path) -> Self {
+        let place = |file: Option<PathBuf>| file.map(|file| folder.join(file));
+        Self {
+            ca: place(self.ca),
+            cert: place(self.cert),
+            key: place(self.key),
+            password_file: place(self.password_file),
+            ..self
         }
     }
 }

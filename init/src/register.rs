@@ -60,7 +60,7 @@ fn start(plan: &Plan, address: IpAddr) -> Result<Registrar, impl std::error::Err
         version: plan.version.clone(),
         ttl: plan.ttl,
     };
-    Registrar::start(&plan.registry, &plan.prefix, registration, State::Up)
+    Registrar::start(&plan.registry, registration, State::Up)
 }
 
 /// The own address, once the command answers there.
@@ -84,7 +84,9 @@ async fn ready_address(plan: &Plan) -> IpAddr {
 async fn attempt(plan: &Plan) -> Result<IpAddr, String> {
     let address = match plan.address {
         Some(address) => address,
-        None => address::towards(&plan.registry).await.map_err(|error| format!("no own address: {error}"))?,
+        None => {
+            address::towards(&plan.registry.url).await.map_err(|error| format!("no own address: {error}"))?
+        }
     };
     if let Some(port) = plan.check {
         let target = SocketAddr::new(address, port);

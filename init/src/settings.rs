@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use roundhouse_config::{JobName, Label, Port, Protocol, RegistryUrl};
+use roundhouse_config::{Access, JobName, Label, Port, Protocol, RawAccess, RegistrySettings, RegistryUrl};
 use roundhouse_registry::InstanceId;
 
 use crate::exit::ExitMap;
@@ -29,7 +29,6 @@ const TTL: Duration = Duration::from_secs(10);
 /// etcd counts leases in whole seconds.
 const SHORTEST_TTL: Duration = Duration::from_secs(1);
 
-const PREFIX: &str = "/roundhouse/v1";
 const WEIGHT: u32 = 100;
 
 pub(crate) struct Settings {
@@ -54,9 +53,7 @@ pub(crate) struct Identity {
 /// What is registered, and where.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
-    pub(crate) registry: RegistryUrl,
-    /// Of the keys, in etcd.
-    pub(crate) prefix: String,
+    pub(crate) registry: RegistrySettings,
     pub(crate) identity: Identity,
     /// `None`: the one the way to the registry starts from.
     pub(crate) address: Option<IpAddr>,
@@ -115,11 +112,12 @@ fn identity(options: &Options, problems: &mut Vec<String>) -> Option<Identity> {
 }
 
 fn plan(options: &Options, identity: Option<&Identity>, problems: &mut Vec<String>) -> Option<Plan> {
-    let registry = options.registry.clone()?;
-    if registry == RegistryUrl::Embedded {
+    let url = options.registry.clone()?;
+    if url == RegistryUrl::Embedded {
         problems
             .push("registry `embedded` is inside a gateway; write that gateway's `http://host:8400`".into());
     }
+    let access = access(options, &url, problems);
     if options.port.as_ref().is_none_or(Vec::is_empty) {
         problems.push("nothing to register without a port; write `--port main=1111/tcp`".into());
     }
@@ -135,9 +133,10 @@ fn plan(options: &Options, identity: Option<&Identity>, problems: &mut Vec<Strin
     }
     let identity = identity?.clone();
     let checked = identity.ports.iter().find(|port| port.protocol != Protocol::Udp);
+    let default = RegistrySettings::default();
+    let prefix = options.prefix.clone().unwrap_or(default.prefix);
     Some(Plan {
-        registry,
-        prefix: options.prefix.clone().unwrap_or_else(|| PREFIX.to_owned()),
+        registry: RegistrySettings { url, prefix, access },
         check: match options.check.unwrap_or(CheckKind::Tcp) {
             CheckKind::Tcp => checked.map(|port| port.port),
             CheckKind::None => None,
@@ -148,6 +147,20 @@ fn plan(options: &Options, identity: Option<&Identity>, problems: &mut Vec<Strin
         weight: options.weight.unwrap_or(WEIGHT),
         version: options.app_version.clone(),
         ttl,
+    })
+}
+
+fn access(options: &Options, url: &RegistryUrl, problems: &mut Vec<String>) -> Access {
+    let raw = RawAccess {
+        ca: options.ca.clone(),
+        cert: options.cert.clone(),
+        key: options.key.clone(),
+        user: options.user.clone(),
+        password_file: options.password_file.clone(),
+    };
+    raw.resolve(url).unwrap_or_else(|found| {
+        problems.extend(found.into_iter().map(|(key, message)| format!("{key} {message}")));
+        Access::default()
     })
 }
 

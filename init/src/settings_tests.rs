@@ -30,7 +30,7 @@ fn nothing_said_is_a_plain_supervisor() {
 fn a_registration_has_its_defaults() {
     let arguments = ["--registry", "http://hub", "--job", "app2", "--port", "dns=53/udp", "--port", "1111"];
     let plan = resolve(&arguments, None).unwrap().plan.unwrap();
-    assert_eq!((plan.prefix.as_str(), plan.weight, plan.ttl), (PREFIX, WEIGHT, TTL));
+    assert_eq!((plan.registry.prefix.as_str(), plan.weight, plan.ttl), ("/roundhouse/v1", WEIGHT, TTL));
     assert_eq!(plan.check, Some(1111), "the first port that a connect says anything about");
     assert_eq!((plan.identity.job.as_str(), plan.identity.jobname), ("app2", None));
 }
@@ -50,6 +50,22 @@ fn an_option_wins_over_the_file() {
     assert_eq!(settings.policy.grace, Duration::from_secs(7));
     assert_eq!(settings.policy.drain_wait, Duration::from_secs(2));
     assert!(settings.policy.own_session);
+}
+
+#[test]
+fn the_way_into_etcd_comes_from_options_and_file_and_a_files_paths_are_its_own() {
+    let file = "registry = \"etcds://h\"\nca = \"ca.pem\"\nuser = \"registrar\"\n";
+    let arguments = ["--job", "a", "--port", "1", "--password-file", "password"];
+    let access = resolve(&arguments, Some(file)).unwrap().plan.unwrap().registry.access;
+    assert!(access.tls.unwrap().ca.is_absolute(), "beside the file");
+    let login = access.login.unwrap();
+    assert_eq!((login.user.as_str(), login.password_file.as_path()), ("registrar", Path::new("password")));
+    let found =
+        problems(&["--registry", "etcd://h", "--job", "a", "--port", "1", "--ca", "x", "--user", "u"]);
+    assert!(
+        found.contains("write `etcds://h:2379`") && found.contains("password_file is missing"),
+        "{found}"
+    );
 }
 
 #[test]

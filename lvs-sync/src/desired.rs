@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use roundhouse_config::{Label, PortName};
-use roundhouse_registry::{Instance, InstanceId, Snapshot, State, Versioned};
+use roundhouse_registry::{Instance, Snapshot, State};
 
 use crate::service::{Destination, Forwarding, Scheduler, Service, ServiceKey, Services, Transport};
 
@@ -25,9 +24,8 @@ pub struct Pool {
 pub fn desired(pools: &[Pool], snapshot: &Snapshot) -> Services {
     let mut services = Services::new();
     for pool in pools {
-        let instances = snapshot.instances.get(&pool.job);
         let destinations: BTreeMap<SocketAddr, Destination> =
-            instances.into_iter().flatten().filter_map(|instance| destination(pool, instance)).collect();
+            snapshot.members(&pool.job).filter_map(|member| destination(pool, member.instance())).collect();
         for vip in &pool.vips {
             let key = ServiceKey { transport: pool.transport, address: *vip };
             let service = Service { scheduler: pool.scheduler, destinations: destinations.clone() };
@@ -37,11 +35,7 @@ pub fn desired(pools: &[Pool], snapshot: &Snapshot) -> Services {
     services
 }
 
-fn destination(
-    pool: &Pool,
-    (_, instance): (&InstanceId, &Arc<Versioned<Instance>>),
-) -> Option<(SocketAddr, Destination)> {
-    let instance = &instance.value;
+fn destination(pool: &Pool, instance: &Instance) -> Option<(SocketAddr, Destination)> {
     let port = *instance.ports.get(&pool.port)?;
     let weight = match instance.state {
         State::Up => instance.weight,

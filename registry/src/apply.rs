@@ -5,12 +5,11 @@
 
 use std::sync::Arc;
 
-use crate::kv::{Batch, Change, Entry};
-use crate::record::{Domain, Gateway, Instance, Job, Key, ValueError, Vip, decode};
-use crate::snapshot::{Quarantined, Snapshot, Versioned};
+use roundhouse_config::Label;
 
-/// Quarantined keys listed with their reason; beyond that only served records matter, and memory stays bounded.
-const MAX_QUARANTINE: usize = 10_000;
+use crate::kv::{Batch, Change, Entry};
+use crate::record::{Instance, InstanceId, Key, Record, ValueError, VipOwner, read};
+use crate::snapshot::{PerInstance, Snapshot, Versioned};
 
 /// The snapshot after the batch. What the batch does not touch is shared with the old one.
 pub fn apply(old: &Snapshot, batch: &Batch) -> Snapshot {
@@ -27,91 +26,112 @@ pub fn apply(old: &Snapshot, batch: &Batch) -> Snapshot {
 
 impl Snapshot {
     pub(crate) fn put(&mut self, entry: &Entry) {
-        match self.try_put(entry) {
-            Ok(()) => {
-                if !self.quarantine.is_empty() {
-                    self.quarantine.remove(entry.key.as_str());
-                }
-            }
+        self.no_longer_retained(&entry.key);
+        let read = Key::parse(&entry.key).map_err(|error| error.to_string());
+        match read.and_then(|key| self.put_record(key, entry).map_err(|error| error.to_string())) {
+            Ok(()) => self.quarantine.remove(&entry.key),
             Err(reason) => {
                 self.delete(&entry.key);
-                if self.quarantine.len() < MAX_QUARANTINE {
-                    let quarantined = Quarantined { reason, revision: entry.modified };
-                    self.quarantine.insert(quarantine_key(&entry.key), quarantined);
-                }
+                self.quarantine.insert(&entry.key, &reason, entry.modified);
             }
         }
     }
 
-    fn try_put(&mut self, entry: &Entry) -> Result<(), String> {
-        let sentence = |error: ValueError| error.to_string();
-        match Key::parse(&entry.key).map_err(|error| error.to_string())? {
-            Key::Job(label) => {
-                let job: Job = decode(&entry.value).map_err(sentence)?;
-                job.validate().map_err(sentence)?;
-                self.jobs.insert(label, versioned(job, entry));
-            }
-            Key::Instance(label, id) => {
-                let instance: Instance = decode(&entry.value).map_err(sentence)?;
-                instance.validate().map_err(sentence)?;
-                self.instances.entry(label).or_default().insert(id, versioned(instance, entry));
-            }
-            Key::Domain(domain) => {
-                let record: Domain = decode(&entry.value).map_err(sentence)?;
-                record.validate().map_err(sentence)?;
-                self.domains.insert(domain, versioned(record, entry));
-            }
-            Key::Vip(label) => {
-                let vip: Vip = decode(&entry.value).map_err(sentence)?;
-                self.vips.insert(label, vip.offset);
-            }
-            Key::Gateway(id) => {
-                let gateway: Gateway = decode(&entry.value).map_err(sentence)?;
-                self.gateways.insert(id.into(), versioned(gateway, entry));
-            }
-            // Only writers look at these, in their transactions.
-            Key::VipOwner(_) | Key::Address(_) | Key::Reserved => {}
+    /// The registry speaks of it again.
+    fn no_longer_retained(&mut self, key: &str) {
+        if !self.retained.is_empty() {
+            self.retained.remove(key);
+        }
+    }
+
+    fn put_record(&mut self, key: Key, entry: &Entry) -> Result<(), ValueError> {
+        match key {
+            Key::Cert(name) => drop(self.certs.insert(name, record(entry)?)),
+            Key::Director(id) => drop(self.directors.insert(id.into(), record(entry)?)),
+            Key::Domain(domain) => drop(self.domains.insert(domain, record(entry)?)),
+            Key::Entrypoint(name) => drop(self.entrypoints.insert(name, record(entry)?)),
+            Key::Gateway(id) => drop(self.gateways.insert(id.into(), record(entry)?)),
+            Key::Guard(selector) => drop(self.guards.insert(selector, record(entry)?)),
+            Key::Health(job, id) => insert(&mut self.health, job, id, record(entry)?),
+            Key::Held(job, id) => insert(&mut self.held, job, id, record(entry)?),
+            Key::Instance(job, id) => self.put_instance(job, id, entry)?,
+            Key::Job(label) => drop(self.jobs.insert(label, record(entry)?)),
+            Key::Line(label) => drop(self.lines.insert(label, record(entry)?)),
+            Key::Pool(label) => drop(self.pools.insert(label, record(entry)?)),
+            Key::Rule(name) => drop(self.rules.insert(name, record(entry)?)),
+            Key::Token(name) => drop(self.tokens.insert(name, record(entry)?)),
+            Key::Vip(label) => drop(self.vips.insert(label, record(entry)?)),
+            // Only writers look at these, in their transactions; here they are checked, so that a bad one is seen.
+            Key::VipOwner(_) => drop(read::<VipOwner>(&entry.value)?),
+            Key::Address(_) => check_holder(&entry.value)?,
+            Key::Reserved => {}
         }
         Ok(())
     }
 
-    fn delete(&mut self, key: &str) {
-        if !self.quarantine.is_empty() {
-            self.quarantine.remove(&quarantine_key(key));
+    fn put_instance(&mut self, job: Label, id: InstanceId, entry: &Entry) -> Result<(), ValueError> {
+        let mut instance: Instance = read(&entry.value)?;
+        let siblings = self.instances.entry(job).or_default();
+        if let Some((_, sibling)) = siblings.get_min() {
+            instance.share(&sibling.value);
         }
-        match Key::parse(key) {
-            Ok(Key::Job(label)) => {
-                self.jobs.remove(&label);
-            }
-            Ok(Key::Instance(label, id)) => {
-                if let Some(instances) = self.instances.get_mut(&label) {
-                    instances.remove(&id);
-                    if instances.is_empty() {
-                        self.instances.remove(&label);
-                    }
-                }
-            }
-            Ok(Key::Domain(domain)) => {
-                self.domains.remove(&domain);
-            }
-            Ok(Key::Vip(label)) => {
-                self.vips.remove(&label);
-            }
-            Ok(Key::Gateway(id)) => {
-                self.gateways.remove(id.as_str());
-            }
-            Ok(Key::VipOwner(_) | Key::Address(_) | Key::Reserved) | Err(_) => {}
+        siblings.insert(id, versioned(instance, entry));
+        Ok(())
+    }
+
+    pub(crate) fn delete(&mut self, key: &str) {
+        self.no_longer_retained(key);
+        self.quarantine.remove(key);
+        let Ok(key) = Key::parse(key) else { return };
+        match key {
+            Key::Cert(name) => drop(self.certs.remove(&name)),
+            Key::Director(id) => drop(self.directors.remove(id.as_str())),
+            Key::Domain(domain) => drop(self.domains.remove(&domain)),
+            Key::Entrypoint(name) => drop(self.entrypoints.remove(&name)),
+            Key::Gateway(id) => drop(self.gateways.remove(id.as_str())),
+            Key::Guard(selector) => drop(self.guards.remove(&selector)),
+            Key::Health(job, id) => remove(&mut self.health, &job, id),
+            Key::Held(job, id) => remove(&mut self.held, &job, id),
+            Key::Instance(job, id) => remove(&mut self.instances, &job, id),
+            Key::Job(label) => drop(self.jobs.remove(&label)),
+            Key::Line(label) => drop(self.lines.remove(&label)),
+            Key::Pool(label) => drop(self.pools.remove(&label)),
+            Key::Rule(name) => drop(self.rules.remove(&name)),
+            Key::Token(name) => drop(self.tokens.remove(&name)),
+            Key::Vip(label) => drop(self.vips.remove(&label)),
+            Key::VipOwner(_) | Key::Address(_) | Key::Reserved => {}
         }
     }
+}
+
+fn record<T: Record>(entry: &Entry) -> Result<Arc<Versioned<T>>, ValueError> {
+    Ok(versioned(read(&entry.value)?, entry))
 }
 
 fn versioned<T>(value: T, entry: &Entry) -> Arc<Versioned<T>> {
     Arc::new(Versioned { value, created: entry.created, modified: entry.modified, lease: entry.lease })
 }
 
-/// A bad key may be of any length; its list entry is not.
-fn quarantine_key(key: &str) -> Arc<str> {
-    key.chars().take(512).collect::<String>().into()
+fn insert<T>(jobs: &mut PerInstance<T>, job: Label, id: InstanceId, record: Arc<Versioned<T>>) {
+    jobs.entry(job).or_default().insert(id, record);
+}
+
+/// The last record takes its job's map along.
+fn remove<T>(jobs: &mut PerInstance<T>, job: &Label, id: InstanceId) {
+    if let Some(records) = jobs.get_mut(job) {
+        records.remove(&id);
+        if records.is_empty() {
+            jobs.remove(job);
+        }
+    }
+}
+
+/// The value of an address is the key of the instance that holds it.
+fn check_holder(value: &[u8]) -> Result<(), ValueError> {
+    match std::str::from_utf8(value).map(Key::parse) {
+        Ok(Ok(Key::Instance(..))) => Ok(()),
+        _ => Err(ValueError::Json("is no key of an instance, as in `instances/app2/<uuid>`".to_owned())),
+    }
 }
 
 #[cfg(test)]

@@ -6,44 +6,60 @@
 
 use std::collections::BTreeSet;
 
+use imbl::OrdMap;
 use roundhouse_config::Label;
 
-use crate::snapshot::Snapshot;
+use crate::snapshot::{PerInstance, Snapshot};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Delta {
     /// A job, a domain or a VIP came, went or changed.
     pub names: bool,
-    /// Jobs whose instances changed.
+    /// Jobs whose instances, live or held, changed.
     pub instances: BTreeSet<Label>,
-    /// Gateways or quarantined keys changed: shown, not served.
+    /// A record of another kind, or a quarantined key, came, went or changed: shown, not served from the table.
     pub shown: bool,
 }
 
 /// `None`: nothing that anybody serves or shows has changed.
 pub fn delta(old: &Snapshot, new: &Snapshot) -> Option<Delta> {
-    let names = !(old.jobs.ptr_eq(&new.jobs) || old.jobs == new.jobs)
-        || !(old.domains.ptr_eq(&new.domains) || old.domains == new.domains)
-        || !(old.vips.ptr_eq(&new.vips) || old.vips == new.vips);
-    let shown = !(old.gateways.ptr_eq(&new.gateways) || old.gateways == new.gateways)
-        || !(old.quarantine.ptr_eq(&new.quarantine) || old.quarantine == new.quarantine);
-    let instances =
-        if old.instances.ptr_eq(&new.instances) { BTreeSet::new() } else { changed_jobs(old, new) };
+    let names =
+        differ(&old.jobs, &new.jobs) || differ(&old.domains, &new.domains) || differ(&old.vips, &new.vips);
+    let shown = differ(&old.gateways, &new.gateways)
+        || differ(&old.certs, &new.certs)
+        || differ(&old.directors, &new.directors)
+        || differ(&old.entrypoints, &new.entrypoints)
+        || differ(&old.guards, &new.guards)
+        || differ(&old.health, &new.health)
+        || differ(&old.lines, &new.lines)
+        || differ(&old.pools, &new.pools)
+        || differ(&old.rules, &new.rules)
+        || differ(&old.tokens, &new.tokens)
+        || !old.quarantine.same(&new.quarantine)
+        || differ(&old.retained, &new.retained);
+    let instances = &changed_jobs(&old.instances, &new.instances) | &changed_jobs(&old.held, &new.held);
     let delta = Delta { names, instances, shown };
     (delta != Delta::default()).then_some(delta)
 }
 
+fn differ<K: Ord, V: PartialEq>(old: &OrdMap<K, V>, new: &OrdMap<K, V>) -> bool {
+    !old.ptr_eq(new) && old != new
+}
+
 /// Both maps are sorted, so one walk over both finds what is new, gone or different.
-fn changed_jobs(old: &Snapshot, new: &Snapshot) -> BTreeSet<Label> {
+fn changed_jobs<T: PartialEq>(old: &PerInstance<T>, new: &PerInstance<T>) -> BTreeSet<Label> {
     let mut changed = BTreeSet::new();
-    let mut before = old.instances.iter().peekable();
-    for (label, now) in &new.instances {
+    if old.ptr_eq(new) {
+        return changed;
+    }
+    let mut before = old.iter().peekable();
+    for (label, now) in new {
         while let Some((gone, _)) = before.next_if(|(earlier, _)| *earlier < label) {
             changed.insert(gone.clone());
         }
         let same = before
             .next_if(|(same, _)| *same == label)
-            .is_some_and(|(_, instances)| instances.ptr_eq(now) || instances == now);
+            .is_some_and(|(_, then)| then.ptr_eq(now) || then == now);
         if !same {
             changed.insert(label.clone());
         }

@@ -16,15 +16,20 @@
 
 pub mod apply;
 pub mod delta;
-mod follow;
+pub mod follow;
 pub mod history;
+pub mod hold;
 #[cfg(feature = "http")]
 pub mod http;
 pub mod kv;
+mod members;
 pub mod probe;
+mod quarantine;
 pub mod record;
+pub mod recorder;
 #[cfg(any(feature = "etcd", feature = "http"))]
 pub mod registrar;
+pub mod saved;
 mod snapshot;
 mod store;
 pub mod write;
@@ -34,9 +39,11 @@ pub use delta::Delta;
 pub use follow::Follower;
 pub use history::History;
 pub use kv::{Kv, KvError, LeaseId, Revision, Source};
+pub use members::Member;
+pub use quarantine::{Quarantine, Quarantined};
 pub use record::{Domain, Gateway, Instance, InstanceId, Job, State};
 #[cfg(any(feature = "etcd", feature = "http"))]
 pub use registrar::{Registrar, Registration};
-pub use snapshot::{Quarantined, Snapshot, Versioned};
+pub use snapshot::{PerInstance, Records, Snapshot, Versioned};
 pub use store::{Contact, Store};
 pub use write::{Registry, WriteError, Written};

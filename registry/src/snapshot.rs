@@ -1,13 +1,19 @@
 //! One immutable view of the registry at one revision.
 
+use std::fmt;
 use std::sync::Arc;
 
 use imbl::OrdMap;
-use roundhouse_config::{DomainName, Label};
+use roundhouse_config::{DomainName, Label, PortName, Selector};
 use serde::Serialize;
 
-use crate::kv::{LeaseId, Listing, Revision};
-use crate::record::{Domain, Gateway, Instance, InstanceId, Job};
+use crate::hold::Retained;
+use crate::kv::{Entry, LeaseId, Listing, Revision};
+use crate::quarantine::Quarantine;
+use crate::record::{
+    Cert, Director, Domain, Entrypoint, Gateway, Guard, Health, Held, Instance, InstanceId, Job, Line, Name,
+    Pool, Rule, Token, Vip, encode, without_secrets,
+};
 
 /// A record and when it was written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -22,27 +28,43 @@ pub struct Versioned<T> {
     pub lease: Option<LeaseId>,
 }
 
-/// A key that is in the store and not in the snapshot, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Quarantined {
-    pub reason: String,
-    pub revision: Revision,
-}
+/// The records of one kind, sorted.
+pub type Records<K, T> = OrdMap<K, Arc<Versioned<T>>>;
+
+/// The records of one kind that instances have, job by job.
+pub type PerInstance<T> = OrdMap<Label, Records<InstanceId, T>>;
 
 /// Per-kind sorted maps that share structure with the snapshot they were made from. A job's instances are a map of
 /// their own, so two snapshots are compared job by job with a pointer each.
+///
+/// What only writers look at (who holds an offset or an address) is not here, nor is `kv/`.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     /// Which history `revision` counts in; empty before the first listing.
     pub origin: Arc<str>,
     pub revision: Revision,
-    pub jobs: OrdMap<Label, Arc<Versioned<Job>>>,
-    pub instances: OrdMap<Label, OrdMap<InstanceId, Arc<Versioned<Instance>>>>,
-    pub domains: OrdMap<DomainName, Arc<Versioned<Domain>>>,
+    /// How often this program changed it without the registry's word, by ending a hold or what was retained. Whoever
+    /// builds on changes alone must read the whole again when it differs.
+    pub epoch: u64,
+    pub certs: Records<Name, Cert>,
+    pub directors: Records<Arc<str>, Director>,
+    pub domains: Records<DomainName, Domain>,
+    pub entrypoints: Records<PortName, Entrypoint>,
+    pub gateways: Records<Arc<str>, Gateway>,
+    pub guards: Records<Selector, Guard>,
+    pub health: PerInstance<Health>,
+    pub held: PerInstance<Held>,
+    pub instances: PerInstance<Instance>,
+    pub jobs: Records<Label, Job>,
+    pub lines: Records<Label, Line>,
+    pub pools: Records<Label, Pool>,
+    pub rules: Records<Name, Rule>,
+    pub tokens: Records<Name, Token>,
     /// The VIP offset of each job that has one.
-    pub vips: OrdMap<Label, u32>,
-    pub gateways: OrdMap<Arc<str>, Arc<Versioned<Gateway>>>,
-    pub quarantine: OrdMap<Arc<str>, Quarantined>,
+    pub vips: Records<Label, Vip>,
+    pub quarantine: Quarantine,
+    /// Keys of records above that only the former history of the registry has.
+    pub retained: OrdMap<Arc<str>, Retained>,
 }
 
 impl Snapshot {
@@ -55,8 +77,57 @@ impl Snapshot {
         snapshot
     }
 
+    /// The records as a store would list them, sorted by key: a listing of them is this snapshot again, but for its
+    /// quarantine. Secrets are among them, and fields that this program does not know are not.
+    pub fn entries(&self) -> Vec<Entry> {
+        let mut entries: Vec<Entry> = self.each_entry().collect();
+        // Nearly sorted: only `a-b/` comes before `a/`.
+        entries.sort_by(|a, b| a.key.cmp(&b.key));
+        entries
+    }
+
+    /// The same one by one, each made when it is asked for and only nearly sorted: for who writes them out and must not
+    /// hold them all.
+    pub fn each_entry(&self) -> impl Iterator<Item = Entry> + Send + '_ {
+        kind("certs", &self.certs)
+            .chain(kind("directors", &self.directors))
+            .chain(kind("domains", &self.domains))
+            .chain(kind("entrypoints", &self.entrypoints))
+            .chain(kind("gateways", &self.gateways))
+            .chain(kind("guards", &self.guards))
+            .chain(kind_of_instances("health", &self.health))
+            .chain(kind_of_instances("held", &self.held))
+            .chain(kind_of_instances("instances", &self.instances))
+            .chain(kind("jobs", &self.jobs))
+            .chain(kind("lines", &self.lines))
+            .chain(kind("pools", &self.pools))
+            .chain(kind("rules", &self.rules))
+            .chain(kind("tokens", &self.tokens))
+            .chain(kind("vips", &self.vips))
+    }
+
+    /// The same for readers who may not see secrets.
+    pub fn entries_without_secrets(&self) -> Vec<Entry> {
+        self.entries().iter().filter_map(|entry| Some(without_secrets(entry)?.into_owned())).collect()
+    }
+
     pub fn instance(&self, job: &Label, id: InstanceId) -> Option<&Arc<Versioned<Instance>>> {
         self.instances.get(job)?.get(&id)
+    }
+
+    /// Live instances. Counts job by job.
+    pub fn instance_count(&self) -> usize {
+        self.instances.values().map(OrdMap::len).sum()
+    }
+
+    /// Instances that are held.
+    pub fn held_count(&self) -> usize {
+        self.held.values().map(OrdMap::len).sum()
+    }
+
+    /// The offset of the job's VIP.
+    pub fn vip(&self, job: &Label) -> Option<u32> {
+        self.vips.get(job).map(|vip| vip.value.offset)
     }
 
     /// All instances with their jobs, sorted.
@@ -68,11 +139,48 @@ impl Snapshot {
 
     /// The same content, whatever the structure; for tests and checkers.
     pub fn same_records(&self, other: &Snapshot) -> bool {
-        self.jobs == other.jobs
-            && self.instances == other.instances
+        self.certs == other.certs
+            && self.directors == other.directors
             && self.domains == other.domains
-            && self.vips == other.vips
+            && self.entrypoints == other.entrypoints
             && self.gateways == other.gateways
+            && self.guards == other.guards
+            && self.health == other.health
+            && self.held == other.held
+            && self.instances == other.instances
+            && self.jobs == other.jobs
+            && self.lines == other.lines
+            && self.pools == other.pools
+            && self.rules == other.rules
+            && self.tokens == other.tokens
+            && self.vips == other.vips
             && self.quarantine.keys().eq(other.quarantine.keys())
+            && self.quarantine.len() == other.quarantine.len()
+            && self.retained == other.retained
     }
+}
+
+fn kind<'a, K, T>(kind: &'static str, records: &'a Records<K, T>) -> impl Iterator<Item = Entry> + Send + 'a
+where
+    K: Ord + fmt::Display + Send + Sync,
+    T: Serialize + Send + Sync,
+{
+    records.iter().map(move |(name, record)| entry(format!("{kind}/{name}"), record))
+}
+
+fn kind_of_instances<'a, T>(
+    kind: &'static str,
+    jobs: &'a PerInstance<T>,
+) -> impl Iterator<Item = Entry> + Send + 'a
+where
+    T: Serialize + Send + Sync,
+{
+    jobs.iter().flat_map(move |(job, records)| {
+        records.iter().map(move |(id, record)| entry(format!("{kind}/{job}/{id}"), record))
+    })
+}
+
+fn entry<T: Serialize>(key: String, record: &Versioned<T>) -> Entry {
+    let Versioned { value, created, modified, lease } = record;
+    Entry { key, value: encode(value), created: *created, modified: *modified, lease: *lease }
 }

@@ -34,12 +34,17 @@ impl Gateway {
 
     /// Its configuration written, not started. `more` is added to the file's end.
     pub fn prepared(url: &str, more: &str) -> Gateway {
+        Gateway::configured(&format!("url = \"{url}\""), more)
+    }
+
+    /// The same with all of its `[registry]`.
+    pub fn configured(registry: &str, more: &str) -> Gateway {
         let net = Loopback::take();
         let folder = TempDir::new().expect("a temporary directory");
         let (own, vips) = (net.gateway(), net.vips());
         let config = format!(
             "data_dir = \"data\"\n\
-             [registry]\nurl = \"{url}\"\n\
+             [registry]\n{registry}\n\
              [admin]\nlisten = \"{own}:8400\"\n\
              [dns]\nlisten = \"{own}:8053\"\n\
              [names]\nzone = \"{ZONE}\"\nvips = \"{vips}\"\n\

@@ -2,7 +2,9 @@
 //!
 //! ```text
 //! Etcd, Background ─► spawn (dies with the test) ─► port 0, a temporary directory, logs shown when the test fails
+//! EtcdCluster      ─► three members, killed and frozen one by one; Certificates, Users: who may come in
 //! Backend          ─► a registry to test against: embedded, or an Etcd of its own
+//! Gateway, Hub     ─► a gateway, and one with the registry that is read through it
 //! Wire, Meddler    ─► a network that can be cut; somebody who always writes a moment before
 //! eventually       ─► wait for a condition with a deadline; nothing here sleeps and hopes
 //! ```
@@ -22,6 +24,7 @@ mod etcd;
 mod eventually;
 mod gateway;
 pub mod http;
+mod hub;
 mod job;
 mod load;
 mod loopback;
@@ -37,9 +40,10 @@ mod wire;
 
 pub use backend::Backend;
 pub use background::Background;
-pub use etcd::Etcd;
+pub use etcd::{Certificates, Etcd, EtcdCluster, Users};
 pub use eventually::{Look, eventually, eventually_async, seen};
 pub use gateway::{Gateway, ZONE};
+pub use hub::Hub;
 pub use job::Job;
 pub use load::{Load, Outcome};
 pub use loopback::Loopback;
@@ -71,6 +75,25 @@ macro_rules! on_both_backends {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $check() {
                 super::$check(&$crate::Backend::etcd()).await;
+            })+
+        }
+    };
+}
+
+/// Writes each of the named checks (`async fn(Hub)`) as two tests, `embedded::…` and `etcd::…`.
+#[macro_export]
+macro_rules! on_both_hubs {
+    ($($check:ident),+ $(,)?) => {
+        mod embedded {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $check() {
+                super::$check($crate::Hub::embedded()).await;
+            })+
+        }
+        mod etcd {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $check() {
+                super::$check($crate::Hub::etcd()).await;
             })+
         }
     };

@@ -16,7 +16,7 @@ pub async fn next_batch(watch: &mut Watch) -> Batch {
         loop {
             match watch.recv().await {
                 Some(Ok(Event::Batch(batch))) => return batch,
-                Some(Ok(Event::Progress)) => {}
+                Some(Ok(Event::Progress | Event::Stale { .. })) => {}
                 Some(Err(error)) => panic!("the watch failed: {error}"),
                 None => panic!("the watch ended"),
             }

@@ -28,21 +28,27 @@ pub enum NameError {
     NoJob { text: String },
 
     #[error(
-        "JOBNAME `{text}`: `{part}` is no tag and value; write `tag.value` joined by `_`, as in `job.x_cop.z`"
+        "{what} `{text}`: `{part}` is no tag and value; write `tag.value` joined by `_`, as in `job.x_cop.z`"
     )]
-    NoPair { text: String, part: String },
+    NoPair { what: &'static str, text: String, part: String },
 
     #[error(
-        "JOBNAME `{text}`: unknown tag `{tag}`; the tags are \
+        "{what} `{text}`: unknown tag `{tag}`; the tags are \
          cop, owt, pdl, cluster, servicegroup, service, jobgroup, job"
     )]
-    UnknownTag { text: String, tag: String },
+    UnknownTag { what: &'static str, text: String, tag: String },
 
-    #[error("JOBNAME `{text}` has the tag `{tag}` twice; write each tag once")]
-    DuplicateTag { text: String, tag: String },
+    #[error("{what} `{text}` has the tag `{tag}` twice; write each tag once")]
+    DuplicateTag { what: &'static str, text: String, tag: String },
 
-    #[error("JOBNAME `{text}` mixes the order of its tags; write `{sorted}`")]
-    Order { text: String, sorted: String },
+    #[error("{what} `{text}` mixes the order of its tags; write `{sorted}`")]
+    Order { what: &'static str, text: String, sorted: String },
+
+    #[error(
+        "selector `{text}`: `{value}` is no value; `*` stands for a whole value only, as in `cop.*`, \
+         and a tag that is left out is any"
+    )]
+    PartialWildcard { text: String, value: String },
 
     #[error("{what} `{text}` has {length} bytes; at most {limit} are allowed")]
     TooLong { what: &'static str, text: String, length: usize, limit: usize },

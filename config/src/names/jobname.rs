@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Label, NameError, Tag, label::check_label};
+use super::{Label, NameError, Tag, label::check_label, tree};
 use crate::text::{name_traits, quoted};
 
 /// A job's identity, such as `job.x_service.y_cop.z`: tags and values from the leaf (`job`, always there) to
@@ -23,7 +23,7 @@ impl JobName {
 
     /// The tags that are present with their values, leaf first.
     pub fn tags(&self) -> impl Iterator<Item = (Tag, &str)> {
-        pairs(&self.0).filter_map(|(tag, value)| Some((Tag::named(tag)?, value)))
+        tree::tags(&self.0)
     }
 
     /// The value of the `job` tag, which every JOBNAME has.
@@ -37,48 +37,15 @@ impl JobName {
     }
 
     fn check(text: &str) -> Result<String, NameError> {
-        // Eight tags with values of 63 bytes fit into it; a longer text need not be looked at.
-        const MAX: usize = 600;
-        if text.len() > MAX {
-            let length = text.len();
-            return Err(NameError::TooLong { what: "JOBNAME", text: quoted(text), length, limit: MAX });
-        }
-        let shown = || quoted(text);
-        let mut found: Vec<(Tag, &str)> = Vec::with_capacity(Tag::ALL.len());
-        for part in text.split('_') {
-            let Some((tag, value)) = part.split_once('.') else {
-                return Err(NameError::NoPair { text: shown(), part: quoted(part) });
-            };
-            let Some(tag) = Tag::named(tag) else {
-                return Err(NameError::UnknownTag { text: shown(), tag: quoted(tag) });
-            };
-            check_label("JOBNAME value", value)?;
-            if found.iter().any(|(earlier, _)| *earlier == tag) {
-                return Err(NameError::DuplicateTag { text: shown(), tag: tag.to_string() });
-            }
-            found.push((tag, value));
-        }
+        let found = tree::read("JOBNAME", text, |value| check_label("JOBNAME value", value))?;
         if !found.iter().any(|(tag, _)| *tag == Tag::Job) {
-            return Err(NameError::NoJob { text: shown() });
+            return Err(NameError::NoJob { text: quoted(text) });
         }
-        let root_first = found.is_sorted_by_key(|(tag, _)| *tag);
-        let leaf_first = found.iter().rev().is_sorted_by_key(|(tag, _)| *tag);
-        found.sort_by_key(|(tag, _)| std::cmp::Reverse(*tag));
-        let canonical =
-            found.iter().map(|(tag, value)| format!("{tag}.{value}")).collect::<Vec<_>>().join("_");
-        if root_first || leaf_first {
-            Ok(canonical)
-        } else {
-            Err(NameError::Order { text: shown(), sorted: canonical })
-        }
+        tree::in_one_order("JOBNAME", text, found)
     }
 }
 
 name_traits!(JobName);
-
-fn pairs(text: &str) -> impl Iterator<Item = (&str, &str)> {
-    text.split('_').filter_map(|part| part.split_once('.'))
-}
 
 #[cfg(test)]
 mod tests {

@@ -1,4 +1,4 @@
-//! The names people write: labels, JOBNAMEs, zones and domains.
+//! The names people write: labels, JOBNAMEs, selectors of JOBNAMEs, zones and domains.
 //!
 //! Each is a newtype over `Arc<str>` in one canonical spelling, so clones are cheap and equality is
 //! equality of names. Each parses by `FromStr`, and reads and writes as a plain string in JSON.
@@ -12,7 +12,9 @@ mod error;
 mod host;
 mod jobname;
 mod label;
+mod selector;
 mod tag;
+mod tree;
 mod zone;
 
 pub use domain::DomainName;
@@ -20,5 +22,6 @@ pub use error::NameError;
 pub(crate) use host::is_host_name;
 pub use jobname::JobName;
 pub use label::{Label, PortName};
+pub use selector::Selector;
 pub use tag::Tag;
 pub use zone::Zone;

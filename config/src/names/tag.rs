@@ -60,7 +60,11 @@ impl FromStr for Tag {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::named(text).ok_or_else(|| NameError::UnknownTag { text: quoted(text), tag: quoted(text) })
+        Self::named(text).ok_or_else(|| NameError::UnknownTag {
+            what: "tag",
+            text: quoted(text),
+            tag: quoted(text),
+        })
     }
 }
 

@@ -10,6 +10,8 @@
 
 mod conflicts;
 mod entrypoint;
+mod hold;
+mod jobs;
 mod limits;
 mod listeners;
 mod names;
@@ -23,6 +25,8 @@ use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
 pub use entrypoint::{Entrypoint, EntrypointProtocol};
+pub use hold::HoldSettings;
+pub use jobs::JobsSettings;
 pub use limits::Limits;
 pub use listeners::{AdminSettings, DnsSettings};
 pub use names::{Answer, Catch, NameSettings};
@@ -44,6 +48,7 @@ pub struct Settings {
     /// Where the embedded registry is kept, and which gateway this is; the file's folder is already before it.
     pub data_dir: PathBuf,
     pub registry: RegistrySettings,
+    pub hold: HoldSettings,
     pub admin: AdminSettings,
     pub dns: DnsSettings,
     pub names: NameSettings,
@@ -51,17 +56,18 @@ pub struct Settings {
     pub workers: usize,
     pub entrypoints: Vec<Entrypoint>,
     pub limits: Limits,
+    pub jobs: JobsSettings,
 }
 
 impl Settings {
-    /// Reads a file of at most 256 KiB; a relative `data_dir` is taken from the file's folder.
+    /// Reads a file of at most 256 KiB; relative paths in it are taken from its folder.
     pub fn from_file(path: &Path) -> Result<Self, Problems> {
         let text = problem::read_file(path, MAX_FILE)?;
         let base = path.parent().unwrap_or(Path::new(""));
         Self::parse(&text, &path.display().to_string(), base)
     }
 
-    /// Reads `text`, called `file` in problems; a relative `data_dir` is taken from `base`.
+    /// Reads `text`, called `file` in problems; relative paths in it are taken from `base`.
     pub fn parse(text: &str, file: &str, base: &Path) -> Result<Self, Problems> {
         if text.len() as u64 > MAX_FILE {
             return Err(problem::too_long(file, MAX_FILE).into());
@@ -85,13 +91,15 @@ impl Settings {
         let workers = root.section("workers");
         let settings = Self {
             data_dir: base.join(root.string("data_dir", "roundhouse-data".to_owned(), path)),
-            registry: RegistrySettings::read(&root.section("registry")),
+            registry: RegistrySettings::read(&root.section("registry"), base),
+            hold: HoldSettings::read(&root.section("hold")),
             admin: AdminSettings::read(&root.section("admin")),
             dns: DnsSettings::read(&root.section("dns")),
             names: NameSettings::read(&root.section("names")),
             workers: workers.count("count", 0, 0..=MAX_WORKERS) as usize,
             entrypoints: Entrypoint::read_all(root),
             limits: Limits::read(&root.section("limits")),
+            jobs: JobsSettings::read(&root.section("jobs"), base),
         };
         workers.refuse_unknown();
         root.refuse_unknown();
@@ -104,12 +112,14 @@ impl Default for Settings {
         Self {
             data_dir: "roundhouse-data".into(),
             registry: RegistrySettings::default(),
+            hold: HoldSettings::default(),
             admin: AdminSettings::default(),
             dns: DnsSettings::default(),
             names: NameSettings::default(),
             workers: 0,
             entrypoints: vec![Entrypoint::default()],
             limits: Limits::default(),
+            jobs: JobsSettings::default(),
         }
     }
 }

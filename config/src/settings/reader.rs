@@ -88,9 +88,39 @@ impl<'a> Section<'a> {
         self.scalar(key, &format!("\"{default}\""), parse).unwrap_or(default)
     }
 
+    /// A list of strings that `parse` takes; those that it does not take are noted and left out.
+    pub(super) fn strings<T, E: Display>(
+        &self,
+        key: &'static str,
+        example: &str,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Vec<T> {
+        let Some(value) = self.value(key) else { return Vec::new() };
+        let Some(array) = value.as_array() else {
+            self.wrong_type(key, value, "an array of strings", &format!("{key} = {example}"));
+            return Vec::new();
+        };
+        let element = |(n, value): (usize, &Spanned<DeValue<'_>>)| {
+            let path = format!("{}[{n}]", self.path_of(key));
+            self.report.locate(&path, Place::of(self.text, value.span().start));
+            let Some(text) = value.get_ref().as_str() else {
+                let message = format!("is {}, not a string", describe(value.get_ref()));
+                self.report.wrong_with_hint(&path, message, format!("write {key} = {example}"));
+                return None;
+            };
+            parse(text).map_err(|error| self.report.wrong(&path, error.to_string())).ok()
+        };
+        array.iter().enumerate().filter_map(element).collect()
+    }
+
     /// Notes that the value of `key` will not do.
     pub(super) fn wrong(&self, key: &str, message: impl Into<String>) {
         self.report.wrong(&self.path_of(key), message);
+    }
+
+    /// Whether a value of this section, as far as it was read, will not do.
+    pub(super) fn is_wrong(&self) -> bool {
+        self.asked.borrow().iter().any(|key| self.report.is_wrong(&self.path_of(key)))
     }
 
     /// Notes every key that nobody asked for.

@@ -1,6 +1,9 @@
 //! `[registry]`: where records are kept.
 
+use std::path::{Path, PathBuf};
+
 use super::reader::Section;
+use crate::access::{Access, RawAccess};
 use crate::text::quoted;
 use crate::units::RegistryUrl;
 
@@ -14,10 +17,13 @@ pub struct RegistrySettings {
     pub url: RegistryUrl,
     /// What every key begins with: `/` first, not last. Default `/roundhouse/v1`.
     pub prefix: String,
+    /// How to get in (`ca`, `cert`, `key`, `user`, `password_file`; paths relative to the file). Default: neither TLS
+    /// nor a user.
+    pub access: Access,
 }
 
 impl RegistrySettings {
-    pub(super) fn read(section: &Section<'_>) -> Self {
+    pub(super) fn read(section: &Section<'_>, base: &Path) -> Self {
         let default = Self::default();
         let url = section.parsed("url", default.url);
         if matches!(url, RegistryUrl::Http { .. }) {
@@ -25,7 +31,8 @@ impl RegistrySettings {
                            write `embedded` or `etcd://host:2379`";
             section.wrong("url", message);
         }
-        let settings = Self { url, prefix: section.string("prefix", default.prefix, prefix) };
+        let access = access(section, &url, base);
+        let settings = Self { url, prefix: section.string("prefix", default.prefix, prefix), access };
         section.refuse_unknown();
         settings
     }
@@ -33,8 +40,37 @@ impl RegistrySettings {
 
 impl Default for RegistrySettings {
     fn default() -> Self {
-        Self { url: RegistryUrl::Embedded, prefix: "/roundhouse/v1".to_owned() }
+        Self { url: RegistryUrl::Embedded, prefix: "/roundhouse/v1".to_owned(), access: Access::default() }
     }
+}
+
+fn access(section: &Section<'_>, url: &RegistryUrl, base: &Path) -> Access {
+    let text = |key, example| section.scalar(key, example, |text| Ok::<_, String>(text.to_owned()));
+    let file = |key, example| section.scalar(key, example, path).map(PathBuf::from);
+    let raw = RawAccess {
+        ca: file("ca", "\"/etc/roundhouse/etcd-ca.pem\""),
+        cert: file("cert", "\"/etc/roundhouse/etcd-client.pem\""),
+        key: file("key", "\"/etc/roundhouse/etcd-client-key.pem\""),
+        user: text("user", "\"hub\""),
+        password_file: file("password_file", "\"/etc/roundhouse/etcd-password\""),
+    };
+    // A stand-in for a wrong value is no ground for more problems.
+    if section.is_wrong() {
+        return Access::default();
+    }
+    raw.relative_to(base).resolve(url).unwrap_or_else(|problems| {
+        for (key, message) in problems {
+            section.wrong(key, message);
+        }
+        Access::default()
+    })
+}
+
+fn path(text: &str) -> Result<String, &'static str> {
+    if text.is_empty() || text.contains('\0') {
+        return Err("is no file; write a path such as `/etc/roundhouse/etcd-ca.pem`");
+    }
+    Ok(text.to_owned())
 }
 
 fn prefix(text: &str) -> Result<String, String> {

@@ -13,13 +13,17 @@ use crate::text::{quoted, serde_as_text};
 const ETCD_PORT: u16 = 2379;
 /// Where a gateway serves its admin and registry API if not told otherwise.
 const API_PORT: u16 = 8400;
+/// What an etcd client dials begins with one of these.
+const PLAIN: &str = "http://";
+const TLS: &str = "https://";
+
 /// Which registry a program uses.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum RegistryUrl {
     /// A file in the data directory: `embedded`.
     Embedded,
-    /// An etcd cluster: `etcd://h1:2379,h2:2379`. The endpoints are what an etcd client dials:
-    /// `http://h1:2379`.
+    /// An etcd cluster: `etcd://h1:2379,h2:2379`, or by TLS `etcds://…`. The endpoints are what an etcd client dials:
+    /// `http://h1:2379`, or by TLS `https://…`, all of them.
     Etcd { endpoints: Vec<String> },
     /// Another gateway's API: `http://hub:8400`. The authority is host and port.
     Http { authority: String },
@@ -50,14 +54,19 @@ pub enum RegistryUrlError {
     #[error("registry `{text}` has the port `{port}`; write 1 to 65535")]
     Port { text: String, port: String },
 
-    #[error("registry `{text}` names several hosts; only `etcd://` takes more than one")]
+    #[error("registry `{text}` names several hosts; only `etcd://` and `etcds://` take more than one")]
     Several { text: String },
 }
 
 impl RegistryUrl {
-    fn etcd(text: &str, hosts: &str) -> Result<Self, RegistryUrlError> {
+    /// Whether every byte to it goes through TLS.
+    pub fn is_tls(&self) -> bool {
+        matches!(self, Self::Etcd { endpoints } if endpoints.iter().all(|url| url.starts_with("https://")))
+    }
+
+    fn etcd(text: &str, scheme: &str, hosts: &str) -> Result<Self, RegistryUrlError> {
         const EXAMPLE: &str = "etcd://10.0.0.1:2379,10.0.0.2:2379";
-        let endpoint = |host| authority(text, host, ETCD_PORT, EXAMPLE).map(|host| format!("http://{host}"));
+        let endpoint = |host| authority(text, host, ETCD_PORT, EXAMPLE).map(|host| format!("{scheme}{host}"));
         // A trailing slash is what some clients print.
         let hosts = hosts.strip_suffix('/').unwrap_or(hosts);
         Ok(Self::Etcd { endpoints: hosts.split(',').map(endpoint).collect::<Result<_, _>>()? })
@@ -80,7 +89,8 @@ impl FromStr for RegistryUrl {
             return Ok(Self::Embedded);
         }
         match text.split_once("://") {
-            Some(("etcd", hosts)) => Self::etcd(text, hosts),
+            Some(("etcd", hosts)) => Self::etcd(text, PLAIN, hosts),
+            Some(("etcds", hosts)) => Self::etcd(text, TLS, hosts),
             Some(("http", host)) => Self::http(text, host),
             Some(("https", host)) => {
                 Err(RegistryUrlError::Tls { text: quoted(text), instead: format!("http://{}", quoted(host)) })
@@ -95,9 +105,9 @@ impl fmt::Display for RegistryUrl {
         match self {
             Self::Embedded => f.write_str("embedded"),
             Self::Etcd { endpoints } => {
-                let hosts =
-                    endpoints.iter().map(|endpoint| endpoint.strip_prefix("http://").unwrap_or(endpoint));
-                write!(f, "etcd://{}", hosts.collect::<Vec<_>>().join(","))
+                let scheme = if self.is_tls() { "etcds" } else { "etcd" };
+                let hosts: Vec<&str> = endpoints.iter().map(|endpoint| host(endpoint)).collect();
+                write!(f, "{scheme}://{}", hosts.join(","))
             }
             Self::Http { authority } => write!(f, "http://{authority}"),
         }
@@ -105,6 +115,11 @@ impl fmt::Display for RegistryUrl {
 }
 
 serde_as_text!(RegistryUrl);
+
+/// Host and port of an endpoint.
+fn host(endpoint: &str) -> &str {
+    endpoint.strip_prefix(PLAIN).or_else(|| endpoint.strip_prefix(TLS)).unwrap_or(endpoint)
+}
 
 /// `host` with its port, or with `default_port`; `text` is the whole URL for errors.
 fn authority(
@@ -160,11 +175,19 @@ mod tests {
 
     #[test]
     fn each_kind_is_read_and_written() {
-        for text in ["embedded", "etcd://h1:2379,h2:2380", "http://hub:8400", "etcd://[::1]:2379"] {
+        for text in [
+            "embedded",
+            "etcd://h1:2379,h2:2380",
+            "http://hub:8400",
+            "etcd://[::1]:2379",
+            "etcds://h1:2379,h2:2380",
+        ] {
             assert_eq!(text.parse::<RegistryUrl>().unwrap().to_string(), text);
         }
         let endpoints = vec!["http://h1:2379".to_owned(), "http://[::1]:2379".to_owned()];
         assert_eq!("etcd://h1,[::1]".parse(), Ok(RegistryUrl::Etcd { endpoints }));
+        let endpoints = vec!["https://h1:2379".to_owned()];
+        assert_eq!("etcds://h1/".parse(), Ok(RegistryUrl::Etcd { endpoints }));
         assert_eq!("http://hub/".parse(), Ok(RegistryUrl::Http { authority: "hub:8400".to_owned() }));
     }
 
@@ -187,7 +210,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_round_trips_or_is_refused(text in "\\PC*|(etcd|http)://[a-z0-9.,:\\[\\]]{0,20}") {
+        fn any_text_round_trips_or_is_refused(text in "\\PC*|(etcds?|http)://[a-z0-9.,:\\[\\]]{0,20}") {
             if let Ok(url) = text.parse::<RegistryUrl>() {
                 prop_assert_eq!(url.to_string().parse(), Ok(url));
             }

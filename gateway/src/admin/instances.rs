@@ -24,8 +24,8 @@ const TTL: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_se
 
 pub(super) async fn list(State(api): State<Api>) -> Response {
     api.look(|view| {
-        let all = view.snapshot.all_instances();
-        Json(all.map(|(job, id, record)| view.instance(job, *id, record)).collect::<Vec<_>>()).into_response()
+        let all = view.snapshot.all_members();
+        Json(all.map(|(job, member)| view.instance(job, member)).collect::<Vec<_>>()).into_response()
     })
 }
 
@@ -34,9 +34,9 @@ pub(super) async fn list_of_job(
     Segment(label): Segment<Label>,
 ) -> Result<Response, Problem> {
     api.look(|view| {
-        let known = view.snapshot.jobs.contains_key(&label) || view.snapshot.instances.contains_key(&label);
-        let show = || Json(view.instances_of(&label).collect::<Vec<_>>()).into_response();
-        known.then(show).ok_or_else(|| unknown(&label))
+        let instances: Vec<_> = view.instances_of(&label).collect();
+        let known = view.snapshot.jobs.contains_key(&label) || !instances.is_empty();
+        known.then(|| Json(&instances).into_response()).ok_or_else(|| unknown(&label))
     })
 }
 
@@ -46,12 +46,13 @@ pub(super) async fn show(
     Segment(id): Segment<InstanceId>,
 ) -> Result<Response, Problem> {
     api.look(|view| {
-        let Some(record) = view.snapshot.instance(&label, id) else {
+        let Some(member) = view.snapshot.members(&label).find(|member| member.id() == id) else {
             let instead = format!("GET /v1/instances/{label} lists what this job has");
             return Err(Problem::not_found(format!("instance {label}/{id}"), &instead));
         };
-        let headers: HeaderMap = etag(record.modified).into_iter().collect();
-        Ok((headers, Json(view.instance(&label, id, record))).into_response())
+        let revision = view.snapshot.instance(&label, id).map(|record| record.modified);
+        let headers: HeaderMap = revision.and_then(etag).into_iter().collect();
+        Ok((headers, Json(view.instance(&label, member))).into_response())
     })
 }
 

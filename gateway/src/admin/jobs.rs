@@ -73,7 +73,7 @@ pub fn job_record(mut fields: Map<String, Value>) -> Result<Job, ValueError> {
 
 /// A JOBNAME is one job's identity. Two writers who race each other past this look are told apart by the table, which
 /// gives the name to the older record.
-pub(super) fn refuse_taken_jobname(
+pub(crate) fn refuse_taken_jobname(
     snapshot: &Snapshot,
     label: &Label,
     jobname: &JobName,

@@ -16,15 +16,20 @@ mod domains;
 pub mod explain;
 mod extract;
 mod guard;
+mod holds;
 mod instances;
 mod jobs;
 mod leases;
+mod metrics;
 mod overview;
 mod problem;
 mod serve;
+mod snapshot;
 #[cfg(test)]
 mod tests;
+mod transfer;
 mod view;
+mod visible;
 mod watch;
 mod written;
 
@@ -38,6 +43,7 @@ use roundhouse_registry::record::MAX_VALUE;
 use tokio::sync::Semaphore;
 
 pub use self::jobs::job_record;
+pub(crate) use self::jobs::refuse_taken_jobname;
 pub use self::problem::Problem;
 pub use self::serve::serve;
 use crate::shared::Shared;
@@ -48,7 +54,7 @@ const MAX_BODY: usize = MAX_VALUE + (4 << 10);
 const MAX_WATCHES: usize = 1_024;
 
 /// What a caller who asked for something else is told.
-const PATHS: [&str; 17] = [
+const PATHS: [&str; 22] = [
     "/v1/jobs",
     "/v1/jobs/{label}",
     "/v1/instances",
@@ -61,10 +67,15 @@ const PATHS: [&str; 17] = [
     "/v1/domains/{host}",
     "/v1/gateways",
     "/v1/quarantine",
+    "/v1/holds",
+    "/v1/holds/{what}",
     "/v1/snapshot",
+    "/v1/export",
+    "/v1/import",
     "/v1/watch",
     "/v1/status",
     "/v1/explain",
+    "/metrics",
     "/healthz",
 ];
 
@@ -73,10 +84,15 @@ const PATHS: [&str; 17] = [
 struct Api {
     shared: Arc<Shared>,
     watches: Arc<Semaphore>,
+    transfers: Arc<Semaphore>,
 }
 
 pub fn router(shared: Arc<Shared>) -> Router {
-    let api = Api { shared: shared.clone(), watches: Arc::new(Semaphore::new(MAX_WATCHES)) };
+    let api = Api {
+        shared: shared.clone(),
+        watches: Arc::new(Semaphore::new(MAX_WATCHES)),
+        transfers: Arc::new(Semaphore::new(transfer::MAX_TRANSFERS)),
+    };
     Router::new()
         .route("/v1/jobs", get(jobs::list))
         .route("/v1/jobs/{label}", get(jobs::show).put(jobs::put).delete(jobs::delete))
@@ -93,10 +109,15 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/domains/{host}", get(domains::show).put(domains::put).delete(domains::delete))
         .route("/v1/gateways", get(overview::gateways))
         .route("/v1/quarantine", get(overview::quarantine))
-        .route("/v1/snapshot", get(overview::snapshot))
+        .route("/v1/holds", get(holds::list).delete(holds::release_all))
+        .route("/v1/holds/{*what}", axum::routing::delete(holds::release))
+        .route("/v1/snapshot", get(snapshot::snapshot))
         .route("/v1/watch", get(watch::watch))
         .route("/v1/status", get(overview::status))
         .route("/v1/explain", get(explain::handler))
+        .route("/metrics", get(metrics::metrics))
+        .route("/v1/export", get(transfer::export))
+        .route("/v1/import", post(transfer::post))
         .route("/healthz", get(overview::healthz))
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)

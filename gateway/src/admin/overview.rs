@@ -1,13 +1,10 @@
-//! What there is: gateways, quarantine, the snapshot as a whole, and this gateway's own state.
-
-use std::collections::BTreeMap;
+//! What there is: gateways, quarantine, and this gateway's own state.
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
-use axum::response::{IntoResponse, Response};
-use roundhouse_config::{DomainName, Label};
-use roundhouse_registry::{Domain, Gateway, Instance, InstanceId, Job, Quarantined, Revision, Versioned};
+use axum::response::IntoResponse;
+use roundhouse_registry::{Gateway, Quarantined, Versioned};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -41,36 +38,6 @@ pub(super) async fn quarantine(State(api): State<Api>) -> Json<Value> {
     Json(json!(keys.collect::<Vec<_>>()))
 }
 
-/// The records as they are in the registry: what a watch from `revision` builds on.
-#[derive(Serialize)]
-struct SnapshotView<'a> {
-    revision: Revision,
-    origin: &'a str,
-    jobs: BTreeMap<&'a Label, &'a Versioned<Job>>,
-    instances: BTreeMap<&'a Label, BTreeMap<&'a InstanceId, &'a Versioned<Instance>>>,
-    domains: BTreeMap<&'a DomainName, &'a Versioned<Domain>>,
-    vips: BTreeMap<&'a Label, u32>,
-    gateways: BTreeMap<&'a str, &'a Versioned<Gateway>>,
-}
-
-pub(super) async fn snapshot(State(api): State<Api>) -> Response {
-    let snapshot = api.shared.store.load();
-    Json(SnapshotView {
-        revision: snapshot.revision,
-        origin: &snapshot.origin,
-        jobs: snapshot.jobs.iter().map(|(label, job)| (label, &**job)).collect(),
-        instances: snapshot
-            .instances
-            .iter()
-            .map(|(job, instances)| (job, instances.iter().map(|(id, record)| (id, &**record)).collect()))
-            .collect(),
-        domains: snapshot.domains.iter().map(|(host, domain)| (host, &**domain)).collect(),
-        vips: snapshot.vips.iter().map(|(label, offset)| (label, *offset)).collect(),
-        gateways: snapshot.gateways.iter().map(|(id, gateway)| (&**id, &**gateway)).collect(),
-    })
-    .into_response()
-}
-
 pub(super) async fn status(State(api): State<Api>) -> Json<Value> {
     let shared = &api.shared;
     let snapshot = shared.store.load();
@@ -93,8 +60,10 @@ pub(super) async fn status(State(api): State<Api>) -> Json<Value> {
         },
         "totals": Totals::sum(shared.counters.iter().map(|counters| &**counters)),
         "not_caught": **shared.not_caught.load(),
+        "jobs_files": shared.jobs_files.iter().map(|file| json!(**file.load())).collect::<Vec<_>>(),
         "jobs": snapshot.jobs.len(),
-        "instances": snapshot.all_instances().count(),
+        "instances": snapshot.all_members().count(),
+        "held": snapshot.held_count() + snapshot.retained.len(),
         "domains": snapshot.domains.len(),
         "quarantined": snapshot.quarantine.len(),
         "listeners": {

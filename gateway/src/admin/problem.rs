@@ -51,6 +51,10 @@ impl Problem {
         Problem::new(StatusCode::NOT_FOUND, format!("there is no {what}; {instead}"))
     }
 
+    pub(super) fn internal(error: &dyn Display) -> Problem {
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}; this is a mistake in the gateway"))
+    }
+
     pub(super) fn too_large() -> Problem {
         let detail = format!("the body is too long; a record has at most {MAX_VALUE} bytes");
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
@@ -98,6 +102,7 @@ impl From<KvError> for Problem {
                 StatusCode::SERVICE_UNAVAILABLE,
                 format!("{error}; the write may or may not have been taken: read the record, then repeat it"),
             ),
+            KvError::Denied { .. } => Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
             KvError::Compacted(_) => Problem::new(
                 StatusCode::GONE,
                 format!("{error}; GET /v1/snapshot, then watch from its revision"),
@@ -111,7 +116,7 @@ impl From<KvError> for Problem {
 impl From<ValueError> for Problem {
     fn from(error: ValueError) -> Problem {
         match error {
-            ValueError::TooLarge(_) => Problem::too_large(),
+            ValueError::TooLarge { .. } => Problem::too_large(),
             ValueError::Field { ref path, .. } => Problem::invalid(&error).at(path.clone()),
             ValueError::Schema(_) => Problem::invalid(error).at("schema"),
             ValueError::TooDeep | ValueError::Json(_) => Problem::invalid(error),
@@ -168,7 +173,7 @@ mod tests {
         assert_eq!(status(KvError::Compacted(Revision(7))), 410);
         assert_eq!(status(KvError::Invalid("key".into())), 422);
         assert_eq!(status(WriteError::Invalid(ValueError::TooDeep)), 422);
-        assert_eq!(status(ValueError::TooLarge(1 << 20)), 413);
+        assert_eq!(status(ValueError::TooLarge { bytes: 1 << 20, most: MAX_VALUE }), 413);
         assert_eq!(status(WriteError::NotFound("job `x`".into())), 404);
         assert_eq!(status(WriteError::Precondition { key: "jobs/x".into(), found: None }), 412);
         let (owner, taken) = (wanted.clone(), wanted.clone());

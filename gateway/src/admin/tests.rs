@@ -12,6 +12,7 @@ use http_body_util::BodyExt;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use roundhouse_config::Settings;
+use roundhouse_registry::kv::Txn;
 use roundhouse_registry::kv::embedded::Embedded;
 use roundhouse_registry::probe::Verdict;
 use roundhouse_registry::{Follower, InstanceId, Registry};
@@ -41,7 +42,7 @@ impl Gateway {
         std::fs::create_dir(&folder).unwrap();
         let kv = Arc::new(Embedded::open(&folder.join("registry.redb")).unwrap());
         let follower = Follower::start(kv.clone()).await.unwrap();
-        let store = follower.store();
+        let (store, holds) = (follower.store(), follower.holds());
         tokio::spawn(follower.run());
         let settings = Settings::default();
         let (phase, phases) = watch::channel(Phase::Serving);
@@ -55,9 +56,11 @@ impl Gateway {
             settings,
             table: Arc::new(ArcSwap::from_pointee(table)),
             store,
+            holds,
             registry: Registry::new(kv),
             own,
             not_caught: ArcSwap::default(),
+            jobs_files: Vec::new(),
             counters: Vec::new(),
             started: Instant::now(),
             phase: phases,
@@ -202,19 +205,62 @@ async fn a_watch_resumes_where_it_was_and_ends_with_the_gateway() {
         text += std::str::from_utf8(&frame.into_data().unwrap()).unwrap();
     }
     let events: Vec<&str> = text.split("\n\n").filter(|event| !event.is_empty()).collect();
-    assert!(
-        events[0].contains("id: 1\nevent: put\ndata: {\"key\":\"jobs/app2\",\"revision\":1,\"value\":{"),
-        "{text}"
-    );
-    assert_eq!(events.len(), 3, "{text}");
-    assert!(!events[1].contains("id: ") && events[2].contains("id: 2"), "the id ends the commit: {text}");
+    assert!(events[0].starts_with("event: progress\ndata: {\"origin\":\""), "{text}");
+    assert!(events[0].ends_with("\"revision\":0,\"stale_seconds\":0.0,\"lost\":null}"), "{text}");
+    let put = "id: 1\nevent: put\ndata: {\"key\":\"jobs/app2\",\"value\":{";
+    assert!(events[1].starts_with(put) && events[1].ends_with("},\"created\":1,\"revision\":1}"), "{text}");
+    assert_eq!(events.len(), 4, "{text}");
+    assert!(!events[2].contains("id: ") && events[3].contains("id: 2"), "the id ends the commit: {text}");
 
     let mut rest = gateway.send("GET /v1/watch?from=0", &[("last-event-id", "1")], "").await.into_body();
-    let frame = rest.frame().await.unwrap().unwrap().into_data().unwrap();
-    assert!(std::str::from_utf8(&frame).unwrap().contains("\"revision\":2"));
+    let mut text = String::new();
+    while !text.contains("id: 2\n") {
+        let frame = rest.frame().await.unwrap().unwrap().into_data().unwrap();
+        text += std::str::from_utf8(&frame).unwrap();
+    }
+    assert!(!text.contains("id: 1\n") && text.contains("\"created\":2"), "{text}");
 
     gateway.phase.send_replace(Phase::Draining);
     while tokio::time::timeout(Duration::from_secs(5), all.frame()).await.unwrap().is_some() {}
+}
+
+/// More entries than a chunk has; what a reader takes slowly is one revision all the same.
+#[tokio::test]
+async fn a_snapshot_of_many_entries_comes_in_parts_and_is_one_moment() {
+    const JOBS: usize = 3 * 128 + 300;
+    let gateway = Gateway::start().await;
+    let kv = gateway.shared.registry.kv();
+    let jobs: Vec<String> = (0..JOBS).map(|i| format!("jobs/j{i:04}")).collect();
+    let write_all = async || {
+        for keys in jobs.chunks(128) {
+            let job = |key: &String| format!(r#"{{"jobname":"job.{}"}}"#, key.trim_start_matches("jobs/"));
+            kv.commit(keys.iter().fold(Txn::new(), |txn, key| txn.put(key, job(key), None))).await.unwrap();
+        }
+        let last = kv.list().await.unwrap().revision;
+        gateway.shared.store.changes().wait_for(|now| *now >= last).await.unwrap();
+        last
+    };
+    let last = write_all().await;
+    let mut body = gateway.send("GET /v1/snapshot", &[], "").await.into_body();
+    let mut parts = Vec::new();
+    while let Some(frame) = body.frame().await {
+        parts.push(frame.unwrap().into_data().unwrap());
+        if parts.len() == 1 {
+            write_all().await;
+        }
+    }
+    assert!(parts.len() >= 3, "{}", parts.len());
+    let text = parts.concat();
+    let listing: Value = serde_json::from_slice(&text).unwrap();
+    let entries = listing["entries"].as_array().unwrap();
+    assert_eq!((entries.len(), &listing["revision"]), (JOBS, &json!(last)));
+    assert!(entries.iter().all(|entry| entry["revision"].as_u64() <= Some(last.0)));
+    assert_eq!(text.split(|byte| *byte == b'\n').count(), JOBS + 3, "an entry is a line");
+    // A reader that goes away in the middle is nobody's problem.
+    let mut left = gateway.send("GET /v1/snapshot", &[], "").await.into_body();
+    left.frame().await.unwrap().unwrap();
+    drop(left);
+    assert_eq!(gateway.ask("GET /v1/jobs/j0000", "").await.0, 200);
 }
 
 #[tokio::test]
@@ -223,11 +269,11 @@ async fn the_overview_tells_what_there_is() {
     gateway.ask("PUT /v1/jobs/app2", APP2).await;
     gateway.ask("PUT /v1/domains/Blog.Coding.net", r#"{"routes":[{"to":[{"job":"app2"}]}]}"#).await;
     let (_, snapshot) = gateway.ask("GET /v1/snapshot", "").await;
-    assert_eq!(
-        (&snapshot["revision"], &snapshot["jobs"]["app2"]["jobname"]),
-        (&json!(2), &json!("job.app2"))
-    );
-    assert!(snapshot["domains"]["blog.coding.net"].is_object());
+    assert_eq!((&snapshot["revision"], &snapshot["lost"]), (&json!(2), &Value::Null));
+    let find = |key: &str| snapshot["entries"].as_array().unwrap().iter().find(|entry| entry["key"] == key);
+    let app2 = find("jobs/app2").unwrap();
+    assert_eq!((&app2["value"]["jobname"], &app2["created"]), (&json!("job.app2"), &json!(1)));
+    assert!(find("domains/blog.coding.net").is_some());
     let (_, status) = gateway.ask("GET /v1/status", "").await;
     assert_eq!(
         (&status["id"], &status["registry"]["lost"], &status["jobs"]),

@@ -1,5 +1,6 @@
 //! What a reader is shown of jobs and instances: the record, and what this gateway knows of it. Pure.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use roundhouse_config::{Label, PortName};
 use roundhouse_registry::probe::Verdict;
-use roundhouse_registry::{Instance, InstanceId, Job, Snapshot, Versioned};
+use roundhouse_registry::{Instance, InstanceId, Job, Member, Snapshot, Versioned};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -20,9 +21,12 @@ pub(super) struct InstanceView<'a> {
     id: InstanceId,
     job: &'a Label,
     #[serde(flatten)]
-    record: &'a Versioned<Instance>,
+    record: Cow<'a, Versioned<Instance>>,
     /// No lease: it stays until a person takes it out.
     r#static: bool,
+    /// The registry no longer has it; why it is served all the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held: Option<&'a str>,
     health: BTreeMap<PortName, &'static str>,
     /// Over all ports; 0 where this gateway does not know the instance yet.
     open: u32,
@@ -41,7 +45,7 @@ pub(super) struct View<'a> {
 
 impl<'a> View<'a> {
     pub(super) fn vip(&self, label: &Label) -> Option<IpAddr> {
-        vip_address(self.table.vips, *self.snapshot.vips.get(label)?)
+        vip_address(self.table.vips, self.snapshot.vip(label)?)
     }
 
     /// The record's fields with the label, the VIP and the revision. The record's own `vip`, a wish, is `vip_wish`.
@@ -52,16 +56,16 @@ impl<'a> View<'a> {
         };
         let wish = fields.insert("vip".into(), json!(self.vip(label)));
         fields.insert("vip_wish".into(), wish.unwrap_or_default());
-        fields.insert("vip_offset".into(), json!(self.snapshot.vips.get(label)));
+        fields.insert("vip_offset".into(), json!(self.snapshot.vip(label)));
         fields.insert("label".into(), json!(label));
         fields
     }
 
     pub(super) fn job_summary(&self, label: &Label, record: &Versioned<Job>) -> Map<String, Value> {
         let mut fields = self.job(label, record);
-        let instances = self.snapshot.instances.get(label).into_iter().flatten().count();
-        let ready = self.snapshot.instances.get(label).into_iter().flatten().filter(|(id, _)| {
-            let mut endpoints = self.endpoints(label, **id).peekable();
+        let instances = self.snapshot.members(label).count();
+        let ready = self.snapshot.members(label).filter(|member| {
+            let mut endpoints = self.endpoints(label, member.id()).peekable();
             endpoints.peek().is_some() && endpoints.all(|endpoint| endpoint.takes_work())
         });
         fields.insert("ready_count".into(), json!(ready.count()));
@@ -77,25 +81,29 @@ impl<'a> View<'a> {
         fields
     }
 
-    pub(super) fn instances_of(&self, label: &Label) -> impl Iterator<Item = InstanceView<'a>> {
-        let of_job = self.snapshot.instances.get_key_value(label);
-        of_job
-            .into_iter()
-            .flat_map(|(job, instances)| instances.iter().map(|(id, record)| self.instance(job, *id, record)))
+    pub(super) fn instances_of(&self, label: &'a Label) -> impl Iterator<Item = InstanceView<'a>> {
+        self.snapshot.members(label).map(move |member| self.instance(label, member))
     }
 
-    pub(super) fn instance(
-        &self,
-        job: &'a Label,
-        id: InstanceId,
-        record: &'a Versioned<Instance>,
-    ) -> InstanceView<'a> {
+    pub(super) fn instance(&self, job: &'a Label, member: Member<'a>) -> InstanceView<'a> {
+        let id = member.id();
+        let (record, held) = match member {
+            Member::Live(_, record) => (Cow::Borrowed(&**record), None),
+            Member::Held(_, record) => {
+                let Versioned { value, created, modified, lease } = &**record;
+                let instance = value.instance.clone();
+                let record =
+                    Versioned { value: instance, created: *created, modified: *modified, lease: *lease };
+                (Cow::Owned(record), Some(&*value.reason))
+            }
+        };
         let endpoints: Vec<Arc<Endpoint>> = self.endpoints(job, id).collect();
         InstanceView {
             id,
             job,
+            r#static: held.is_none() && record.lease.is_none(),
             record,
-            r#static: record.lease.is_none(),
+            held,
             health: endpoints.iter().map(|endpoint| (endpoint.port.clone(), health(endpoint))).collect(),
             open: endpoints.iter().map(|endpoint| endpoint.live.open.load(Relaxed)).sum(),
             served: endpoints.iter().map(|endpoint| endpoint.live.served.load(Relaxed)).sum(),

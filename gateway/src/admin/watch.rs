@@ -1,15 +1,26 @@
 //! `GET /v1/watch`: every change of the registry as a server-sent event.
 //!
 //! ```text
+//! event: progress
+//! data: {"origin":"…","revision":16,"stale_seconds":0.0,"lost":null}
+//!
 //! id: 17
 //! event: put
-//! data: {"key":"jobs/app2","revision":17,"value":{…}}
+//! data: {"key":"jobs/app2","value":{…},"created":5,"revision":17,"lease":"694d7a"}
+//!
+//! id: 18
+//! event: delete
+//! data: {"key":"jobs/app2","revision":18}
 //! ```
 //!
-//! A commit of several changes is several events of one revision; only the last of them carries the id, so that a client
-//! that resumes by it (`Last-Event-ID`, as browsers do by themselves) never loses the rest of a commit. A client that is
-//! too far behind is told 410 and reads a snapshot.
+//! - A commit of several changes is several events of one revision; only the last of them carries the id, so that a
+//!   client that resumes by it (`Last-Event-ID`, as browsers do by themselves) never loses the rest of a commit.
+//! - `progress` comes first and then every two seconds: everything up to its revision has been given. It says whether
+//!   this gateway hears its own registry, so that whoever follows behind it knows how old the data is.
+//! - A client that is too far behind is told 410, or `gone` when that happens on the way, and reads a snapshot. A stream
+//!   that ends without it may be resumed.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -19,22 +30,22 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Sse;
-use axum::response::sse::{Event, KeepAlive};
+use axum::response::sse::Event;
 use futures_util::stream::{self, Stream};
 use roundhouse_registry::kv::{Batch, Change};
-use roundhouse_registry::record::Key;
 use roundhouse_registry::{Revision, Store};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::time::Instant;
 
 use super::serve::draining;
+use super::visible::{Reader, visible, visible_key};
 use super::written::settled;
 use super::{Api, MAX_WATCHES, Problem};
 use crate::phase::Phase;
 
-/// How often a silent stream shows that it lives; proxies and clients give up after some 30 s or more.
-const KEEP_ALIVE: Duration = Duration::from_secs(10);
+/// A follower takes three times this as death (`roundhouse_registry::kv::http`).
+const PROGRESS: Duration = Duration::from_secs(2);
 
 #[derive(Deserialize)]
 pub(super) struct From {
@@ -42,11 +53,18 @@ pub(super) struct From {
 }
 
 #[derive(Serialize)]
-struct Data<'a> {
+struct Deleted<'a> {
     key: &'a str,
     revision: Revision,
-    /// `null` for a deletion; text where it is no JSON.
-    value: Option<Value>,
+}
+
+#[derive(Serialize)]
+struct Progress<'a> {
+    origin: &'a str,
+    revision: Revision,
+    epoch: u64,
+    stale_seconds: f64,
+    lost: Option<&'a str>,
 }
 
 pub(super) async fn watch(
@@ -65,17 +83,28 @@ pub(super) async fn watch(
     let position = last_event_id(&headers)?.or(from).unwrap_or_else(|| store.load().revision);
     // A revision that another gateway, or a write, has just answered may be a moment ahead of this store.
     settled(&store, position).await;
+    let now = store.load();
+    let (origin, epoch) = (now.origin.clone(), now.epoch);
     store.history.since(position)?;
     let watcher = Watcher {
         changes: store.changes(),
         phase: api.shared.phase.clone(),
-        pending: VecDeque::new(),
+        due: Instant::now(),
+        pending: Pending::default(),
         position,
+        origin,
+        epoch,
         store,
         _permit: permit,
     };
-    let events = stream::unfold(watcher, |mut watcher| async { Some((Ok(watcher.next().await?), watcher)) });
-    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+    let events = stream::unfold(Some(watcher), |watcher| async {
+        let mut watcher = watcher?;
+        match watcher.next().await? {
+            Ok(event) => Some((Ok(event), Some(watcher))),
+            Err(gone) => Some((Ok(Event::default().event("gone").data(gone)), None)),
+        }
+    });
+    Ok(Sse::new(events))
 }
 
 fn last_event_id(headers: &HeaderMap) -> Result<Option<Revision>, Problem> {
@@ -90,46 +119,131 @@ struct Watcher {
     store: Arc<Store>,
     changes: watch::Receiver<Revision>,
     phase: watch::Receiver<Phase>,
-    pending: VecDeque<Event>,
+    /// When the next progress is.
+    due: Instant,
+    pending: Pending,
     /// Everything up to here is in `pending` or was given.
     position: Revision,
+    /// The history that `position` counts in.
+    origin: Arc<str>,
+    epoch: u64,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Watcher {
-    /// `None` ends the stream: the gateway drains, or the history went on without this client.
-    async fn next(&mut self) -> Option<Event> {
+    /// `None` ends the stream: the gateway drains. An error ends it too: the history went on without this client.
+    async fn next(&mut self) -> Option<Result<Event, String>> {
         loop {
             if *self.phase.borrow() == Phase::Draining {
                 return None;
             }
-            if let Some(event) = self.pending.pop_front() {
-                return Some(event);
+            if let Some(event) = self.pending.next() {
+                return Some(Ok(event));
+            }
+            // Before what is new, so that it comes first, and however busy the registry is.
+            if Instant::now() >= self.due {
+                self.due = Instant::now() + PROGRESS;
+                return Some(Ok(self.sign_of_life()));
             }
             // Marked as seen before the history is read, so that nothing falls between.
             self.changes.borrow_and_update();
-            let batches = self.store.history.since(self.position).ok()?;
-            self.pending = events(&batches, self.position);
-            if let Some(last) = batches.last() {
-                self.position = last.revision;
-                continue;
+            match self.later() {
+                Ok(batches) if batches.is_empty() => {}
+                Ok(batches) => {
+                    self.pending = Pending::after(self.position, batches);
+                    self.position = self.pending.end(self.position);
+                    continue;
+                }
+                Err(gone) => return Some(Err(gone)),
             }
             tokio::select! {
                 () = draining(&mut self.phase) => return None,
+                () = tokio::time::sleep_until(self.due) => {}
                 changed = self.changes.changed() => changed.ok()?,
             }
         }
     }
+
+    fn later(&self) -> Result<Vec<Arc<Batch>>, String> {
+        let batches = self.store.history.since(self.position).map_err(|gone| gone.to_string())?;
+        // Asked after: another history's snapshot is published before its first batch is kept.
+        let now = self.store.load();
+        let why = if now.origin != self.origin {
+            "the registry has another history now"
+        } else if now.epoch != self.epoch {
+            "what was held is held no longer"
+        } else {
+            return Ok(batches);
+        };
+        Err(format!("{why}; GET /v1/snapshot, then watch from its revision"))
+    }
+
+    fn sign_of_life(&self) -> Event {
+        let contact = self.store.contact();
+        let stale = contact.stale(std::time::Instant::now());
+        let (origin, revision) = (&*self.origin, self.position);
+        let progress = Progress {
+            origin,
+            revision,
+            epoch: self.epoch,
+            stale_seconds: stale.as_secs_f64(),
+            lost: contact.lost.as_deref(),
+        };
+        filled(Event::default(), "progress", &progress)
+    }
 }
 
-/// A batch may hold several commits, of which the client may have some. Kinds that this version does not read stay out:
-/// certificates' keys are among them.
-fn events(batches: &[Arc<Batch>], after: Revision) -> VecDeque<Event> {
-    let wanted = |change: &&Change| revision(change) > after && Key::parse(change.key()) != Ok(Key::Reserved);
-    let changes: Vec<&Change> = batches.iter().flat_map(|batch| &batch.changes).filter(wanted).collect();
-    let last_of_commit =
-        |i: usize| changes.get(i + 1).is_none_or(|next| revision(next) != revision(changes[i]));
-    changes.iter().enumerate().map(|(i, change)| event(change, last_of_commit(i))).collect()
+/// Batches that are still to be given, each change made into text only when it is sent.
+#[derive(Default)]
+struct Pending {
+    batches: VecDeque<Arc<Batch>>,
+    /// The next change of the first batch.
+    at: usize,
+    after: Revision,
+}
+
+impl Pending {
+    /// A batch may hold several commits, of which the client may have some: those up to `after`.
+    fn after(after: Revision, batches: Vec<Arc<Batch>>) -> Pending {
+        Pending { batches: batches.into(), at: 0, after }
+    }
+
+    fn end(&self, start: Revision) -> Revision {
+        self.batches.back().map_or(start, |batch| batch.revision)
+    }
+
+    fn next(&mut self) -> Option<Event> {
+        loop {
+            let batch = self.batches.front()?.clone();
+            let changes = batch.changes.iter().enumerate().skip(self.at);
+            let mut shown = changes.filter_map(|(i, change)| Some((i, self.shown(change)?)));
+            let Some((i, change)) = shown.next() else {
+                self.batches.pop_front();
+                self.at = 0;
+                continue;
+            };
+            let commit = revision(&change);
+            // A commit is never split over two batches.
+            let last_of_commit = shown.next().is_none_or(|(_, next)| revision(&next) != commit);
+            self.at = i + 1;
+            let event =
+                if last_of_commit { Event::default().id(commit.to_string()) } else { Event::default() };
+            return Some(changed(event, &change));
+        }
+    }
+
+    /// `None`: the client has it already, or must not.
+    fn shown<'a>(&self, change: &'a Change) -> Option<Cow<'a, Change>> {
+        let reader = Reader::WithoutSecrets;
+        match change {
+            change if revision(change) <= self.after => None,
+            Change::Delete { key, .. } => visible_key(reader, key).then_some(Cow::Borrowed(change)),
+            Change::Put(entry) => match visible(reader, entry)? {
+                Cow::Borrowed(_) => Some(Cow::Borrowed(change)),
+                Cow::Owned(part) => Some(Cow::Owned(Change::Put(part))),
+            },
+        }
+    }
 }
 
 fn revision(change: &Change) -> Revision {
@@ -139,18 +253,54 @@ fn revision(change: &Change) -> Revision {
     }
 }
 
-fn event(change: &Change, last_of_commit: bool) -> Event {
-    let (name, value) = match change {
-        Change::Put(entry) => {
-            let text = || Value::String(String::from_utf8_lossy(&entry.value).into_owned());
-            ("put", Some(serde_json::from_slice(&entry.value).unwrap_or_else(|_| text())))
+fn changed(event: Event, change: &Change) -> Event {
+    match change {
+        Change::Put(entry) => filled(event, "put", entry),
+        Change::Delete { key, revision } => filled(event, "delete", &Deleted { key, revision: *revision }),
+    }
+}
+
+/// Entries are one line of JSON and so is everything else here, as it must be for `data`.
+fn filled(event: Event, name: &str, data: &impl Serialize) -> Event {
+    event.event(name).data(serde_json::to_string(data).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use roundhouse_registry::kv::Entry;
+
+    use super::*;
+
+    fn put(key: &str, value: &str) -> Change {
+        let at = Revision(1);
+        let value = value.as_bytes().to_vec().into();
+        Change::Put(Entry { key: key.into(), value, created: at, modified: at, lease: None })
+    }
+
+    #[test]
+    fn secrets_stay_out_of_the_stream() {
+        let pem = |kind: &str| format!("-----BEGIN {kind}-----\nMAMCAQA=\n-----END {kind}-----\n");
+        let value = serde_json::json!({ "chain": pem("CERTIFICATE"), "key": pem("PRIVATE KEY") }).to_string();
+        let certificate = put("certs/blog", &value);
+        let Some(Cow::Owned(Change::Put(redacted))) = Pending::default().shown(&certificate) else {
+            panic!("not redacted")
+        };
+        let redacted = String::from_utf8(redacted.value.to_vec()).unwrap();
+        assert!(redacted.contains("fingerprints") && !redacted.contains("PRIVATE"), "{redacted}");
+
+        let gone = |key: &str| Change::Delete { key: key.into(), revision: Revision(1) };
+        let hidden = [
+            put("tokens/ci", "{}"),
+            gone("tokens/ci"),
+            put("kv/a", "1"),
+            put("certs/Blog", &value),
+            put("certs/b", &pem("PRIVATE KEY")),
+        ];
+        for change in hidden {
+            assert_eq!(Pending::default().shown(&change), None);
         }
-        Change::Delete { .. } => ("delete", None),
-    };
-    let data = Data { key: change.key(), revision: revision(change), value };
-    // JSON has its line breaks escaped, so the data is one line. It always has a JSON form.
-    let data = serde_json::to_string(&data).unwrap_or_default();
-    let event =
-        if last_of_commit { Event::default().id(revision(change).to_string()) } else { Event::default() };
-    event.event(name).data(data)
+        for change in [put("jobs/a", "{}"), put("rules/a", "{}"), gone("certs/blog"), put("jobz/a", "{}")] {
+            assert_eq!(Pending::default().shown(&change).as_deref(), Some(&change));
+        }
+    }
 }

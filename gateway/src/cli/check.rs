@@ -34,9 +34,15 @@ pub(super) fn check(files: &[PathBuf], output: Output, out: &mut impl Write) -> 
 fn summary(file: &Path) -> Result<String, Problems> {
     if file.extension().is_some_and(|extension| extension == "toml") {
         let settings = Settings::from_file(file)?;
+        let files = crate::jobs::check(&settings.jobs.files)?;
+        let jobs: usize = files.iter().map(|file| file.jobs.len()).sum();
+        let watched = match files.len() {
+            0 => String::new(),
+            files => format!(", {} of {}", count(jobs, "job"), count(files, "watched file")),
+        };
         let (names, entrypoints) = (&settings.names, count(settings.entrypoints.len(), "entrypoint"));
         return Ok(format!(
-            "zone {}, VIPs {}, registry {}, admin {}, DNS {}, {entrypoints}",
+            "zone {}, VIPs {}, registry {}, admin {}, DNS {}, {entrypoints}{watched}",
             names.zone, names.vips, settings.registry.url, settings.admin.listen, settings.dns.listen,
         ));
     }

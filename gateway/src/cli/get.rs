@@ -61,8 +61,8 @@ impl What {
     }
 }
 
-pub(super) const INSTANCE_HEADS: [&str; 9] =
-    ["INSTANCE", "ADDRESS", "PORTS", "STATE", "HEALTH", "WEIGHT", "OPEN", "SERVED", "HOST"];
+pub(super) const INSTANCE_HEADS: [&str; 10] =
+    ["INSTANCE", "ADDRESS", "PORTS", "STATE", "HEALTH", "WEIGHT", "OPEN", "SERVED", "HOST", "KIND"];
 
 pub(super) async fn get(
     what: What,
@@ -98,6 +98,7 @@ pub(super) fn instance(item: &Value) -> Vec<String> {
     };
     let mut row = vec![name, text(&item["address"]), ports, text(&item["state"]), health];
     row.extend(texts(item, &["weight", "open", "served", "host"]));
+    row.push(if item["static"] == true { "static" } else { "leased" }.into());
     row
 }
 

@@ -4,10 +4,11 @@
 //! run, tour, sample     start something here
 //! check                 read files, say everything that is wrong with them
 //! apply, diff           a jobs file ─► plan (pure) ─► the gateway's API
+//! registry              everything out to a file, and in from one: by a gateway, or without
 //! get, describe, drain, undrain, explain    ask a running gateway, over its API
 //! ```
 //!
-//! Answers go to stdout, what went wrong to stderr; no colour, no progress, so that a pipe sees what a person sees.
+//! Answers go to stdout, what went wrong to stderr; no colour, so that a pipe sees what a person sees.
 //! A stderr that nobody reads changes no exit status.
 //! Exit status: 0 it is so, 1 it failed, 2 `diff` found differences.
 
@@ -18,7 +19,9 @@ mod describe;
 mod drain;
 mod explain;
 mod get;
+mod holds;
 mod options;
+mod registry;
 mod run;
 mod server;
 
@@ -28,7 +31,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use roundhouse_registry::State;
 
-use self::options::{Command, CommandLine, Global, Output};
+use self::options::{Command, CommandLine, Global, HoldsCommand, Output};
 use self::server::Server;
 
 /// What the exit status says; errors come with their sentence instead.
@@ -65,7 +68,7 @@ pub fn main() -> ExitCode {
 fn execute(line: CommandLine, out: &mut impl Write) -> anyhow::Result<Outcome> {
     let Global { server, output } = line.global;
     match line.command {
-        Command::Run { config } => run::run(config),
+        Command::Run { config, wait } => run::run(config, wait),
         Command::Check { files } => check::check(&files, output, out),
         Command::Sample(options) => crate::sample::run(options).map(|()| Outcome::Ok),
         Command::Tour(options) => crate::tour::run(&options).map(|()| Outcome::Ok),
@@ -91,11 +94,15 @@ async fn ask(
             Ok(if outcome == Outcome::Different { Outcome::Ok } else { outcome })
         }
         Command::Diff { file } => apply::diff(&file, server, output, out).await,
+        Command::Holds(HoldsCommand::Release { what, all: _ }) => {
+            holds::release(what.as_deref(), server, output, out).await
+        }
         Command::Get { what } => get::get(what, server, output, out).await,
         Command::Describe { words } => describe::describe(&words, server, output, out).await,
         Command::Drain { instance } => drain::set_state(&instance, State::Draining, server, out).await,
         Command::Undrain { instance } => drain::set_state(&instance, State::Up, server, out).await,
         Command::Explain { target } => explain::explain(&target, server, output, out).await,
+        Command::Registry(command) => registry::run(command, server, output, out).await,
         Command::Run { .. } | Command::Check { .. } | Command::Sample(_) | Command::Tour(_) => {
             Ok(Outcome::Ok)
         }

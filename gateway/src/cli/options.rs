@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::get::What;
+use super::registry::RegistryCommand;
 use crate::sample::SampleOptions;
 use crate::tour::TourOptions;
 
@@ -41,6 +42,9 @@ pub(super) enum Command {
         /// Its settings; defaults without one.
         #[arg(long)]
         config: Option<PathBuf>,
+        /// Wait for a registry that is not there yet, instead of ending with an error.
+        #[arg(long)]
+        wait: bool,
     },
     /// Say everything that is wrong with settings (.toml) or jobs files.
     Check {
@@ -67,12 +71,31 @@ pub(super) enum Command {
     Drain { instance: String },
     /// Give an instance work again.
     Undrain { instance: String },
+    /// What is served although the registry no longer has it: list it with `get holds`, end it with `holds release`.
+    #[command(subcommand)]
+    Holds(HoldsCommand),
     /// Say where a name, an address or a URL leads, and why (exit status 1: nowhere).
     Explain { target: String },
+    /// Move everything that the registry has: export it to a file, import it from one.
+    #[command(subcommand)]
+    Registry(RegistryCommand),
     /// Serve something to try the gateway on: HTTP requests are answered, anything else is echoed.
     Sample(SampleOptions),
     /// Start a gateway with the jobs of a jobs file, and say what to try.
     Tour(TourOptions),
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum HoldsCommand {
+    /// Believe the registry: stop serving what it no longer has.
+    Release {
+        /// A job (app2), one of its instances (app2/<id>), or a record (domains/blog.coding.net).
+        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        what: Option<String>,
+        /// Everything that is held.
+        #[arg(long)]
+        all: bool,
+    },
 }
 
 #[cfg(test)]

@@ -22,6 +22,11 @@ impl Server {
         }
     }
 
+    /// `http://host:port`.
+    pub(super) fn url(&self) -> String {
+        self.client.server()
+    }
+
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, HttpError> {
         let answer = self.client.call(Method::GET, path, &[], None).await.map_err(pointed)?;
         serde_json::from_slice(&answer.body)
@@ -35,6 +40,12 @@ impl Server {
             Err(HttpError::Refused { status: StatusCode::NOT_FOUND, .. }) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    pub(super) async fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, HttpError> {
+        let answer = self.client.call(Method::DELETE, path, &[], None).await.map_err(pointed)?;
+        serde_json::from_slice(&answer.body)
+            .map_err(|error| HttpError::Strange { server: self.client.server(), reason: error.to_string() })
     }
 
     pub(super) async fn send(

@@ -150,6 +150,7 @@ mod tests {
             address,
             weight: 100,
             state: State::Up,
+            held: false,
             refused: None,
             live: Arc::new(Live::new(verdict)),
         })

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use roundhouse_config::Label;
+use roundhouse_registry::hold::Release;
 use roundhouse_registry::probe::Verdict;
 use roundhouse_registry::{Snapshot, delta};
 use tokio::sync::mpsc;
@@ -117,6 +118,7 @@ impl<C: Catch> Control<C> {
         }
         for label in &delta.instances {
             self.checker.reconcile_job(&table, label);
+            self.release_failed(&table, label);
         }
         self.allocator.allocate(&self.snapshot);
     }
@@ -133,6 +135,22 @@ impl<C: Catch> Control<C> {
         let table = self.shared.table.load_full();
         for label in labels {
             table.refresh_job(&self.facts, &self.snapshot, &label, &mut random_start);
+            self.release_failed(&table, &label);
+        }
+    }
+
+    /// Ends the holds of instances at none of whose ports anybody answers: the registry was right about them.
+    fn release_failed(&self, table: &Table, label: &Label) {
+        let Some(held) = self.snapshot.held.get(label) else { return };
+        let Some(job) = table.job(label.as_str()) else { return };
+        for id in held.keys().copied() {
+            let mut ports = job.ports.iter().filter_map(|port| port.endpoints().find(id).cloned()).peekable();
+            let failed =
+                |endpoint: Arc<Endpoint>| endpoint.held && endpoint.live.verdict() == Verdict::Unhealthy;
+            if ports.peek().is_some() && ports.all(failed) {
+                let (holds, which) = (self.shared.holds.clone(), Release::Instance(label.clone(), id));
+                tokio::spawn(async move { holds.release(which).await });
+            }
         }
     }
 
@@ -159,9 +177,9 @@ impl<C: Catch> Control<C> {
     /// Jobs whose offset another gateway's larger prefix allows and ours does not.
     fn outside_prefix(&self, table: &Table) -> Vec<NotCaught> {
         let mut outside = Vec::new();
-        for (label, offset) in &self.snapshot.vips {
+        for (label, vip) in &self.snapshot.vips {
             let Some(job) = table.job(label.as_str()) else { continue };
-            if vip_address(table.vips, *offset).is_some() {
+            if vip_address(table.vips, vip.value.offset).is_some() {
                 continue;
             }
             for port in &job.ports {
@@ -170,9 +188,9 @@ impl<C: Catch> Control<C> {
                     port: port.name().clone(),
                     address: SocketAddr::new(table.vips.network(), port.port.port),
                     reason: format!(
-                        "its VIP offset {offset} lies outside this gateway's names.vips {}; choose a prefix as large \
+                        "its VIP offset {} lies outside this gateway's names.vips {}; choose a prefix as large \
                          as the other gateways'",
-                        table.vips
+                        vip.value.offset, table.vips
                     ),
                 });
             }

@@ -5,13 +5,13 @@ use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 /// flock(2) on a file in the directory: it goes with the process, however that ends.
-pub(super) struct DataDir {
+pub(crate) struct DataDir {
     path: PathBuf,
     _lock: File,
 }
 
 #[derive(Debug, thiserror::Error)]
-pub(super) enum DataDirError {
+pub(crate) enum DataDirError {
     #[error(
         "cannot use the data directory {path}: {source}; make it writable for this user, or set data_dir"
     )]
@@ -23,7 +23,7 @@ pub(super) enum DataDirError {
 }
 
 impl DataDir {
-    pub(super) fn lock(path: &Path) -> Result<DataDir, DataDirError> {
+    pub(crate) fn lock(path: &Path) -> Result<DataDir, DataDirError> {
         let unusable = |source| DataDirError::Unusable { path: path.to_owned(), source };
         fs::create_dir_all(path).map_err(unusable)?;
         let path = path.canonicalize().map_err(unusable)?;
@@ -49,7 +49,7 @@ impl DataDir {
         Ok(DataDir { path, _lock: lock })
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 }

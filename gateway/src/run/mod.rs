@@ -10,20 +10,20 @@
 
 mod announce;
 mod control;
-mod datadir;
-
+pub(crate) mod datadir;
 mod ports;
+pub(crate) mod registry;
 mod vips;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
 use arc_swap::ArcSwap;
-use roundhouse_config::{RegistryUrl, Settings};
+use roundhouse_config::Settings;
+use roundhouse_registry::Registry;
 use roundhouse_registry::probe::Verdict;
-use roundhouse_registry::{Follower, Kv, Registry};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
@@ -37,21 +37,18 @@ use crate::plane::{Counters, Plane};
 use crate::shared::Shared;
 use crate::table::{Facts, Own, Table};
 use crate::worker::{Site, Workers};
-use crate::{admin, dns};
-
-/// A start without a registry ends within this time, its URL in the error.
-const FIRST_LISTING: Duration = Duration::from_secs(4);
+use crate::{admin, dns, jobs};
 
 /// Runs until SIGTERM or SIGINT, and until what was open then is done.
-pub fn run(settings: Settings, config: Option<PathBuf>) -> anyhow::Result<()> {
+pub fn run(settings: Settings, config: Option<PathBuf>, wait: bool) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let served = runtime.block_on(serve(settings, config));
+    let served = runtime.block_on(serve(settings, config, wait));
     // What still hangs (a name that does not resolve, a connection after a second signal) must not hold the end up.
     runtime.shutdown_background();
     served
 }
 
-async fn serve(mut settings: Settings, config: Option<PathBuf>) -> anyhow::Result<()> {
+async fn serve(mut settings: Settings, config: Option<PathBuf>, wait: bool) -> anyhow::Result<()> {
     let mut stop = StopSignals::new()?;
     match &config {
         Some(path) => tracing::info!(config = %path.display(), "starting"),
@@ -67,15 +64,13 @@ async fn serve(mut settings: Settings, config: Option<PathBuf>) -> anyhow::Resul
         "descriptor budget"
     );
     let ports = Ports::open(&settings, workers)?;
-    let connected = async {
-        let kv = open_registry(&settings, &data_dir).await?;
-        let follower = Follower::start(kv.clone()).await?;
-        anyhow::Ok((kv, follower))
+    let id = gateway_id(&data_dir);
+    let opened = tokio::select! {
+        opened = registry::open(&settings, &data_dir, &id, wait) => opened?,
+        // Waiting for a registry is no reason not to stop.
+        _ = stop.next() => return Ok(()),
     };
-    let (kv, follower) = tokio::time::timeout(FIRST_LISTING, connected)
-        .await
-        .unwrap_or_else(|_| Err(anyhow!("no answer within {FIRST_LISTING:?}")))
-        .with_context(|| no_registry(&settings))?;
+    let registry::Opened { kv, follower, saved } = opened;
     let store = follower.store();
 
     let own = Own::new(settings.names.vips, ports.listeners());
@@ -100,14 +95,18 @@ async fn serve(mut settings: Settings, config: Option<PathBuf>) -> anyhow::Resul
     let data_plane = Workers::start(&plane).context("cannot start the workers")?;
     drop(plane);
 
+    let jobs_files = settings.jobs.files.iter();
+    let jobs_files = jobs_files.map(|file| ArcSwap::from_pointee(jobs::Status::new(file))).collect();
     let shared = Arc::new(Shared {
-        id: gateway_id(&data_dir),
+        id,
         settings,
         table,
         store,
+        holds: follower.holds(),
         registry: Registry::new(kv),
         own,
         not_caught: ArcSwap::default(),
+        jobs_files,
         counters,
         started: Instant::now(),
         phase: phases,
@@ -117,7 +116,10 @@ async fn serve(mut settings: Settings, config: Option<PathBuf>) -> anyhow::Resul
     control.first(&shared.store.load());
 
     let follow = tokio::spawn(follower.run());
+    let (stop_saving, stopped) = watch::channel(false);
+    let saving = saved.map(|file| tokio::spawn(file.keep(shared.store.clone(), stopped)));
     let announce = tokio::spawn(announce::run(shared.clone()));
+    let jobs_files = tokio::spawn(jobs::watch(shared.clone()));
     let (listening, dns_server) = ports.lend(&data_plane.lender(), Site::Entrypoint);
     let dns_thread = serve_dns(dns_server, &shared)?;
     let admin =
@@ -130,6 +132,7 @@ async fn serve(mut settings: Settings, config: Option<PathBuf>) -> anyhow::Resul
     phase.send_replace(Phase::Draining);
     let drained = async {
         let _ = announce.await;
+        let _ = jobs_files.await;
         let _ = controlling.await;
         let _ = admin.await;
         let _ = tokio::task::spawn_blocking(move || {
@@ -143,6 +146,10 @@ async fn serve(mut settings: Settings, config: Option<PathBuf>) -> anyhow::Resul
         name = stop.next() => tracing::warn!(signal = name, "second signal; closing what is open"),
     }
     follow.abort();
+    stop_saving.send_replace(true);
+    if let Some(saving) = saving {
+        let _ = saving.await;
+    }
     // The embedded store closes with its last handle; the lock on the data directory goes after it.
     drop(shared);
     let _ = follow.await;
@@ -155,33 +162,6 @@ fn worker_count(settings: &Settings) -> usize {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         count => count,
     }
-}
-
-async fn open_registry(settings: &Settings, data_dir: &DataDir) -> anyhow::Result<Arc<dyn Kv>> {
-    match &settings.registry.url {
-        RegistryUrl::Embedded => {
-            let file = data_dir.path().join("registry.redb");
-            if !file.exists() {
-                tracing::info!(file = %file.display(), "a new, empty registry");
-            }
-            let store = roundhouse_registry::kv::embedded::Embedded::open(&file)?;
-            Ok(Arc::new(store))
-        }
-        RegistryUrl::Etcd { endpoints } => {
-            let prefix = &settings.registry.prefix;
-            Ok(Arc::new(roundhouse_registry::kv::etcd::Etcd::connect(endpoints, prefix).await?))
-        }
-        url @ RegistryUrl::Http { .. } => Err(anyhow!(
-            "registry.url = \"{url}\" is for job-init and lvs-sync; a gateway reads embedded or etcd://"
-        )),
-    }
-}
-
-fn no_registry(settings: &Settings) -> String {
-    format!(
-        "no registry at {} and no snapshot to serve from; start it, or correct registry.url",
-        settings.registry.url
-    )
 }
 
 /// Kept in the data directory, so that a restarted gateway is the same one.

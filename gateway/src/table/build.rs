@@ -36,7 +36,7 @@ impl Table {
         let mut by_age: Vec<(&Label, &Record)> = snapshot.jobs.iter().collect();
         by_age.sort_by_key(|(_, record)| record.created);
         for (label, record) in by_age {
-            let offset = snapshot.vips.get(label).copied();
+            let offset = snapshot.vip(label);
             let entry = job_entry(facts, snapshot, label, record, offset, old.names.jobs.get(label), start);
             names.add_job(entry);
         }
@@ -162,19 +162,20 @@ fn endpoint_set(
     old: Option<&EndpointSet>,
     start: &mut dyn FnMut() -> usize,
 ) -> EndpointSet {
-    let instances = snapshot.instances.get(job.label);
-    let endpoints = instances.into_iter().flatten().filter_map(|(id, instance)| {
-        let number = *instance.value.ports.get(&port.name)?;
-        let address = SocketAddr::new(instance.value.address.to_canonical(), number);
+    let endpoints = snapshot.members(job.label).filter_map(|member| {
+        let (id, instance) = (member.id(), member.instance());
+        let number = *instance.ports.get(&port.name)?;
+        let address = SocketAddr::new(instance.address.to_canonical(), number);
         Some(Arc::new(Endpoint {
             job: job.label.clone(),
             port: port.name.clone(),
-            id: *id,
+            id,
             address,
-            weight: instance.value.weight,
-            state: instance.value.state,
+            weight: instance.weight,
+            state: instance.state,
+            held: member.is_held(),
             refused: facts.own.holds(address),
-            live: live(facts, job, old, *id, address),
+            live: live(facts, job, old, id, address),
         }))
     });
     EndpointSet::new(endpoints.collect(), facts.workers, start)

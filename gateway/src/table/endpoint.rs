@@ -19,6 +19,8 @@ pub struct Endpoint {
     pub address: SocketAddr,
     pub weight: u32,
     pub state: State,
+    /// The registry no longer has it; it is served while its check passes.
+    pub held: bool,
     /// Why it is never dialled (it is one of the gateway's own listeners, say).
     pub refused: Option<String>,
     pub live: Arc<Live>,

@@ -4,7 +4,8 @@
 //! watch then gives each later commit as one [`Batch`], in order, without a gap, or ends with an error, after which
 //! the reader lists again. Keys are relative to the store's prefix (`jobs/app2`).
 //!
-//! A backend promises the conformance suite in `tests/tests/kv_conformance/`, whatever it is made of.
+//! A backend promises the conformance suite in `tests/tests/kv_conformance/`, whatever it is made of. [`embedded`] and
+//! [`etcd`] take writes too; [`http`] reads through another gateway.
 
 use std::fmt;
 use std::future::Future;
@@ -19,6 +20,8 @@ use tokio::sync::mpsc;
 pub mod embedded;
 #[cfg(feature = "etcd")]
 pub mod etcd;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod json;
 
 /// The position of a commit in the store's history; 0 is before the first.
@@ -101,11 +104,18 @@ pub struct Listing {
     pub entries: Vec<Entry>,
 }
 
-/// The commits after a revision. `Progress` says that the store is alive and nothing more.
+/// The commits after a revision, and signs of life.
 #[derive(Debug)]
 pub enum Event {
     Batch(Batch),
+    /// The store is alive, and nothing more.
     Progress,
+    /// Whoever answers is alive and has itself lost what it follows, so long ago and for this reason. What it gave is
+    /// still the best there is.
+    Stale {
+        age: Duration,
+        reason: String,
+    },
 }
 
 /// Ends (`None`) or gives an error when the store can no longer promise a gapless stream.
@@ -114,7 +124,7 @@ pub type Watch = mpsc::Receiver<Result<Event, KvError>>;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Condition {
     Absent(String),
-    /// The key's last write was this commit.
+    /// The key's last write was this commit; revision 0: it is absent.
     At(String, Revision),
     /// No key starts with this.
     Vacant(String),
@@ -170,6 +180,9 @@ pub enum KvError {
     /// Try again later; the store may or may not have taken the write.
     #[error("registry {store} does not answer: {reason}")]
     Unavailable { store: String, reason: String },
+    /// It is there and does not let us: somebody must change its users or our settings.
+    #[error("registry {store} does not let us in: {reason}")]
+    Denied { store: String, reason: String },
     /// The wanted revision is gone from the store's history: list again.
     #[error("registry history before revision {0} is compacted")]
     Compacted(Revision),

@@ -67,15 +67,7 @@ impl Domain {
         for (i, route) in self.routes.iter().enumerate() {
             let path = &route.matches.path;
             let at = format!("routes[{i}].match.path");
-            if !path.starts_with('/')
-                || path.len() > MAX_PATH
-                || path.bytes().any(|byte| byte <= b' ' || byte == 127)
-            {
-                return Err(ValueError::field(
-                    at,
-                    "a path prefix starts with `/` and has no space; write \"/\" for all",
-                ));
-            }
+            check_path(&at, path)?;
             if self.routes[..i].iter().any(|other| other.matches == route.matches) {
                 let message =
                     format!("`{path}` is the prefix of an earlier route, so this one is never reached");
@@ -94,6 +86,16 @@ impl Domain {
         }
         Ok(())
     }
+}
+
+/// A path prefix, of a route or of a rule.
+pub(super) fn check_path(at: impl Into<String>, path: &str) -> Result<(), ValueError> {
+    if !path.starts_with('/') || path.len() > MAX_PATH || path.bytes().any(|byte| byte <= b' ' || byte == 127)
+    {
+        let message = "a path prefix starts with `/` and has no space; write \"/\" for all";
+        return Err(ValueError::field(at, message));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

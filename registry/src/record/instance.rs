@@ -1,15 +1,16 @@
 //! `instances/<label>/<uuid>`: one running copy of a job.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
+use std::sync::LazyLock;
 
 use roundhouse_config::{Label, PortName};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::ValueError;
+use super::{Digest, Sorted, Timestamp, ValueError};
 
 /// Moving such an instance looks at 2 + 2 × 63 keys, and etcd takes 128 in a transaction.
 const MAX_PORTS: usize = 63;
@@ -106,14 +107,19 @@ impl FromStr for State {
     }
 }
 
+/// There are 100,000 of them in memory: what most lack takes a word each, and what is alike in a job is
+/// [shared](Instance::share).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Instance {
     pub address: IpAddr,
-    pub ports: BTreeMap<PortName, u16>,
+    pub ports: Sorted<PortName, u16>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<Box<str>>,
     #[serde(default = "default_line")]
     pub line: Label,
+    /// The availability zone, where the host's provider has several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<Label>,
     #[serde(default = "default_weight")]
     pub weight: u32,
     #[serde(default)]
@@ -123,14 +129,22 @@ pub struct Instance {
     /// Other jobs live on this address too (host networking), so the address alone names nobody.
     #[serde(default)]
     pub shared_ip: bool,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub meta: BTreeMap<Box<str>, Box<str>>,
+    /// When it started, by its own host's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<Timestamp>,
+    /// The hash of the token by which it proves that a claim to its JOBNAME is its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Digest>,
+    #[serde(default, skip_serializing_if = "Sorted::is_empty")]
+    pub meta: Sorted<Box<str>, Box<str>>,
 }
 
+/// One allocation for all the instances that say nothing of their line.
 fn default_line() -> Label {
     // A constant that is a valid label; the test below parses it.
     #[allow(clippy::expect_used)]
-    "default".parse().expect("`default` is a label")
+    static LINE: LazyLock<Label> = LazyLock::new(|| "default".parse().expect("`default` is a label"));
+    LINE.clone()
 }
 
 fn default_weight() -> u32 {
@@ -138,17 +152,20 @@ fn default_weight() -> u32 {
 }
 
 impl Instance {
-    pub fn new(address: IpAddr, ports: BTreeMap<PortName, u16>) -> Instance {
+    pub fn new(address: IpAddr, ports: Sorted<PortName, u16>) -> Instance {
         Instance {
             address,
             ports,
             host: None,
             line: default_line(),
+            zone: None,
             weight: default_weight(),
             state: State::Up,
             version: None,
             shared_ip: false,
-            meta: BTreeMap::new(),
+            started: None,
+            proof: None,
+            meta: Sorted::default(),
         }
     }
 
@@ -184,6 +201,19 @@ impl Instance {
         Ok(())
     }
 
+    /// Takes the other's memory for what is the same in both; equality does not change. Instances of one job have the
+    /// same ports, line, zone and version, as a rule.
+    pub(crate) fn share(&mut self, other: &Instance) {
+        self.ports.share(&other.ports);
+        self.meta.share(&other.meta);
+        if self.line == other.line {
+            self.line.clone_from(&other.line);
+        }
+        if self.zone == other.zone {
+            self.zone.clone_from(&other.zone);
+        }
+    }
+
     /// The transport addresses that it claims, each once: two ports may share a number (DNS over TCP and UDP).
     pub fn socket_addrs(&self) -> impl Iterator<Item = SocketAddr> + use<> {
         let numbers: BTreeSet<u16> = self.ports.values().copied().collect();
@@ -195,7 +225,7 @@ impl Instance {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::decode;
+    use crate::record::{decode, encode};
 
     #[test]
     fn the_shape_of_the_documentation_reads() {
@@ -210,6 +240,26 @@ mod tests {
         expected.version = Some("59559fd".into());
         assert_eq!(instance, expected);
         assert_eq!(default_line().as_str(), "default");
+    }
+
+    #[test]
+    fn what_the_registrar_knows_besides_is_kept() {
+        let hash = Digest::of(b"rh_x");
+        let text = format!(
+            r#"{{"address":"10.0.0.7","ports":{{"main":1111}},"zone":"rack-7","started":1767225600,"proof":"{hash}"}}"#
+        );
+        let instance: Instance = decode(text.as_bytes()).unwrap();
+        assert_eq!(instance.zone, Some("rack-7".parse().unwrap()));
+        assert_eq!(instance.started, Some(Timestamp::from_seconds(1_767_225_600)));
+        assert_eq!(instance.proof, Some(hash));
+        assert_eq!(decode::<Instance>(&encode(&instance)).unwrap(), instance);
+        let refused = |field: &str| {
+            let text = format!(r#"{{"address":"10.0.0.7","ports":{{"main":1}},{field}}}"#);
+            decode::<Instance>(text.as_bytes()).unwrap_err().to_string()
+        };
+        assert!(refused(r#""zone":"Rack""#).contains("write `rack`"));
+        assert!(refused(r#""started":"yesterday""#).contains("whole seconds since the epoch"));
+        assert!(refused(r#""proof":"token""#).contains("64 lower-case hexadecimal digits"));
     }
 
     #[test]

@@ -25,6 +25,10 @@ pub struct Job {
     /// How long live connections may go on once an instance drains.
     #[serde(default = "default_drain", with = "duration")]
     pub drain: Duration,
+    /// Whether the mass-expiry hold may keep instances that vanish with many others. A job whose instances come and go
+    /// by the hundred says no.
+    #[serde(default = "default_hold")]
+    pub hold: bool,
     /// A wished VIP offset.
     #[serde(default)]
     pub vip: Option<u32>,
@@ -59,6 +63,10 @@ fn default_check() -> Option<Check> {
     Some(Check::default())
 }
 
+fn default_hold() -> bool {
+    true
+}
+
 fn default_drain() -> Duration {
     Duration::from_secs(30)
 }
@@ -73,6 +81,7 @@ impl Job {
             check: default_check(),
             access: DefaultAccess::default(),
             drain: default_drain(),
+            hold: default_hold(),
             vip: None,
             implicit: false,
         }
@@ -131,12 +140,14 @@ mod tests {
             br#"{"jobname":"job.app2_service.app_cop.coding","ports":[{"name":"main","port":1111,"protocol":"tcp"}],
                 "balance":{"policy":"round_robin"},
                 "check":{"kind":"tcp","interval":"2s","timeout":"1s","rise":2,"fall":3},
-                "access":"allow","drain":"30s","vip":null,"from_the_future":[1]}"#,
+                "access":"allow","drain":"30s","hold":true,"vip":null,"from_the_future":[1]}"#,
         )
         .unwrap();
         assert_eq!(short, long);
         let unchecked: Job = decode(br#"{"jobname":"job.app2","check":null}"#).unwrap();
         assert_eq!(unchecked.check, None);
+        assert!(unchecked.hold);
+        assert!(!decode::<Job>(br#"{"jobname":"job.app2","hold":false}"#).unwrap().hold);
     }
 
     #[test]

@@ -14,14 +14,14 @@ const SCHEMA: u64 = 1;
 /// Why a value is not a record.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ValueError {
-    #[error("value has {0} bytes; the most is {MAX_VALUE}")]
-    TooLarge(usize),
+    #[error("value has {bytes} bytes; the most is {most}")]
+    TooLarge { bytes: usize, most: usize },
     #[error("value nests deeper than {MAX_DEPTH} levels")]
     TooDeep,
     #[error(
         "schema {0} is newer than this program understands ({SCHEMA}); upgrade it, or write schema {SCHEMA}"
     )]
-    Schema(u64),
+    Schema(serde_json::Number),
     #[error("{path}: {message}")]
     Field { path: String, message: String },
     #[error("{0}")]
@@ -32,27 +32,36 @@ impl ValueError {
     pub fn field(path: impl Into<String>, message: impl Into<String>) -> ValueError {
         ValueError::Field { path: path.into(), message: message.into() }
     }
+
+    /// The same of a record that is part of another.
+    pub(super) fn within(self, outer: &str) -> ValueError {
+        match self {
+            ValueError::Field { path, message } => {
+                ValueError::Field { path: format!("{outer}.{path}"), message }
+            }
+            error => error,
+        }
+    }
 }
 
-#[derive(serde::Deserialize)]
-struct Versioned {
-    #[serde(default)]
-    schema: Option<u64>,
-}
-
-/// Parses a value; the error names the field.
+/// Parses a value of the usual size; the error names the field.
 pub fn decode<T: DeserializeOwned>(value: &[u8]) -> Result<T, ValueError> {
-    if value.len() > MAX_VALUE {
-        return Err(ValueError::TooLarge(value.len()));
+    decode_up_to(MAX_VALUE, value)
+}
+
+/// Parses a value of at most `most` bytes.
+pub(super) fn decode_up_to<T: DeserializeOwned>(most: usize, value: &[u8]) -> Result<T, ValueError> {
+    if value.len() > most {
+        return Err(ValueError::TooLarge { bytes: value.len(), most });
     }
     if nests_too_deep(value) {
         return Err(ValueError::TooDeep);
     }
-    if let Ok(Versioned { schema: Some(schema) }) = serde_json::from_slice(value)
-        && schema > SCHEMA
-    {
-        return Err(ValueError::Schema(schema));
+    // The parser would take a list for the fields in their order.
+    if value.trim_ascii_start().starts_with(b"[") {
+        return Err(ValueError::Json("is a list, expected a map: write one JSON object".to_owned()));
     }
+    check_schema(value)?;
     let mut reader = serde_json::Deserializer::from_slice(value);
     let record = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let path = error.path().to_string();
@@ -61,6 +70,29 @@ pub fn decode<T: DeserializeOwned>(value: &[u8]) -> Result<T, ValueError> {
     })?;
     reader.end().map_err(|error| ValueError::Json(error.to_string()))?;
     Ok(record)
+}
+
+/// A value that says nothing of its schema is of the first.
+fn check_schema(value: &[u8]) -> Result<(), ValueError> {
+    #[derive(serde::Deserialize)]
+    struct Peek {
+        #[serde(default)]
+        schema: serde_json::Value,
+    }
+
+    match serde_json::from_slice(value) {
+        Ok(Peek { schema: serde_json::Value::Number(schema) })
+            if schema.as_f64().is_some_and(|number| number > SCHEMA as f64) =>
+        {
+            Err(ValueError::Schema(schema))
+        }
+        Ok(Peek { schema: serde_json::Value::Number(schema) }) if schema.is_u64() => Ok(()),
+        // Not even an object: the parser of the record says it better.
+        Ok(Peek { schema: serde_json::Value::Null }) | Err(_) => Ok(()),
+        Ok(_) => {
+            Err(ValueError::field("schema", format!("is no whole number; write {SCHEMA}, or leave it out")))
+        }
+    }
 }
 
 /// serde names Rust's types; whoever wrote the value wrote JSON.
@@ -76,7 +108,7 @@ pub fn encode<T: Serialize>(record: &T) -> Bytes {
     serde_json::to_vec(record).map(Bytes::from).unwrap_or_default()
 }
 
-/// More levels than a record may have.
+/// Whether a value nests deeper than any record may.
 pub(crate) fn nests_too_deep(text: &[u8]) -> bool {
     depth(text) > MAX_DEPTH
 }
@@ -117,6 +149,7 @@ mod tests {
         let text = error(r#"{"address":"10.0.0.7","ports":{"main":65536}}"#);
         assert!(text.starts_with("ports.main: ") && text.contains("a whole number up to 65535"), "{text}");
         assert!(error("{\"address\":").contains("EOF"));
+        assert!(error(r#"["10.0.0.7",{"main":1}]"#).contains("write one JSON object"));
         assert!(error("{\"a\0\":1}").contains("control character"));
     }
 
@@ -124,7 +157,14 @@ mod tests {
     fn limits_come_before_the_parser() {
         assert!(error(&"[".repeat(100_000)).contains("bytes"));
         assert!(error(&"[".repeat(33)).contains("nests deeper"));
-        assert!(error(r#"{"schema":7,"anything":1}"#).contains("schema 7 is newer"));
+        for schema in ["7", "99999999999999999999999", "1.5"] {
+            let text = error(&format!(r#"{{"schema":{schema},"anything":1}}"#));
+            assert!(text.starts_with("schema ") && text.contains(" is newer"), "{text}");
+        }
+        for schema in ["\"1\"", "-1", "0.5", "[]"] {
+            let text = error(&format!(r#"{{"schema":{schema}}}"#));
+            assert!(text.contains("schema: is no whole number; write 1"), "{text}");
+        }
     }
 
     #[test]

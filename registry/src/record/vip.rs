@@ -3,10 +3,19 @@
 use roundhouse_config::Label;
 use serde::{Deserialize, Serialize};
 
+use super::ValueError;
+
 /// The offset of a job's VIP in every gateway's own prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Vip {
     pub offset: u32,
+}
+
+impl Vip {
+    /// Whether the offset fits a prefix is for each gateway to say.
+    pub fn validate(&self) -> Result<(), ValueError> {
+        Ok(())
+    }
 }
 
 /// Who holds an offset, or since when nobody does.
@@ -16,4 +25,10 @@ pub enum VipOwner {
     Job(Label),
     /// Seconds since the epoch; reused, oldest first, once clients have forgotten it.
     FreedAt(u64),
+}
+
+impl VipOwner {
+    pub fn validate(&self) -> Result<(), ValueError> {
+        Ok(())
+    }
 }

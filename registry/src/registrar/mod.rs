@@ -18,7 +18,7 @@ mod target;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use roundhouse_config::{JobName, Label, Port, RegistryUrl};
+use roundhouse_config::{JobName, Label, Port, RegistrySettings, RegistryUrl};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
@@ -90,12 +90,11 @@ pub struct Registrar {
 impl Registrar {
     /// Nothing is dialled here. Needs a tokio runtime, current-thread or not.
     pub fn start(
-        url: &RegistryUrl,
-        prefix: &str,
+        registry: &RegistrySettings,
         registration: Registration,
         state: State,
     ) -> Result<Registrar, RegistrarError> {
-        let target = Target::new(url, prefix)?;
+        let target = Target::new(registry)?;
         let (commands, inbox) = mpsc::channel(8);
         let (report, progress) = watch::channel(Progress::Pending { error: None });
         let task =

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use roundhouse_config::{Label, RegistryUrl};
+use roundhouse_config::{Label, RegistrySettings, RegistryUrl};
 
 use super::RegistrarError;
 #[cfg(feature = "http")]
@@ -15,6 +15,8 @@ use crate::http::{HttpClient, HttpError};
 use crate::kv::KvError;
 use crate::kv::LeaseId;
 #[cfg(feature = "etcd")]
+use crate::kv::etcd::{Etcd, Options};
+#[cfg(feature = "etcd")]
 use crate::record::{Instance, Key, decode};
 use crate::record::{InstanceId, State};
 use crate::write::NewInstance;
@@ -23,7 +25,7 @@ use crate::write::{Registry, WriteError};
 
 pub(super) enum Target {
     #[cfg(feature = "etcd")]
-    Etcd(Etcd),
+    Etcd(Registry),
     #[cfg(feature = "http")]
     Http(HttpClient),
 }
@@ -34,37 +36,19 @@ pub(super) enum Refusal {
     Unreachable(String),
 }
 
-/// Connected at the first call, since connecting needs a runtime and may fail.
-#[cfg(feature = "etcd")]
-pub(super) struct Etcd {
-    endpoints: Vec<String>,
-    prefix: String,
-    registry: tokio::sync::OnceCell<Registry>,
-}
-
-#[cfg(feature = "etcd")]
-impl Etcd {
-    async fn registry(&self) -> Result<&Registry, KvError> {
-        self.registry
-            .get_or_try_init(|| async {
-                let kv = crate::kv::etcd::Etcd::connect(&self.endpoints, &self.prefix).await?;
-                Ok(Registry::new(Arc::new(kv)))
-            })
-            .await
-    }
-}
-
 impl Target {
-    pub(super) fn new(url: &RegistryUrl, prefix: &str) -> Result<Target, RegistrarError> {
-        let _ = prefix;
-        match url {
-            RegistryUrl::Embedded => Err(RegistrarError::NotRemote(url.clone())),
+    pub(super) fn new(registry: &RegistrySettings) -> Result<Target, RegistrarError> {
+        match &registry.url {
+            RegistryUrl::Embedded => Err(RegistrarError::NotRemote(registry.url.clone())),
             #[cfg(feature = "etcd")]
-            RegistryUrl::Etcd { endpoints } => Ok(Target::Etcd(Etcd {
-                endpoints: endpoints.clone(),
-                prefix: prefix.to_owned(),
-                registry: tokio::sync::OnceCell::new(),
-            })),
+            RegistryUrl::Etcd { endpoints } => {
+                let options = Options {
+                    endpoints: endpoints.clone(),
+                    prefix: registry.prefix.clone(),
+                    access: registry.access.clone(),
+                };
+                Ok(Target::Etcd(Registry::new(Arc::new(Etcd::new(options)))))
+            }
             #[cfg(feature = "http")]
             RegistryUrl::Http { authority } => Ok(Target::Http(HttpClient::new(authority.clone()))),
             #[allow(unreachable_patterns)]
@@ -75,14 +59,11 @@ impl Target {
     pub(super) async fn register(&self, new: &NewInstance, ttl: Duration) -> Result<LeaseId, Refusal> {
         match self {
             #[cfg(feature = "etcd")]
-            Target::Etcd(etcd) => {
-                let registry = etcd.registry().await.map_err(unreachable)?;
-                match registry.register_leased(new, ttl).await {
-                    Ok((lease, _)) => Ok(lease),
-                    Err(WriteError::Kv(error)) => Err(unreachable(error)),
-                    Err(error) => Err(Refusal::No(error.to_string())),
-                }
-            }
+            Target::Etcd(etcd) => match etcd.register_leased(new, ttl).await {
+                Ok((lease, _)) => Ok(lease),
+                Err(WriteError::Kv(error)) => Err(unreachable(error)),
+                Err(error) => Err(Refusal::No(error.to_string())),
+            },
             #[cfg(feature = "http")]
             Target::Http(client) => client.register(new, ttl).await.map_err(|error| match error {
                 // 5xx: the gateway is there, its registry is not.
@@ -95,7 +76,7 @@ impl Target {
     pub(super) async fn keep_alive(&self, lease: LeaseId) -> Result<bool, String> {
         match self {
             #[cfg(feature = "etcd")]
-            Target::Etcd(etcd) => match etcd.registry().await.map_err(text)?.keep_alive(lease).await {
+            Target::Etcd(etcd) => match etcd.keep_alive(lease).await {
                 Ok(()) => Ok(true),
                 Err(KvError::NoLease(_)) => Ok(false),
                 Err(error) => Err(text(error)),
@@ -111,7 +92,7 @@ impl Target {
             #[cfg(feature = "etcd")]
             Target::Etcd(etcd) => {
                 let key = Key::Instance(job.clone(), id).to_string();
-                let entry = etcd.registry().await.map_err(text)?.kv().get(&key).await.map_err(text)?;
+                let entry = etcd.kv().get(&key).await.map_err(text)?;
                 Ok(entry
                     .and_then(|entry| decode::<Instance>(&entry.value).ok())
                     .map(|instance| instance.state))
@@ -132,14 +113,11 @@ impl Target {
     ) -> Result<Option<State>, String> {
         match self {
             #[cfg(feature = "etcd")]
-            Target::Etcd(etcd) => {
-                let registry = etcd.registry().await.map_err(text)?;
-                match registry.set_state_from(job, id, state, from).await {
-                    Ok((_, state)) => Ok(Some(state)),
-                    Err(WriteError::NotFound(_)) => Ok(None),
-                    Err(error) => Err(text(error)),
-                }
-            }
+            Target::Etcd(etcd) => match etcd.set_state_from(job, id, state, from).await {
+                Ok((_, state)) => Ok(Some(state)),
+                Err(WriteError::NotFound(_)) => Ok(None),
+                Err(error) => Err(text(error)),
+            },
             #[cfg(feature = "http")]
             Target::Http(client) => {
                 let change = StateChange { state, from: from.map(<[State]>::to_vec) };
@@ -151,7 +129,7 @@ impl Target {
     pub(super) async fn revoke(&self, lease: LeaseId) -> Result<(), String> {
         match self {
             #[cfg(feature = "etcd")]
-            Target::Etcd(etcd) => etcd.registry().await.map_err(text)?.revoke(lease).await.map_err(text),
+            Target::Etcd(etcd) => etcd.revoke(lease).await.map_err(text),
             #[cfg(feature = "http")]
             Target::Http(client) => client.revoke(lease).await.map_err(text),
         }

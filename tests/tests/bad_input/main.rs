@@ -14,7 +14,7 @@ mod watch;
 use std::net::SocketAddr;
 
 use roundhouse_tests::{Background, Gateway, SOON, eventually, http, programs, seen};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// The port of the job `web`, at its VIP and at its instance.
 const PORT: u16 = 9090;
@@ -46,7 +46,7 @@ impl Served {
         gateway.wait_healthy("web", 1);
         // The gateway's own record comes when it comes.
         let records = eventually(SOON, "the gateway is announced", || {
-            seen(gateway.api("/v1/snapshot").json(), |records| records["gateways"] != json!({}))
+            seen(gateway.api("/v1/snapshot").json(), |records| !entries(records, "gateways/").is_empty())
         });
         Served { gateway, _web: web, records }
     }
@@ -87,4 +87,10 @@ impl Served {
             if all.len() == expected.len() && expected.iter().all(is_told) { Ok(()) } else { Err(listed) }
         });
     }
+}
+
+/// The entries of a snapshot whose keys start with this.
+fn entries<'a>(snapshot: &'a Value, prefix: &str) -> Vec<&'a Value> {
+    let all = snapshot["entries"].as_array().expect("a snapshot has entries");
+    all.iter().filter(|entry| entry["key"].as_str().is_some_and(|key| key.starts_with(prefix))).collect()
 }

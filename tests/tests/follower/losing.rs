@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use roundhouse_registry::hold::Release;
+use roundhouse_registry::kv::etcd::{self, Options};
 use roundhouse_registry::write::Expect;
 use roundhouse_registry::{Follower, Registry, State};
 use roundhouse_tests::sample::{job, label, new_instance};
-use roundhouse_tests::{Etcd, SOON, Wire};
+use roundhouse_tests::{Etcd, SOON, Wire, eventually_async};
 
-use crate::Following;
+use crate::{Following, RECOVERY};
 
 const PREFIX: &str = "/roundhouse/v1";
 
@@ -43,9 +45,8 @@ async fn what_changes_while_away_appears_even_after_a_compaction() {
     let registry = Registry::new(etcd.kv(PREFIX).await);
     let first = new_instance("app", "10.0.0.7:1111");
     registry.register(&first, None).await.unwrap();
-    let behind =
-        roundhouse_registry::kv::etcd::Etcd::connect(&[format!("http://{}", wire.address())], PREFIX).await;
-    let following = Following::start(Arc::new(behind.unwrap())).await;
+    let behind = Options::plain(&[format!("http://{}", wire.address())], PREFIX);
+    let following = Following::start(Arc::new(etcd::Etcd::new(behind))).await;
     for compact in [false, true] {
         let start = following.caught_up(&**registry.kv()).await;
         wire.cut();
@@ -89,10 +90,16 @@ async fn another_history_at_the_same_address_is_taken_over() {
     etcd.lose_data();
     etcd.start();
     registry.put_job(&label("d"), &job("job.d"), Expect::Any).await.unwrap();
-    following.caught_up(&**registry.kv()).await;
-    let after = following.store.load();
-    assert!(after.revision < before.revision);
-    assert_eq!(after.jobs.keys().collect::<Vec<_>>(), [&label("d")]);
+    let look = async || {
+        let now = following.store.load();
+        let jobs: Vec<String> = now.jobs.keys().map(ToString::to_string).collect();
+        if now.revision < before.revision && jobs == ["a", "b", "c", "d"] { Ok(now) } else { Err(jobs) }
+    };
+    let after = eventually_async(RECOVERY, "the new history, and what only the old one had", look).await;
+    assert_eq!(after.retained.keys().map(|key| &**key).collect::<Vec<_>>(), ["jobs/a", "jobs/b", "jobs/c"]);
+    assert_eq!(following.holds.release(Release::All).await, 3);
+    let now = following.caught_up(&**registry.kv()).await;
+    assert_eq!(now.jobs.keys().collect::<Vec<_>>(), [&label("d")]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
+use roundhouse_registry::kv::etcd::Options;
 use roundhouse_registry::kv::{Change, Condition, Event, Kv, KvError, Revision, Txn};
 use roundhouse_tests::{Etcd, changes_until, watch_end};
 
@@ -124,7 +125,7 @@ async fn a_server_that_is_silent_is_an_error_within_3_s() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let authority = silent.local_addr().unwrap().to_string();
     let endpoints = [format!("http://{authority}")];
-    let kv = roundhouse_registry::kv::etcd::Etcd::connect(&endpoints, "/rh").await.unwrap();
+    let kv = roundhouse_registry::kv::etcd::Etcd::new(Options::plain(&endpoints, "/rh"));
     calls_fail(&kv, &authority).await;
 }
 
@@ -136,7 +137,7 @@ async fn a_watch_on_a_server_that_froze_ends_by_itself() {
     let mut watch = kv.watch(last).await.unwrap();
     assert!(matches!(watch.recv().await, Some(Ok(Event::Progress))));
     etcd.pause();
-    let end = watch_end(&mut watch, Duration::from_secs(10)).await;
+    let end = watch_end(&mut watch, Duration::from_secs(6)).await;
     assert!(matches!(end, Some(KvError::Unavailable { .. })), "{end:?}");
     etcd.resume();
     assert_eq!(keys(&*kv, "").await, ["a"]);

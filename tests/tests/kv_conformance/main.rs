@@ -4,12 +4,14 @@
 //! reads, txns, leases, watches   the promise itself: each check runs against the embedded store and a real etcd
 //! embedded                       its file: kill, lock, corruption
 //! etcd                           its cluster: prefixes, paging, compaction, silence
+//! http                           the reading half through a gateway, on either of them
 //! ```
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 mod embedded;
 mod etcd;
+mod http;
 mod leases;
 mod reads;
 mod txns;

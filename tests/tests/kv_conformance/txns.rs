@@ -31,6 +31,10 @@ async fn absent_and_at_decide(backend: &Backend) {
     );
     let deleted = done(&*kv, Txn::new().delete("a")).await;
     assert_eq!(kv.commit(at("a", deleted)).await.unwrap(), Commit::Refused);
+    assert_eq!(kv.commit(at("b", Revision(0))).await.unwrap(), Commit::Done(Revision(deleted.0 + 1)));
+    assert_eq!(kv.commit(at("b", Revision(0))).await.unwrap(), Commit::Refused, "revision 0 is absence");
+    assert!(matches!(kv.commit(at("a", Revision(0))).await.unwrap(), Commit::Done(_)), "deleted is absent");
+    done(&*kv, Txn::new().delete("a")).await;
     assert!(matches!(kv.commit(absent("a")).await.unwrap(), Commit::Done(_)));
 }
 

@@ -7,7 +7,7 @@ fn a_second_one_says_what_is_held_and_changes_nothing() {
     let (said, _) = while_running(
         r#"
         sed 's/"app2"/"app3"/' config/examples/stack.jobs > other.jobs
-        records() { curl -s http://127.0.0.1:8400/v1/snapshot | grep -o '"jobs":.*"instances":'; }
+        records() { curl -s http://127.0.0.1:8400/v1/snapshot | grep '"key":"jobs/'; }
         data=config/examples/roundhouse-data
         records > records; cp $data/logs/gateway.log log; ls $data/logs > logs
 

@@ -12,6 +12,7 @@ mod keeping;
 
 use std::time::Duration;
 
+use roundhouse_config::RegistrySettings;
 use roundhouse_registry::kv::Kv;
 use roundhouse_registry::record::{Key, decode};
 use roundhouse_registry::registrar::Progress;
@@ -24,8 +25,9 @@ const TTL: Duration = Duration::from_secs(2);
 const RECOVERY: Duration = Duration::from_secs(15);
 
 fn start(url: &str, registration: &Registration) -> Registrar {
-    let url = url.parse().unwrap();
-    Registrar::start(&url, PREFIX, registration.clone(), State::Up).unwrap()
+    let registry =
+        RegistrySettings { url: url.parse().unwrap(), prefix: PREFIX.into(), ..RegistrySettings::default() };
+    Registrar::start(&registry, registration.clone(), State::Up).unwrap()
 }
 
 async fn progress(registrar: &Registrar, wanted: impl Fn(&Progress) -> bool) -> Progress {

@@ -99,7 +99,7 @@ async fn two_ports_may_share_a_number(backend: &Backend) {
     new.instance.ports.insert("grpc".parse().unwrap(), 1111);
     registry.register_leased(&new, TTL).await.unwrap();
     registry.register_leased(&new, TTL).await.unwrap();
-    new.instance.ports.values_mut().for_each(|port| *port = 2222);
+    new.instance.ports = new.instance.ports.keys().map(|name| (name.clone(), 2222)).collect();
     registry.register_leased(&new, TTL).await.unwrap();
     registry.deregister(&new.job, new.id).await.unwrap();
     assert_eq!(keys(&registry).await, ["jobs/app"]);

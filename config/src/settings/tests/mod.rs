@@ -60,9 +60,29 @@ fn values_are_taken() {
 }
 
 #[test]
+fn the_way_into_etcd_is_taken_and_its_files_are_relative_to_the_file() {
+    let text = "registry = { url = \"etcds://h1,h2\", ca = \"ca.pem\", cert = \"c.pem\", key = \"/k.pem\", \
+                user = \"hub\", password_file = \"password\" }";
+    let settings = Settings::parse(text, "x", Path::new("/etc/roundhouse")).unwrap();
+    assert_eq!(settings.registry.url.to_string(), "etcds://h1:2379,h2:2379");
+    let access = settings.registry.access;
+    let tls = access.tls.unwrap();
+    assert_eq!(tls.ca, Path::new("/etc/roundhouse/ca.pem"));
+    assert_eq!(tls.identity.unwrap().key, Path::new("/k.pem"));
+    assert_eq!(access.login.unwrap().password_file, Path::new("/etc/roundhouse/password"));
+}
+
+#[test]
 fn a_data_dir_is_relative_to_its_file() {
     let settings = Settings::parse("data_dir = \"d\"", "x", Path::new("/etc/roundhouse")).unwrap();
     assert_eq!(settings.data_dir, Path::new("/etc/roundhouse/d"));
     let settings = Settings::parse("data_dir = \"/d\"", "x", Path::new("/etc/roundhouse")).unwrap();
     assert_eq!(settings.data_dir, Path::new("/d"));
+}
+
+#[test]
+fn jobs_files_are_relative_to_their_settings() {
+    let text = "[jobs]\nfiles = [\"stack.jobs\", \"/srv/more.jobs\"]";
+    let settings = Settings::parse(text, "x", Path::new("/etc/roundhouse")).unwrap();
+    assert_eq!(settings.jobs.files, [Path::new("/etc/roundhouse/stack.jobs"), Path::new("/srv/more.jobs")]);
 }

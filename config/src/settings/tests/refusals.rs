@@ -86,6 +86,22 @@ fn words_of_later_versions_are_known_as_such() {
 }
 
 #[test]
+fn a_way_into_etcd_without_contradictions() {
+    let text = problems("[registry]\nurl = \"etcd://h1\"\nca = \"ca.pem\"\nuser = \"hub\"\n");
+    let expected = "g.toml:3:6: registry.ca: is for TLS, and `etcd://h1:2379` is without; \
+                    write `etcds://h1:2379`, or leave it out\n\
+                    g.toml:1:1: registry.password_file: is missing: \
+                    a `user` needs the file that holds its password";
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines.sort_unstable_by_key(|line| line.contains("password_file"));
+    assert_eq!(lines.join("\n"), expected);
+    assert!(problems("registry.url = \"etcds://h1\"").contains("registry.ca: is missing"));
+    assert!(problems("registry.user = \"hub\"").contains("is for etcd, and the registry is `embedded`"));
+    // One wrong value is one problem.
+    assert_eq!(problems("registry = { url = \"redis://x\", ca = \"a\" }").lines().count(), 1);
+}
+
+#[test]
 fn vips_are_a_prefix_with_room() {
     assert!(
         problems("names.vips = \"127.99.0.0/31\"").contains("write at most /30, such as `127.99.0.0/30`")
@@ -167,5 +183,17 @@ fn a_wrong_value_gives_rise_to_no_second_problem() {
     assert!(
         later.contains("entrypoint[2].name: there is an entrypoint `a` already, at g.toml:1:"),
         "{later}"
+    );
+}
+
+#[test]
+fn jobs_files_that_are_none() {
+    assert!(problems("[jobs]\nfiles = \"a.jobs\"").contains("write files = [\"stack.jobs\"]"));
+    assert!(
+        problems("[jobs]\nfiles = [1]").contains("g.toml:2:10: jobs.files[0]: is the number 1, not a string")
+    );
+    assert!(problems("[jobs]\nfiles = [\"jobs/\"]").contains("jobs.files[0]: `jobs/` is no file"));
+    assert!(
+        problems("[jobs]\nfiles = [\"a/x.jobs\", \"b/x.jobs\"]").contains("two files are called `x.jobs`")
     );
 }

@@ -51,9 +51,10 @@ fn line(endpoint: &Endpoint) -> String {
     let Endpoint { address, id, state, weight, .. } = endpoint;
     let open = endpoint.live.open.load(Relaxed);
     let line = format!("{address} ({id}): {state}, {}, weight {weight}, {open} open", health(endpoint));
+    let held = if endpoint.held { ", held: the registry no longer has it" } else { "" };
     match &endpoint.refused {
-        Some(reason) => format!("{line}, refused: {reason}"),
-        None => line,
+        Some(reason) => format!("{line}{held}, refused: {reason}"),
+        None => format!("{line}{held}"),
     }
 }
 

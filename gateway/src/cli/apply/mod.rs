@@ -6,15 +6,14 @@
 //! GET /v1/jobs/…, /v1/domains/… ─► Current ─┘
 //! ```
 //!
+//! The plan is [`crate::jobs`]'s, and the same for a file that a gateway watches.
+//!
 //! The file is the truth for what it can say; a record's other fields keep their stored values, so that a drained
 //! instance stays drained. Nothing is deleted: what is in the registry and not in the file is left alone, and a static
 //! instance that is left is named. One job's failure does not stop the others; it is told with the job's place in the
 //! file. A gateway that does not answer stops it all.
 
 mod current;
-mod desired;
-mod fields;
-mod plan;
 mod report;
 mod write;
 
@@ -24,12 +23,10 @@ use std::path::Path;
 use roundhouse_config::{JobSpec, JobsFile};
 use roundhouse_registry::http::HttpError;
 
-use self::current::Current;
-use self::desired::Desired;
-use self::plan::{Change, plan};
 use self::report::{Mode, Report};
 use super::server::Server;
 use super::{Outcome, Output};
+use crate::jobs::{Desired, plan};
 
 pub(super) async fn apply(
     file: &Path,
@@ -82,7 +79,7 @@ async fn one_job(
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
     let desired = Desired::read(spec).await?;
-    let current = Current::read(&desired, server).await?;
+    let current = current::read(&desired, server).await?;
     for change in plan(&desired, &current) {
         if report.mode() == Mode::Apply {
             write::carry_out(&change, server).await?;

@@ -4,9 +4,8 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
-use super::Change;
-use super::plan::Action;
 use crate::cli::{Outcome, Output, columns, print_json};
+use crate::jobs::{Action, Change};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mode {

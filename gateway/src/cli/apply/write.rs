@@ -5,9 +5,8 @@ use roundhouse_registry::Revision;
 use roundhouse_registry::http::HttpError;
 use roundhouse_registry::http::registration::{ImplicitJob, RegisterBody};
 
-use super::Change;
-use super::plan::{Record, Subject};
 use crate::cli::server::Server;
+use crate::jobs::{Change, Record, Subject};
 
 pub(super) async fn carry_out(change: &Change, server: &Server) -> Result<(), HttpError> {
     let path = match &change.subject {

@@ -159,7 +159,9 @@ impl State {
         check_form(&txn)?;
         let holds = txn.when.iter().all(|condition| match condition {
             Condition::Absent(key) => !self.entries.contains_key(key),
-            Condition::At(key, at) => self.entries.get(key).is_some_and(|entry| entry.modified == *at),
+            Condition::At(key, at) => {
+                self.entries.get(key).map_or(Revision(0), |entry| entry.modified) == *at
+            }
             Condition::Vacant(prefix) => {
                 self.entries.range(prefix.clone()..).next().is_none_or(|(key, _)| !key.starts_with(prefix))
             }

@@ -1,0 +1,106 @@
+//! `GET /metrics`: the Prometheus text format (OpenMetrics 1.0).
+//!
+//! Everything is read at the moment of the scrape, so nothing is counted twice and a series cannot outlive its source.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicI64, AtomicU64};
+
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use super::{Api, Problem};
+use crate::plane::Totals;
+use crate::shared::Shared;
+
+/// The type that Prometheus asks for first.
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+pub(super) async fn metrics(State(api): State<Api>) -> Result<Response, Problem> {
+    let mut registry = Registry::with_prefix("roundhouse");
+    of_the_registry(&api.shared, &mut registry);
+    of_the_data_plane(&api.shared, &mut registry);
+    let mut text = String::new();
+    encode(&mut text, &registry).map_err(|error| Problem::internal(&error))?;
+    Ok(([(CONTENT_TYPE, OPENMETRICS)], text).into_response())
+}
+
+fn of_the_registry(shared: &Shared, registry: &mut Registry) {
+    let (snapshot, store) = (shared.store.load(), &shared.store);
+    let lost = store.contact().lost.is_some();
+    let stale: Gauge<f64, AtomicU64> = Gauge::default();
+    stale.set(shared.stale_seconds());
+    registry.register("registry_stale_seconds", "Age of the snapshot; 0 while the watch stands", stale);
+    gauge(registry, "registry_connected", "1 while the watch stands", i64::from(!lost));
+    gauge(registry, "registry_revision", "Revision of the snapshot", as_gauge(snapshot.revision.0));
+    let records = Family::<[(&str, &str); 1], Gauge>::default();
+    for (kind, count) in [
+        ("jobs", snapshot.jobs.len()),
+        ("instances", snapshot.instance_count()),
+        ("domains", snapshot.domains.len()),
+        ("gateways", snapshot.gateways.len()),
+    ] {
+        records.get_or_create(&[("kind", kind)]).set(as_gauge(count as u64));
+    }
+    registry.register("registry_records", "Records in the snapshot", records);
+    let counted = [
+        (
+            "registry_quarantined",
+            "Records that are kept out because they are wrong",
+            snapshot.quarantine.len(),
+        ),
+        ("registry_held", "Instances served although the registry no longer has them", snapshot.held_count()),
+        (
+            "registry_retained",
+            "Other records kept from another history of the registry",
+            snapshot.retained.len(),
+        ),
+    ];
+    for (name, help, count) in counted {
+        gauge(registry, name, help, as_gauge(count as u64));
+    }
+    let stats = &store.stats;
+    counter(registry, "registry_relists", "Whole listings after the first", stats.relists.load(Relaxed));
+    counter(registry, "registry_changes", "Changes applied", stats.changes.load(Relaxed));
+    counter(registry, "registry_publishes", "Snapshots published", stats.publishes.load(Relaxed));
+    counter(registry, "registry_holds", "Holds decided by this gateway", stats.holds.load(Relaxed));
+}
+
+fn of_the_data_plane(shared: &Shared, registry: &mut Registry) {
+    let totals = Totals::sum(shared.counters.iter().map(|counters| &**counters));
+    gauge(registry, "connections_open", "Client connections open now", as_gauge(totals.open));
+    for (name, help, count) in [
+        ("connections_accepted", "Client connections accepted", totals.accepted),
+        ("connections_refused", "Closed at once at the connection limit", totals.refused),
+        ("accept_errors", "Failed accepts, descriptors used up above all", totals.accept_errors),
+        ("requests", "HTTP requests", totals.requests),
+        ("no_route", "Requests for a name that leads nowhere", totals.no_route),
+        ("no_backend", "Requests and connections that nobody could serve", totals.no_backend),
+        ("retries", "Tried again at another instance", totals.retries),
+        ("bytes_to_clients", "Bytes written to clients", totals.bytes_to_clients),
+        ("bytes_to_instances", "Bytes written to instances", totals.bytes_to_instances),
+    ] {
+        counter(registry, name, help, count);
+    }
+}
+
+fn gauge(registry: &mut Registry, name: &str, help: &str, value: i64) {
+    let gauge: Gauge<i64, AtomicI64> = Gauge::default();
+    gauge.set(value);
+    registry.register(name, help, gauge);
+}
+
+fn counter(registry: &mut Registry, name: &str, help: &str, value: u64) {
+    let counter: Counter = Counter::default();
+    counter.inc_by(value);
+    registry.register(name, help, counter);
+}
+
+fn as_gauge(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}

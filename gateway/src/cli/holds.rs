@@ -1,0 +1,27 @@
+//! `roundhouse holds release`.
+
+use std::io::Write;
+
+use serde_json::Value;
+
+use super::server::Server;
+use super::{Outcome, Output, print_json};
+
+/// `None`: everything.
+pub(super) async fn release(
+    what: Option<&str>,
+    server: &Server,
+    output: Output,
+    out: &mut impl Write,
+) -> anyhow::Result<Outcome> {
+    let path = match what {
+        None => "/v1/holds".to_owned(),
+        Some(what) => format!("/v1/holds/{what}"),
+    };
+    let answer: Value = server.delete(&path).await?;
+    match output {
+        Output::Json => print_json(&answer, out)?,
+        Output::Table => writeln!(out, "released {}", answer["released"])?,
+    }
+    Ok(Outcome::Ok)
+}

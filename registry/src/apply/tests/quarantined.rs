@@ -1,0 +1,116 @@
+//! What is kept out, each with its reason, and what that does to its neighbours: nothing.
+
+use super::sample::{ID, entry, good, put};
+use crate::apply;
+use crate::kv::{Batch, Change, Revision};
+use crate::snapshot::Snapshot;
+
+fn reason(key: &str, value: &[u8]) -> String {
+    let mut bad = entry(key, "", 1);
+    bad.value = value.to_vec().into();
+    let batch = Batch { revision: Revision(1), changes: vec![Change::Put(bad)] };
+    let snapshot = apply(&Snapshot::default(), &batch);
+    assert!(snapshot.entries().is_empty(), "{key}");
+    let [(listed, quarantined)]: [_; 1] = snapshot.quarantine.iter().collect::<Vec<_>>().try_into().unwrap();
+    assert!(
+        listed.chars().count() < 600 && quarantined.reason.len() < 2_000,
+        "{listed}: {}",
+        quarantined.reason
+    );
+    assert!(!quarantined.reason.contains(char::is_control), "{}", quarantined.reason);
+    quarantined.reason.clone()
+}
+
+#[test]
+fn a_bad_value_of_any_kind_is_listed_with_its_reason() {
+    let deep = format!(r#"{{"a":{}{}}}"#, "[".repeat(5_000), "]".repeat(5_000));
+    for (key, value) in good().iter().filter(|(key, _)| !key.starts_with("kv/")) {
+        let large = if key.starts_with("certs/") { "the most is 262144" } else { "the most is 65536" };
+        let cases: [(&[u8], &str); 8] = [
+            (&[b' '; 1 << 20], large),
+            (deep.as_bytes(), "nests deeper than 32 levels"),
+            (br#"{"schema":7}"#, "schema 7 is newer than this program understands"),
+            (br#"{"schema":99999999999999999999}"#, "is newer than this program understands"),
+            (&value.as_bytes()[..value.len() - 1], ""),
+            (b"\0", ""),
+            (b"", ""),
+            (b"\xff\xfe", ""),
+        ];
+        for (value, expected) in cases {
+            let reason = reason(key, value);
+            let expected = if key.starts_with("addresses/") { "is no key of an instance" } else { expected };
+            assert!(!reason.is_empty() && reason.contains(expected), "{key}: {reason}");
+        }
+    }
+}
+
+#[test]
+fn a_bad_field_is_named() {
+    let instance = format!("instances/app2/{ID}");
+    let long = format!(r#"{{"jobname":{:?}}}"#, "x".repeat(60_000));
+    let cases: [(&str, &str, &str); 12] = [
+        (&instance, r#"{"address":"10.0.0.7","ports":{"main":65536}}"#, "a whole number up to 65535"),
+        (&instance, r#"{"address":"10.0.0.7","ports":{"main":-1}}"#, "ports.main: "),
+        (&instance, "{\"address\":\"10.0.0.7\0\",\"ports\":{\"main\":1}}", "control character"),
+        (&instance, r#"{"address":"10.0.0.7\u0000","ports":{"main":1}}"#, "address: "),
+        ("jobs/app2", &long, "jobname: "),
+        ("jobs/app2", "{\"jobname\":\"job.a\"}{}", "trailing characters"),
+        ("vips/app2", r#"{"offset":4294967296}"#, "offset: "),
+        ("vip-owners/17", r#"{"job":"App"}"#, "write `app`"),
+        ("gateways/hub", r#"{"version":"1","host":"h","vips":"x","admin":":1"}"#, "vips: "),
+        ("rules/r", r#"{"to":{"job":"a"},"from":{},"action":"deny"}"#, "from: names nobody"),
+        ("tokens/t", r#"{"role":"admin","hash":"x"}"#, "hash: is no SHA-256"),
+        ("certs/c", r#"{"chain":"x","key":null}"#, "chain: is no PEM"),
+    ];
+    for (key, value, expected) in cases {
+        let reason = reason(key, value.as_bytes());
+        assert!(reason.contains(expected), "{key}: {reason}");
+    }
+}
+
+#[test]
+fn a_bad_key_is_listed_with_its_reason() {
+    for (key, expected) in [
+        ("", "unknown kind ``"),
+        ("jobs", "label is empty"),
+        ("jobs/a\0b", "label `a\\0b` contains"),
+        ("\0/a", "unknown kind `\\0`"),
+        (&format!("jobs/{}", "k".repeat(64 << 10)), "key has 65541 bytes; the most is 512"),
+        (&"ü".repeat(64 << 10), "key has 131072 bytes"),
+        ("vip-owners/4294967296", "vip-owners/<offset>"),
+        ("addresses/tcp/10.0.0.7:65536", "addresses/tcp/<ip>:<port>"),
+        ("domains/Blog.net", "another spelling of `domains/blog.net`"),
+        ("rules/a_b", "write 1 to 128 of a-z"),
+    ] {
+        assert!(reason(key, b"{}").contains(expected), "{key}: {}", reason(key, b"{}"));
+    }
+}
+
+#[test]
+fn a_bad_record_is_kept_out_and_listed_and_comes_back_when_it_is_mended() {
+    for (key, value) in good() {
+        let first = apply(&Snapshot::default(), &put(&key, &value, 1));
+        let bad = apply(&first, &put(&key, "{", 2));
+        assert!(bad.entries().is_empty(), "the old record is not what the store says: {key}");
+        assert_eq!(bad.quarantine.len(), usize::from(!key.starts_with("kv/")), "{key}");
+        let mended = apply(&bad, &put(&key, &value, 3));
+        assert_eq!((mended.entries().len(), mended.quarantine.len()), (first.entries().len(), 0), "{key}");
+        let gone = Change::Delete { key: key.clone(), revision: Revision(3) };
+        let deleted = apply(&bad, &Batch { revision: Revision(3), changes: vec![gone] });
+        assert!(deleted.same_records(&Snapshot::default()), "{key}");
+    }
+}
+
+#[test]
+fn a_bad_record_does_not_stop_its_neighbours() {
+    let batch = Batch {
+        revision: Revision(1),
+        changes: vec![
+            Change::Put(entry("instances/app2/nonsense", "{}", 1)),
+            Change::Put(entry("jobs/ok", r#"{"jobname":"job.ok"}"#, 1)),
+            Change::Put(entry("\u{0}", "\u{0}", 1)),
+        ],
+    };
+    let snapshot = apply(&Snapshot::default(), &batch);
+    assert_eq!((snapshot.jobs.len(), snapshot.quarantine.len()), (1, 2));
+}

@@ -1,0 +1,91 @@
+//! What is kept of the former history when the registry comes back with another one.
+//!
+//! An etcd whose disk was lost, or that was restored from an old backup, answers like any other: it lists what it has.
+//! That its revision is lower is the only sign, and what it lacks was not deleted by anybody. Instances are held one by
+//! one (see [`keeper`](super::keeper)); the jobs, domains, VIPs, certificates, rules and pools without which nothing
+//! routes to them stay where they are in the snapshot, and are listed as retained. They go when they are released, or at
+//! the deadline; rules and guards only when they are released, because losing one can open a door.
+//!
+//! Only this program's memory (and its snapshot on disk) has them: writing them back is a person's decision, see
+//! `roundhouse registry import`.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::record::{Key, Timestamp};
+use crate::snapshot::Snapshot;
+
+/// Why a record that the registry does not have is served.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retained {
+    pub since: Timestamp,
+    /// `None`: until somebody releases it.
+    pub until: Option<Timestamp>,
+    pub reason: Box<str>,
+}
+
+/// Copies into `fresh` what only `old` has.
+pub(super) fn retain(old: &Snapshot, fresh: &mut Snapshot, reason: &str, since: Timestamp, until: Timestamp) {
+    let has: HashSet<String> = fresh.entries().into_iter().map(|entry| entry.key).collect();
+    for entry in old.entries() {
+        let Ok(key) = Key::parse(&entry.key) else { continue };
+        if !is_retained(&key) || has.contains(&entry.key) || fresh.quarantine.get(&entry.key).is_some() {
+            continue;
+        }
+        let until = (!matches!(key, Key::Rule(_) | Key::Guard(_))).then_some(until);
+        fresh.put(&entry);
+        fresh.retained.insert(entry.key.into(), Retained { since, until, reason: reason.into() });
+    }
+}
+
+/// After one more listing of the same new history: what was retained and is still missing.
+pub(super) fn carry(old: &Snapshot, fresh: &mut Snapshot) {
+    if old.retained.is_empty() {
+        return;
+    }
+    let has: HashSet<String> = fresh.entries().into_iter().map(|entry| entry.key).collect();
+    for entry in old.entries() {
+        if let Some(retained) = old.retained.get(entry.key.as_str())
+            && !has.contains(&entry.key)
+            && fresh.quarantine.get(&entry.key).is_none()
+        {
+            fresh.put(&entry);
+            fresh.retained.insert(entry.key.into(), retained.clone());
+        }
+    }
+}
+
+/// Ends what is past its deadline. Whether there was any.
+pub(super) fn expire(snapshot: &mut Snapshot, now: Timestamp) -> bool {
+    let over = |retained: &Retained| retained.until.is_some_and(|until| now >= until);
+    let keys: Vec<Arc<str>> =
+        snapshot.retained.iter().filter(|(_, retained)| over(retained)).map(|(key, _)| key.clone()).collect();
+    keys.iter().for_each(|key| snapshot.delete(key));
+    !keys.is_empty()
+}
+
+/// Ends one, or all. How many.
+pub(super) fn release(snapshot: &mut Snapshot, key: Option<&str>) -> usize {
+    let keys: Vec<Arc<str>> =
+        snapshot.retained.keys().filter(|one| key.is_none_or(|key| key == &***one)).cloned().collect();
+    // A deleted record is not retained either.
+    keys.iter().for_each(|key| snapshot.delete(key));
+    keys.len()
+}
+
+/// Instances have holds of their own, and presence and verdicts mean nothing without their writer.
+fn is_retained(key: &Key) -> bool {
+    !matches!(
+        key,
+        Key::Instance(..)
+            | Key::Held(..)
+            | Key::Health(..)
+            | Key::Address(_)
+            | Key::Gateway(_)
+            | Key::Director(_)
+            | Key::VipOwner(_)
+            | Key::Reserved
+    )
+}

@@ -1,0 +1,72 @@
+//! `directors/<id>`: a live lvs-sync, under its lease.
+
+use roundhouse_config::Label;
+use serde::{Deserialize, Serialize};
+
+use super::text::{check_list, is_id};
+use super::{Sink, ValueError};
+use crate::kv::Revision;
+
+const MAX_LINES: usize = 64;
+
+/// DNS names only directors that hold the line and have applied.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Director {
+    pub version: String,
+    pub host: String,
+    #[serde(default)]
+    pub sinks: Vec<Sink>,
+    #[serde(default)]
+    pub lines: Vec<Label>,
+    /// The registry's revision that its sinks show.
+    #[serde(default)]
+    pub revision: Revision,
+    /// Entries of its own that somebody else had changed at its latest look.
+    #[serde(default)]
+    pub drift: u64,
+}
+
+impl Director {
+    pub fn validate(&self) -> Result<(), ValueError> {
+        if !is_id(&self.host) {
+            return Err(ValueError::field("host", "is no host name"));
+        }
+        if self.version.len() > 253 {
+            return Err(ValueError::field("version", "is longer than 253 bytes"));
+        }
+        check_list("lines", &self.lines, MAX_LINES)?;
+        let twice = (1..self.sinks.len()).find(|i| self.sinks[..*i].contains(&self.sinks[*i]));
+        match twice {
+            Some(i) => Err(ValueError::field(format!("sinks[{i}]"), "is there twice; write it once")),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{decode, encode};
+
+    #[test]
+    fn the_shape_reads() {
+        let director: Director = decode(
+            br#"{"version":"0.1.0","host":"lvs-1","sinks":["ipvs"],"lines":["telecom"],"revision":17,"drift":0}"#,
+        )
+        .unwrap();
+        assert_eq!(director.validate(), Ok(()));
+        assert_eq!(decode::<Director>(&encode(&director)).unwrap(), director);
+    }
+
+    #[test]
+    fn refusals_name_the_field() {
+        let refused = |fields: &str| {
+            let text = format!(r#"{{"version":"1","host":"a",{fields}}}"#);
+            let read = decode::<Director>(text.as_bytes());
+            read.and_then(|director| director.validate()).unwrap_err().to_string()
+        };
+        assert!(refused(r#""sinks":["ipvs","ipvs"]"#).starts_with("sinks[1]: "));
+        assert!(refused(r#""lines":["a","a"]"#).contains("`a` is there twice"));
+        assert!(refused(r#""revision":-1"#).starts_with("revision: "));
+    }
+}
