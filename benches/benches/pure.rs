@@ -3,8 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::hint::black_box;
+use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Cache};
 use criterion::{Criterion, criterion_group, criterion_main};
 use roundhouse::table::{Facts, Own, Table, Tried};
 use roundhouse_benches::{instance_entry, snapshot};
@@ -37,8 +38,10 @@ fn pure(c: &mut Criterion) {
         b.iter(|| port.endpoints().pick(0, &Tried::default()).unwrap());
     });
 
-    let swap = ArcSwap::from_pointee(Table::empty(&facts));
-    c.bench_function("load the table", |b| b.iter(|| swap.load().revision));
+    let swap = Arc::new(ArcSwap::from_pointee(Table::empty(&facts)));
+    let mut cache = Cache::new(swap.clone());
+    c.bench_function("load the table, as a worker does", |b| b.iter(|| cache.load().revision));
+    c.bench_function("load the table, as everybody else does", |b| b.iter(|| swap.load().revision));
 
     let at = Revision(2);
     let mut change = instance_entry(500, 50, at);

@@ -24,14 +24,13 @@ pub(super) async fn exchange(
     let context = &*engine.context;
     context.counters().requests.fetch_add(1, Relaxed);
     let (mut parts, body) = request.into_parts();
-    let (revision, routed) = {
-        let table = context.table();
+    let (revision, routed) = context.look(|table| {
         let routed = checked(&parts).and_then(|()| match scope {
-            Scope::ByHost => route(&table, context.index, &parts.uri, &parts.headers),
-            Scope::Vip(address) => at_vip(&table, address),
+            Scope::ByHost => route(table, context.index, &parts.uri, &parts.headers),
+            Scope::Vip(address) => at_vip(table, address),
         });
         (table.revision, routed)
-    };
+    });
     let (job, port) = match routed {
         Ok(routed) => routed,
         Err(Refused { reason, sentence }) => {
@@ -47,7 +46,7 @@ pub(super) async fn exchange(
     }
     headers::end_hop(&mut parts.headers);
     if !parts.headers.contains_key(HOST) {
-        headers::host_of_old_clients(&mut parts.headers, &job, &port, &context.table().zone);
+        context.look(|table| headers::host_of_old_clients(&mut parts.headers, &job, &port, &table.zone));
     }
     headers::forwarded(&mut parts.headers, peer);
 

@@ -1,9 +1,10 @@
 //! What a connection on a worker has at hand.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use arc_swap::{ArcSwap, Guard};
+use arc_swap::{ArcSwap, Cache};
 use roundhouse_config::Limits;
 use roundhouse_registry::probe::Verdict;
 use tokio::sync::{mpsc, watch};
@@ -26,6 +27,7 @@ pub struct Plane {
 /// One worker's own.
 pub struct Context {
     pub index: usize,
+    table: RefCell<Cache<Arc<ArcSwap<Table>>, Arc<Table>>>,
     plane: Plane,
     counters: Arc<Counters>,
 }
@@ -33,11 +35,18 @@ pub struct Context {
 impl Context {
     pub fn new(plane: Plane, index: usize) -> Context {
         let counters = plane.counters[index].clone();
-        Context { index, plane, counters }
+        let table = RefCell::new(Cache::new(plane.table.clone()));
+        Context { index, table, plane, counters }
     }
 
-    pub fn table(&self) -> Guard<Arc<Table>> {
-        self.plane.table.load()
+    /// Looks something up in the current table. A worker keeps the table that it used last, so that a look costs one
+    /// comparison and no shared cache line is written; a table that was replaced is kept until the worker's next look.
+    pub fn look<R>(&self, look: impl FnOnce(&Table) -> R) -> R {
+        match self.table.try_borrow_mut() {
+            Ok(mut cache) => look(cache.load()),
+            // A look inside a look.
+            Err(_) => look(&self.plane.table.load()),
+        }
     }
 
     pub fn limits(&self) -> &Limits {

@@ -181,7 +181,7 @@ impl Engines {
             Site::Entrypoint => return self.l7.serve(stream, peer, l7::Scope::ByHost).await,
             Site::Vip(address) => address,
         };
-        let dialled = self.context.table().by_address(address);
+        let dialled = self.context.look(|table| table.by_address(address));
         match dialled {
             // The job went while the client connected.
             None => drop(stream),
