@@ -1,4 +1,5 @@
-//! `/v1/holds`: what is served although the registry no longer has it, and the way to end that.
+//! `/v1/holds`: what is served although the registry no longer has it, and the two ways to end that: believe the
+//! registry, or write back what it lost.
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -57,6 +58,12 @@ pub(super) async fn release(
         return Err(Problem::not_found(format!("hold of `{what}`"), "GET /v1/holds lists what is held"));
     }
     Ok(Json(json!({ "released": released })))
+}
+
+/// Writes back the records that are retained; their holds end as the registry has them again.
+pub(super) async fn restore(State(api): State<Api>) -> Result<Json<Value>, Problem> {
+    let restored = api.shared.registry.restore(&api.shared.store.load()).await?;
+    Ok(Json(json!({ "written": restored.written, "left": restored.left })))
 }
 
 fn which(what: &str) -> Result<Release, Problem> {

@@ -54,7 +54,7 @@ const MAX_BODY: usize = MAX_VALUE + (4 << 10);
 const MAX_WATCHES: usize = 1_024;
 
 /// What a caller who asked for something else is told.
-const PATHS: [&str; 22] = [
+const PATHS: [&str; 23] = [
     "/v1/jobs",
     "/v1/jobs/{label}",
     "/v1/instances",
@@ -69,6 +69,7 @@ const PATHS: [&str; 22] = [
     "/v1/quarantine",
     "/v1/holds",
     "/v1/holds/{what}",
+    "/v1/restore",
     "/v1/snapshot",
     "/v1/export",
     "/v1/import",
@@ -111,6 +112,7 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/quarantine", get(overview::quarantine))
         .route("/v1/holds", get(holds::list).delete(holds::release_all))
         .route("/v1/holds/{*what}", axum::routing::delete(holds::release))
+        .route("/v1/restore", post(holds::restore))
         .route("/v1/snapshot", get(snapshot::snapshot))
         .route("/v1/watch", get(watch::watch))
         .route("/v1/status", get(overview::status))

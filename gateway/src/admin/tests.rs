@@ -206,7 +206,7 @@ async fn a_watch_resumes_where_it_was_and_ends_with_the_gateway() {
     }
     let events: Vec<&str> = text.split("\n\n").filter(|event| !event.is_empty()).collect();
     assert!(events[0].starts_with("event: progress\ndata: {\"origin\":\""), "{text}");
-    assert!(events[0].ends_with("\"revision\":0,\"stale_seconds\":0.0,\"lost\":null}"), "{text}");
+    assert!(events[0].ends_with("\"revision\":0,\"epoch\":0,\"stale_seconds\":0.0,\"lost\":null}"), "{text}");
     let put = "id: 1\nevent: put\ndata: {\"key\":\"jobs/app2\",\"value\":{";
     assert!(events[1].starts_with(put) && events[1].ends_with("},\"created\":1,\"revision\":1}"), "{text}");
     assert_eq!(events.len(), 4, "{text}");

@@ -1,4 +1,4 @@
-//! `roundhouse holds release`.
+//! `roundhouse holds release|restore`.
 
 use std::io::Write;
 
@@ -22,6 +22,19 @@ pub(super) async fn release(
     match output {
         Output::Json => print_json(&answer, out)?,
         Output::Table => writeln!(out, "released {}", answer["released"])?,
+    }
+    Ok(Outcome::Ok)
+}
+
+pub(super) async fn restore(
+    server: &Server,
+    output: Output,
+    out: &mut impl Write,
+) -> anyhow::Result<Outcome> {
+    let answer: Value = server.post("/v1/restore").await?;
+    match output {
+        Output::Json => print_json(&answer, out)?,
+        Output::Table => writeln!(out, "written {}, left as they are {}", answer["written"], answer["left"])?,
     }
     Ok(Outcome::Ok)
 }

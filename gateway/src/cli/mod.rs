@@ -97,6 +97,7 @@ async fn ask(
         Command::Holds(HoldsCommand::Release { what, all: _ }) => {
             holds::release(what.as_deref(), server, output, out).await
         }
+        Command::Holds(HoldsCommand::Restore) => holds::restore(server, output, out).await,
         Command::Get { what } => get::get(what, server, output, out).await,
         Command::Describe { words } => describe::describe(&words, server, output, out).await,
         Command::Drain { instance } => drain::set_state(&instance, State::Draining, server, out).await,

@@ -96,6 +96,8 @@ pub(super) enum HoldsCommand {
         #[arg(long)]
         all: bool,
     },
+    /// Write back the records that the registry lost with its history. Instances come back by themselves.
+    Restore,
 }
 
 #[cfg(test)]

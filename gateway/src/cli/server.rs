@@ -28,9 +28,7 @@ impl Server {
     }
 
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, HttpError> {
-        let answer = self.client.call(Method::GET, path, &[], None).await.map_err(pointed)?;
-        serde_json::from_slice(&answer.body)
-            .map_err(|error| HttpError::Strange { server: self.client.server(), reason: error.to_string() })
+        self.ask(Method::GET, path).await
     }
 
     /// `None`: there is no such record.
@@ -43,7 +41,15 @@ impl Server {
     }
 
     pub(super) async fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, HttpError> {
-        let answer = self.client.call(Method::DELETE, path, &[], None).await.map_err(pointed)?;
+        self.ask(Method::DELETE, path).await
+    }
+
+    pub(super) async fn post<T: DeserializeOwned>(&self, path: &str) -> Result<T, HttpError> {
+        self.ask(Method::POST, path).await
+    }
+
+    async fn ask<T: DeserializeOwned>(&self, method: Method, path: &str) -> Result<T, HttpError> {
+        let answer = self.client.call(method, path, &[], None).await.map_err(pointed)?;
         serde_json::from_slice(&answer.body)
             .map_err(|error| HttpError::Strange { server: self.client.server(), reason: error.to_string() })
     }

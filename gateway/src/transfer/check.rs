@@ -1,10 +1,10 @@
 //! What of an export would be quarantined: kept out of every snapshot, served by nobody.
 
 use std::fmt;
+use std::sync::Arc;
 
-use roundhouse_registry::Snapshot;
 use roundhouse_registry::kv::Listing;
-use roundhouse_registry::record::{Key, VipOwner, decode};
+use roundhouse_registry::{Quarantined, Snapshot};
 use serde::Serialize;
 
 use super::Contents;
@@ -30,17 +30,9 @@ pub fn misfits(contents: &Contents) -> Vec<Misfit> {
         entries: contents.entries.clone(),
     };
     let snapshot = Snapshot::from_listing(listing);
-    let quarantined = snapshot.quarantine.iter();
-    let mut misfits: Vec<Misfit> = quarantined
-        .map(|(key, found)| Misfit { key: key.to_string(), reason: found.reason.clone() })
-        .collect();
-    // Only writers look at these, so no snapshot has an opinion.
-    for entry in &contents.entries {
-        if let Ok(Key::VipOwner(_)) = Key::parse(&entry.key)
-            && let Err(error) = decode::<VipOwner>(&entry.value)
-        {
-            misfits.push(Misfit { key: entry.key.clone(), reason: error.to_string() });
-        }
-    }
-    misfits
+    let misfit = |(key, found): (&Arc<str>, &Quarantined)| Misfit {
+        key: key.to_string(),
+        reason: found.reason.clone(),
+    };
+    snapshot.quarantine.iter().map(misfit).collect()
 }

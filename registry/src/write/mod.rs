@@ -11,6 +11,7 @@ mod domains;
 mod gateways;
 mod instances;
 mod jobs;
+mod restore;
 mod vips;
 
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use crate::kv::{Entry, Kv, KvError, LeaseId, Revision};
 use crate::record::{Key, ValueError};
 
 pub use self::instances::NewInstance;
+pub use self::restore::Restored;
 pub use self::vips::VipAllocator;
 
 /// Times that a transaction is made again before the caller is told that the registry is too busy. With 8 writers at

@@ -1,0 +1,59 @@
+//! Writes back what only this program remembers: records retained from the former history of the registry.
+
+use crate::kv::{Commit, Condition, Entry, Txn};
+use crate::record::{Key, Vip, VipOwner, decode, encode};
+use crate::snapshot::Snapshot;
+
+use super::{Registry, WriteError};
+
+/// A VIP takes two operations and two conditions, and etcd takes 128 of each in a transaction.
+const TOGETHER: usize = 60;
+
+/// How it went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Restored {
+    pub written: usize,
+    /// The registry has the key again, or the VIP's offset is another job's: left as it is.
+    pub left: usize,
+}
+
+impl Registry {
+    /// Writes every retained record whose key is absent. Running it again goes on where it stopped.
+    pub async fn restore(&self, snapshot: &Snapshot) -> Result<Restored, WriteError> {
+        let retained = |entry: &Entry| snapshot.retained.contains_key(entry.key.as_str());
+        let entries: Vec<Entry> = snapshot.entries().into_iter().filter(retained).collect();
+        let mut restored = Restored::default();
+        for together in entries.chunks(TOGETHER) {
+            if self.restore_all(together).await? {
+                restored.written += together.len();
+                continue;
+            }
+            for one in together.chunks(1) {
+                match self.restore_all(one).await? {
+                    true => restored.written += 1,
+                    false => restored.left += 1,
+                }
+            }
+        }
+        Ok(restored)
+    }
+
+    /// Whether they were written: all of them, or none.
+    async fn restore_all(&self, entries: &[Entry]) -> Result<bool, WriteError> {
+        let txn = entries.iter().fold(Txn::new(), put_if_absent);
+        Ok(matches!(self.kv().commit(txn).await?, Commit::Done(_)))
+    }
+}
+
+fn put_if_absent(txn: Txn, entry: &Entry) -> Txn {
+    let txn =
+        txn.when(Condition::Absent(entry.key.clone())).put(entry.key.clone(), entry.value.clone(), None);
+    match (Key::parse(&entry.key), decode(&entry.value)) {
+        // An offset has its owner beside it, or another job would be given it.
+        (Ok(Key::Vip(job)), Ok(Vip { offset })) => {
+            let owner = Key::VipOwner(offset).to_string();
+            txn.when(Condition::Absent(owner.clone())).put(owner, encode(&VipOwner::Job(job)), None)
+        }
+        _ => txn,
+    }
+}
