@@ -103,12 +103,13 @@ impl Keeper {
 
     /// After batches were applied: what went is held if it is too much.
     pub fn decide(&mut self, next: &mut Snapshot, now: Now) {
-        self.window.forget(self.window_of(next), now.monotonic);
         self.settle(next);
-        if !self.window.waits() {
+        // Only a departure can make a loss too large.
+        if !self.window.take_news() {
             return;
         }
         let live = next.instance_count();
+        self.window.forget(self.policy.window(live), now.monotonic);
         let of_all = self.policy.is_mass(self.window.len(), live);
         let waiting = self.window.waiting();
         let losses: Vec<_> = waiting
@@ -159,7 +160,9 @@ impl Keeper {
 
     /// Once a second: ends the holds whose time is over. Whether the snapshot changed.
     pub(crate) fn tick(&mut self, snapshot: &mut Snapshot, now: Now) -> bool {
-        self.window.forget(self.window_of(snapshot), now.monotonic);
+        if self.window.len() > 0 {
+            self.window.forget(self.policy.window(snapshot.instance_count()), now.monotonic);
+        }
         if snapshot.held.is_empty() && snapshot.retained.is_empty() {
             self.episode = 0;
             return false;
@@ -199,10 +202,6 @@ impl Keeper {
                 Release::Record(key) => retain::release(snapshot, Some(key)),
                 Release::Job(_) | Release::Instance(..) => 0,
             }
-    }
-
-    fn window_of(&self, snapshot: &Snapshot) -> Duration {
-        self.policy.window(snapshot.instance_count())
     }
 
     fn depart(&mut self, before: &Snapshot, who: Who, record: Arc<Versioned<Instance>>, now: Now) {

@@ -25,22 +25,24 @@ pub(super) struct Window {
     /// Oldest first; one that came back stays here until its time is over.
     order: VecDeque<(Instant, Who)>,
     jobs: HashMap<Label, usize>,
-    waiting: usize,
+    /// Somebody left since the last look.
+    news: bool,
 }
 
 impl Window {
     pub(super) fn add(&mut self, who: Who, record: Arc<Versioned<Instance>>, at: Instant) {
         self.remove(&who);
         *self.jobs.entry(who.0.clone()).or_default() += 1;
-        self.waiting += 1;
+        self.news = true;
         self.order.push_back((at, who.clone()));
         self.departures.insert(who, Departure { record, held: false, at });
     }
 
     /// It came back, or left cleanly after all.
     pub(super) fn remove(&mut self, who: &Who) {
-        let Some(departure) = self.departures.remove(who) else { return };
-        self.waiting -= usize::from(!departure.held);
+        if self.departures.remove(who).is_none() {
+            return;
+        }
         if let Some(count) = self.jobs.get_mut(&who.0) {
             *count -= 1;
             if *count == 0 {
@@ -69,9 +71,9 @@ impl Window {
         self.jobs.get(job).copied().unwrap_or_default()
     }
 
-    /// Whether somebody's fate is open.
-    pub(super) fn waits(&self) -> bool {
-        self.waiting > 0
+    /// Whether somebody left since this was asked last.
+    pub(super) fn take_news(&mut self) -> bool {
+        std::mem::take(&mut self.news)
     }
 
     /// Those whose fate is open.
@@ -80,11 +82,8 @@ impl Window {
     }
 
     pub(super) fn decided(&mut self, who: &Who) {
-        if let Some(departure) = self.departures.get_mut(who)
-            && !departure.held
-        {
+        if let Some(departure) = self.departures.get_mut(who) {
             departure.held = true;
-            self.waiting -= 1;
         }
     }
 }
