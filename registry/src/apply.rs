@@ -8,7 +8,7 @@ use std::sync::Arc;
 use roundhouse_config::Label;
 
 use crate::kv::{Batch, Change, Entry};
-use crate::record::{Instance, InstanceId, Key, Record, ValueError, VipOwner, read};
+use crate::record::{Instance, InstanceId, Job, Key, Record, ValueError, VipOwner, read};
 use crate::snapshot::{PerInstance, Snapshot, Versioned};
 
 /// The snapshot after the batch. What the batch does not touch is shared with the old one.
@@ -26,6 +26,9 @@ pub fn apply(old: &Snapshot, batch: &Batch) -> Snapshot {
 
 impl Snapshot {
     pub(crate) fn put(&mut self, entry: &Entry) {
+        if self.is_outranked(entry) {
+            return;
+        }
         self.no_longer_retained(&entry.key);
         let read = Key::parse(&entry.key).map_err(|error| error.to_string());
         match read.and_then(|key| self.put_record(key, entry).map_err(|error| error.to_string())) {
@@ -35,6 +38,14 @@ impl Snapshot {
                 self.quarantine.insert(&entry.key, &reason, entry.modified);
             }
         }
+    }
+
+    /// Whether a registrar's implicit job would take the place of a retained one that a person wrote: its ports, its
+    /// check and its access default are still the better knowledge.
+    fn is_outranked(&self, entry: &Entry) -> bool {
+        self.retained.contains_key(entry.key.as_str())
+            && read::<Job>(&entry.value).is_ok_and(|job| job.implicit)
+            && matches!(Key::parse(&entry.key), Ok(Key::Job(label)) if self.jobs.get(&label).is_some_and(|job| !job.value.implicit))
     }
 
     /// The registry speaks of it again.

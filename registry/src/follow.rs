@@ -59,6 +59,8 @@ pub struct Follower {
     next_tick: Instant,
     /// Whether the store has what the source said last.
     listed: bool,
+    /// What was retained has ended: in its place is what the source has, if it has something.
+    list_again: bool,
 }
 
 /// The handle by which a hold is ended.
@@ -147,6 +149,7 @@ impl Follower {
             holds: Holds(orders_in),
             next_tick: Instant::now() + TICK,
             listed,
+            list_again: false,
         })
     }
 
@@ -188,6 +191,7 @@ impl Follower {
         let mut watch = self.source.watch(self.store.load().revision).await?;
         self.store.heard();
         loop {
+            self.go_on()?;
             let event = tokio::select! {
                 event = watch.recv() => event,
                 Some(order) = self.orders.recv() => {
@@ -203,6 +207,14 @@ impl Follower {
             let Some(first) = self.hear(event) else { continue };
             self.apply(vec![first]);
             self.gather(&mut watch).await?;
+        }
+    }
+
+    /// Unless the source is to be listed again.
+    fn go_on(&mut self) -> Result<(), KvError> {
+        match std::mem::take(&mut self.list_again) {
+            true => Err(KvError::Compacted(self.store.load().revision)),
+            false => Ok(()),
         }
     }
 
@@ -246,6 +258,7 @@ impl Follower {
             if self.next_tick <= Instant::now() {
                 self.tick();
             }
+            self.go_on()?;
             match failed {
                 Some(error) => return Err(error),
                 None if quiet => return Ok(()),
@@ -319,7 +332,9 @@ impl Follower {
 
     fn obey(&mut self, Order { which, done }: Order) {
         let mut snapshot = (*self.store.load()).clone();
+        let retained = snapshot.retained.len();
         let released = self.keeper.release(&mut snapshot, &which);
+        self.list_again |= snapshot.retained.len() != retained;
         if released > 0 {
             snapshot.epoch += 1;
             self.offer(&snapshot);
@@ -332,7 +347,9 @@ impl Follower {
     fn tick(&mut self) {
         self.next_tick = Instant::now() + TICK;
         let mut snapshot = (*self.store.load()).clone();
+        let retained = snapshot.retained.len();
         let changed = self.keeper.tick(&mut snapshot, Now::read());
+        self.list_again |= snapshot.retained.len() != retained;
         self.offer(&snapshot);
         if changed {
             snapshot.epoch += 1;

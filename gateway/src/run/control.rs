@@ -120,7 +120,9 @@ impl<C: Catch> Control<C> {
             self.checker.reconcile_job(&table, label);
             self.release_failed(&table, label);
         }
-        self.allocator.allocate(&self.snapshot);
+        if delta.names {
+            self.allocator.allocate(&self.snapshot);
+        }
     }
 
     /// A verdict changed: the job's turn order is made anew.

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ipnet::IpNet;
+use roundhouse_config::Label;
+use roundhouse_registry::record::Key;
 use roundhouse_registry::{Snapshot, WriteError};
 
 use crate::shared::Shared;
@@ -35,10 +37,21 @@ impl Allocator {
         if without.is_empty() || self.running.swap(true, Ordering::AcqRel) {
             return;
         }
+        let retained =
+            |label: &Label| snapshot.retained.contains_key(Key::Vip(label.clone()).to_string().as_str());
+        let forgotten: Vec<u32> = match snapshot.retained.is_empty() {
+            true => Vec::new(),
+            false => snapshot
+                .vips
+                .iter()
+                .filter(|(label, _)| retained(label))
+                .map(|(_, vip)| vip.value.offset)
+                .collect(),
+        };
         let size = smallest_prefix(snapshot, self.shared.settings.names.vips);
         let (shared, running) = (self.shared.clone(), self.running.clone());
         tokio::spawn(async move {
-            let mut allocator = shared.registry.vip_allocator(size, now());
+            let mut allocator = shared.registry.vip_allocator(size, now()).avoiding(forgotten);
             for (label, wish) in without {
                 match tokio::time::timeout(PATIENCE, allocator.allocate(&label, wish)).await {
                     Ok(Ok(offset)) => tracing::info!(job = %label, offset, "VIP allocated"),

@@ -146,11 +146,14 @@ impl Keeper {
         } else if !same_history {
             let reason = another_history(old.revision, fresh.revision);
             tracing::error!(reason, "what it does not have is kept");
+            // Nothing is held longer than that, whoever was away; only what guards doors has no deadline.
+            let in_time = away < self.policy.deadline;
             let missing: Vec<_> = missing()
-                .filter(|(job, _, record)| !is_clean(record) && may_hold(old, job))
+                .filter(|(job, _, record)| in_time && !is_clean(record) && may_hold(old, job))
                 .map(|(job, id, record)| ((job.clone(), *id), record.value.clone()))
                 .collect();
-            retain::retain(old, fresh, &reason, now.wall, now.wall + self.policy.deadline);
+            let until = now.wall + self.policy.deadline;
+            retain::retain(old, fresh, |key| in_time || retain::guards_doors(key), &reason, now.wall, until);
             for (who, instance) in missing {
                 self.hold(fresh, who, instance, reason.clone(), now);
             }

@@ -26,15 +26,22 @@ pub struct Retained {
     pub reason: Box<str>,
 }
 
-/// Copies into `fresh` what only `old` has.
-pub(super) fn retain(old: &Snapshot, fresh: &mut Snapshot, reason: &str, since: Timestamp, until: Timestamp) {
-    let has: HashSet<String> = fresh.entries().into_iter().map(|entry| entry.key).collect();
+/// Copies into `fresh` what only `old` has, of the kinds that are wanted.
+pub(super) fn retain(
+    old: &Snapshot,
+    fresh: &mut Snapshot,
+    wanted: impl Fn(&Key) -> bool,
+    reason: &str,
+    since: Timestamp,
+    until: Timestamp,
+) {
+    let has = keys(fresh);
     for entry in old.entries() {
         let Ok(key) = Key::parse(&entry.key) else { continue };
-        if !is_retained(&key) || has.contains(&entry.key) || fresh.quarantine.get(&entry.key).is_some() {
+        if !is_retained(&key) || !wanted(&key) || !lacks(fresh, &has, old, &key, &entry.key) {
             continue;
         }
-        let until = (!matches!(key, Key::Rule(_) | Key::Guard(_))).then_some(until);
+        let until = (!guards_doors(&key)).then_some(until);
         fresh.put(&entry);
         fresh.retained.insert(entry.key.into(), Retained { since, until, reason: reason.into() });
     }
@@ -45,15 +52,31 @@ pub(super) fn carry(old: &Snapshot, fresh: &mut Snapshot) {
     if old.retained.is_empty() {
         return;
     }
-    let has: HashSet<String> = fresh.entries().into_iter().map(|entry| entry.key).collect();
+    let has = keys(fresh);
     for entry in old.entries() {
         if let Some(retained) = old.retained.get(entry.key.as_str())
-            && !has.contains(&entry.key)
-            && fresh.quarantine.get(&entry.key).is_none()
+            && let Ok(key) = Key::parse(&entry.key)
+            && lacks(fresh, &has, old, &key, &entry.key)
         {
             fresh.put(&entry);
             fresh.retained.insert(entry.key.into(), retained.clone());
         }
+    }
+}
+
+fn keys(snapshot: &Snapshot) -> HashSet<String> {
+    snapshot.entries().into_iter().map(|entry| entry.key).collect()
+}
+
+/// Whether the registry lost the record. An implicit job that a registrar has just brought is no word about the explicit
+/// one; a record that is there and cannot be read is one.
+fn lacks(fresh: &Snapshot, has: &HashSet<String>, old: &Snapshot, key: &Key, text: &str) -> bool {
+    let implicit = |snapshot: &Snapshot, label| snapshot.jobs.get(label).map(|job| job.value.implicit);
+    match key {
+        Key::Job(label) if has.contains(text) => {
+            implicit(fresh, label) == Some(true) && implicit(old, label) == Some(false)
+        }
+        _ => !has.contains(text) && fresh.quarantine.get(text).is_none(),
     }
 }
 
@@ -73,6 +96,11 @@ pub(super) fn release(snapshot: &mut Snapshot, key: Option<&str>) -> usize {
     // A deleted record is not retained either.
     keys.iter().for_each(|key| snapshot.delete(key));
     keys.len()
+}
+
+/// Losing one can let somebody in.
+pub(super) fn guards_doors(key: &Key) -> bool {
+    matches!(key, Key::Rule(_) | Key::Guard(_))
 }
 
 /// Instances have holds of their own, and presence and verdicts mean nothing without their writer.

@@ -321,6 +321,41 @@ fn another_history_empties_nothing() {
     }
 }
 
+#[test]
+fn another_history_after_a_long_absence_is_believed_but_for_what_guards_doors() {
+    let mut world = World::new(&[("app", 3)]);
+    world.put("guards/cop.x", "{}");
+    world.relist(|_| false, "one", 3, Duration::from_secs(600));
+    assert_eq!((world.members("app"), world.snapshot.jobs.len(), world.snapshot.guards.len()), (0, 0, 1));
+}
+
+#[test]
+fn a_registrars_implicit_job_does_not_take_the_place_of_a_retained_one() {
+    let mut world = World::new(&[("checked", 2)]);
+    let explicit = world.snapshot.jobs.clone();
+    let implicit = r#"{"jobname":"job.checked","implicit":true}"#;
+    // Brought before this program listed the new history, and after.
+    for early in [true, false] {
+        let mut other = Snapshot { origin: "two".into(), ..Snapshot::default() };
+        if early {
+            other.put(&entry("jobs/checked", implicit, 1));
+        }
+        other.revision = Revision(1);
+        world.keeper.relisted(&world.snapshot, &mut other, Duration::ZERO, world.now);
+        assert_eq!(
+            other.jobs.values().map(|job| &job.value).collect::<Vec<_>>(),
+            explicit.values().map(|job| &job.value).collect::<Vec<_>>()
+        );
+        world.snapshot = other;
+        world.revision = 1;
+        world.put("jobs/checked", implicit);
+        assert!(!world.snapshot.jobs.values().next().unwrap().value.implicit, "early: {early}");
+        assert!(world.snapshot.retained.contains_key("jobs/checked"));
+    }
+    world.put("jobs/checked", r#"{"jobname":"job.checked","access":"deny"}"#);
+    assert!(world.snapshot.retained.is_empty(), "a person's word is one");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

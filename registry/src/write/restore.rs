@@ -1,10 +1,10 @@
 //! Writes back what only this program remembers: records retained from the former history of the registry.
 
 use crate::kv::{Commit, Condition, Entry, Txn};
-use crate::record::{Key, Vip, VipOwner, decode, encode};
+use crate::record::{Job, Key, Vip, VipOwner, decode, encode};
 use crate::snapshot::Snapshot;
 
-use super::{Registry, WriteError};
+use super::{Expect, Registry, WriteError};
 
 /// A VIP takes two operations and two conditions, and etcd takes 128 of each in a transaction.
 const TOGETHER: usize = 60;
@@ -29,13 +29,31 @@ impl Registry {
                 continue;
             }
             for one in together.chunks(1) {
-                match self.restore_all(one).await? {
+                match self.restore_all(one).await? || self.restore_job(&one[0], snapshot).await? {
                     true => restored.written += 1,
                     false => restored.left += 1,
                 }
             }
         }
         Ok(restored)
+    }
+
+    /// An implicit job that a registrar brought meanwhile yields to the one that a person wrote.
+    async fn restore_job(&self, entry: &Entry, snapshot: &Snapshot) -> Result<bool, WriteError> {
+        let Ok(Key::Job(label)) = Key::parse(&entry.key) else { return Ok(false) };
+        let (Some(found), Some(job)) =
+            (self.read(&Key::Job(label.clone())).await?, snapshot.jobs.get(&label))
+        else {
+            return Ok(false);
+        };
+        if !decode::<Job>(&found.value).is_ok_and(|found| found.implicit) {
+            return Ok(false);
+        }
+        match self.put_job(&label, &job.value, Expect::At(found.modified)).await {
+            Ok(_) => Ok(true),
+            Err(WriteError::Precondition { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Whether they were written: all of them, or none.

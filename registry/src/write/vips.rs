@@ -1,6 +1,6 @@
 //! VIP offsets: one transaction puts both sides, both only if absent, so that gateways that race agree.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use roundhouse_config::Label;
 
@@ -17,6 +17,8 @@ pub struct VipAllocator<'a> {
     registry: &'a Registry,
     size: u32,
     now: u64,
+    /// Given to jobs that the registry has forgotten and that are served on.
+    avoid: BTreeSet<u32>,
     owners: Option<Owners>,
 }
 
@@ -24,7 +26,7 @@ impl Registry {
     /// `size` is how many addresses the smallest announced prefix has; offset 0 (the network's own address) and the
     /// last one (broadcast) are never used. `now` is in seconds since the epoch.
     pub fn vip_allocator(&self, size: u32, now: u64) -> VipAllocator<'_> {
-        VipAllocator { registry: self, size, now, owners: None }
+        VipAllocator { registry: self, size, now, avoid: BTreeSet::new(), owners: None }
     }
 
     /// One job's offset; see [`VipAllocator::allocate`].
@@ -40,6 +42,13 @@ impl Registry {
 }
 
 impl VipAllocator<'_> {
+    /// Leaves these offsets alone, though the registry says that they are free.
+    #[must_use]
+    pub fn avoiding(mut self, offsets: impl IntoIterator<Item = u32>) -> Self {
+        self.avoid.extend(offsets);
+        self
+    }
+
     /// The job's offset, allocated now if it has none.
     pub async fn allocate(&mut self, label: &Label, wish: Option<u32>) -> Result<u32, WriteError> {
         let key = Key::Vip(label.clone());
@@ -82,7 +91,11 @@ impl VipAllocator<'_> {
 
     async fn owners(&mut self) -> Result<&Owners, WriteError> {
         if self.owners.is_none() {
-            self.owners = Some(read_owners(&self.registry.kv().range(Key::VIP_OWNERS).await?));
+            let mut owners = read_owners(&self.registry.kv().range(Key::VIP_OWNERS).await?);
+            for offset in &self.avoid {
+                owners.entry(*offset).or_insert((VipOwner::FreedAt(u64::MAX), Revision(0)));
+            }
+            self.owners = Some(owners);
         }
         Ok(self.owners.get_or_insert_default())
     }
