@@ -6,7 +6,7 @@ use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
 
 use super::fit::fit;
 use super::names::{Found, find};
-use super::records::{Records, Zone};
+use super::records::{Records, Terms, Zone};
 use crate::table::Table;
 
 /// A question, an OPT with a few options: nobody needs more. It keeps what a chain of compression pointers can cost to
@@ -25,11 +25,11 @@ pub enum Transport {
     Tcp,
 }
 
-/// The answer to `query`, at most as long as its transport and its sender take. `ttl` is in seconds.
+/// The answer to `query`, at most as long as its transport and its sender take.
 ///
 /// `None`: say nothing. There is no header to answer to, or it is itself an answer, and two servers that answer each
 /// other's would never stop.
-pub fn answer(table: &Table, ttl: u32, query: &[u8], transport: Transport) -> Option<Vec<u8>> {
+pub fn answer(table: &Table, terms: Terms, query: &[u8], transport: Transport) -> Option<Vec<u8>> {
     let header = Header::read(&mut BinDecoder::new(query)).ok()?;
     if header.message_type == MessageType::Response {
         return None;
@@ -37,7 +37,7 @@ pub fn answer(table: &Table, ttl: u32, query: &[u8], transport: Transport) -> Op
     match understood(&header, query) {
         Ok((query, question)) => {
             let limit = limit(&query, transport);
-            fit(reply(&Zone { table, ttl, room: limit }, &query, &question), limit)
+            fit(reply(&Zone { table, terms, room: limit }, &query, &question), limit)
         }
         Err(code) => fit(bare(&header, code), PLAIN_PAYLOAD),
     }

@@ -23,14 +23,17 @@ use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
+use roundhouse_registry::Store;
 use tokio::sync::watch;
 
 use crate::phase::Phase;
 use crate::table::Table;
 
 pub use self::answer::{Transport, answer};
+pub use self::records::Terms;
 
 /// How often port 0 is tried: the kernel chooses the UDP port, and TCP's same number may be taken.
 const ATTEMPTS: usize = 16;
@@ -60,9 +63,16 @@ impl Server {
         self.udp.local_addr()
     }
 
-    /// Answers until the gateway drains. Meant for a current-thread runtime; `ttl` is in seconds.
-    pub async fn run(self, table: Arc<ArcSwap<Table>>, ttl: u32, mut stop: watch::Receiver<Phase>) {
-        let zone = Served { table, ttl };
+    /// Answers until the gateway drains. Meant for a current-thread runtime; `ttl` is in seconds. The store says how old
+    /// the table may be.
+    pub async fn run(
+        self,
+        table: Arc<ArcSwap<Table>>,
+        store: Arc<Store>,
+        ttl: u32,
+        mut stop: watch::Receiver<Phase>,
+    ) {
+        let zone = Served { table, store, ttl };
         let sockets = tokio::net::UdpSocket::from_std(self.udp)
             .and_then(|udp| Ok((udp, tokio::net::TcpListener::from_std(self.tcp)?)));
         let (udp, tcp) = match sockets {
@@ -93,6 +103,7 @@ fn bind_both(listen: SocketAddr) -> io::Result<Server> {
 #[derive(Clone)]
 struct Served {
     table: Arc<ArcSwap<Table>>,
+    store: Arc<Store>,
     ttl: u32,
 }
 
@@ -101,7 +112,10 @@ impl Served {
     /// of the host still resolves.
     fn answer(&self, query: &[u8], transport: Transport) -> Option<Vec<u8>> {
         let table = self.table.load();
-        catch_unwind(AssertUnwindSafe(|| answer(&table, self.ttl, query, transport))).unwrap_or_default()
+        let contact = self.store.contact();
+        let stale = contact.lost.is_some().then(|| contact.stale(Instant::now()));
+        let terms = Terms { ttl: self.ttl, stale };
+        catch_unwind(AssertUnwindSafe(|| answer(&table, terms, query, transport))).unwrap_or_default()
     }
 }
 

@@ -7,7 +7,7 @@
 //! | `_<port>._tcp.app2` | one port of the job |
 //! | `app2.instances` | the job's instances |
 //! | `<id>.app2.instances` | one of them |
-//! | `revision` | what the table was built from |
+//! | `revision` | what the table was built from, and for how long the registry has been away |
 //!
 //! Whatever stands above one of these exists too, without records (RFC 8020): to a resolver that asks label by label
 //! (RFC 9156) an NXDOMAIN there would hide everything below.

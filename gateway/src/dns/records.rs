@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use hickory_proto::ProtoError;
 use hickory_proto::op::Query;
@@ -20,11 +21,19 @@ const VIP_WEIGHT: u16 = 100;
 /// Bytes of the smallest record: a pointer to its name, type, class, TTL, length, an IPv4 address.
 const SMALLEST: usize = 16;
 
+/// What every answer says besides what was asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// How long a client may keep an answer, in seconds.
+    pub ttl: u32,
+    /// For how long the registry has not been heard; `None` while it is.
+    pub stale: Option<Duration>,
+}
+
 /// Where answers come from, and how much room one has.
 pub(super) struct Zone<'a> {
     pub table: &'a Table,
-    /// Seconds.
-    pub ttl: u32,
+    pub terms: Terms,
     /// Bytes of the whole answer.
     pub room: u16,
 }
@@ -67,7 +76,8 @@ impl Zone<'_> {
             (Node::Apex, RecordType::SOA) => one(self.soa(&self.name()?)?),
             (Node::Apex, RecordType::NS) => one(RData::NS(NS(self.name()?.prepend_label("ns")?))),
             (Node::Revision, RecordType::TXT) => {
-                let text = TXT::new(vec![self.table.revision.to_string()]);
+                let stale = self.terms.stale.map(|age| format!("stale_seconds={}", age.as_secs()));
+                let text = TXT::new([self.table.revision.to_string()].into_iter().chain(stale).collect());
                 // Whoever asks wants to know it now.
                 let record = Record::from_rdata(owner.clone(), 0, RData::TXT(text));
                 Ok(Records { answers: vec![record], ..Records::default() })
@@ -123,7 +133,7 @@ impl Zone<'_> {
     }
 
     fn record(&self, owner: &Name, data: RData) -> Record {
-        Record::from_rdata(owner.clone(), self.ttl, data)
+        Record::from_rdata(owner.clone(), self.terms.ttl, data)
     }
 
     fn soa(&self, zone: &Name) -> Result<RData, ProtoError> {
@@ -134,7 +144,7 @@ impl Zone<'_> {
     }
 
     fn negative_ttl(&self) -> u32 {
-        self.ttl.min(MAX_NEGATIVE)
+        self.terms.ttl.min(MAX_NEGATIVE)
     }
 
     fn name(&self) -> Result<Name, ProtoError> {

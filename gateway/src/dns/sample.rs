@@ -8,10 +8,11 @@ use roundhouse_registry::kv::{Batch, Change, Entry, Revision};
 use roundhouse_registry::probe::Verdict;
 use roundhouse_registry::{Snapshot, apply};
 
-use super::{Transport, answer};
+use super::{Terms, Transport, answer};
 use crate::table::{Facts, Own, Table};
 
 pub(super) const TTL: u32 = 30;
+pub(super) const TERMS: Terms = Terms { ttl: TTL, stale: None };
 
 fn facts(vips: &str) -> Facts {
     let vips: IpNet = vips.parse().unwrap();
@@ -88,7 +89,7 @@ pub(super) fn with_edns(mut message: Message, payload: u16) -> Message {
 }
 
 pub(super) fn ask(table: &Table, query: &Message, transport: Transport) -> Message {
-    let bytes = answer(table, TTL, &query.to_vec().unwrap(), transport).unwrap();
+    let bytes = answer(table, TERMS, &query.to_vec().unwrap(), transport).unwrap();
     let reply = Message::from_vec(&bytes).unwrap();
     assert_eq!(reply.metadata.id, query.metadata.id);
     assert_eq!(reply.metadata.message_type, MessageType::Response);

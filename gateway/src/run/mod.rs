@@ -181,11 +181,11 @@ fn gateway_id(data_dir: &DataDir) -> String {
 
 fn serve_dns(server: dns::Server, shared: &Arc<Shared>) -> anyhow::Result<std::thread::JoinHandle<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let table = shared.table.clone();
+    let (table, store) = (shared.table.clone(), shared.store.clone());
     let phase = shared.phase.clone();
     let ttl = u32::try_from(shared.settings.dns.ttl.as_secs()).unwrap_or(u32::MAX);
     let thread = std::thread::Builder::new().name("dns".into()).spawn(move || {
-        runtime.block_on(server.run(table, ttl, phase));
+        runtime.block_on(server.run(table, store, ttl, phase));
     })?;
     Ok(thread)
 }

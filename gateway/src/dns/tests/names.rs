@@ -1,13 +1,14 @@
 //! Every row of the table of names.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
-use hickory_proto::op::ResponseCode;
+use hickory_proto::op::{Message, ResponseCode};
 use hickory_proto::rr::RecordType::{self, A, AAAA, ANY, MX, NS, SOA, SRV, TXT};
 use roundhouse_registry::probe::Verdict;
 
-use crate::dns::Transport;
-use crate::dns::sample::{TTL, ask, data, id, look_up, query, query_labels, records, table, table_of};
+use crate::dns::sample::{TERMS, TTL, ask, data, id, look_up, query, query_labels, records, table, table_of};
+use crate::dns::{Terms, Transport, answer};
 use crate::table::Table;
 
 fn answers(table: &Table, name: &str, of: RecordType) -> Vec<String> {
@@ -133,6 +134,11 @@ fn the_apex_and_the_revision() {
     assert_no_data(&table, "ns.jobs.coding.net.", A);
     assert_eq!(answers(&table, "revision.jobs.coding.net.", TXT), [serial.to_string()]);
     assert_no_data(&table, "revision.jobs.coding.net.", A);
+    let query = query("revision.jobs.coding.net.", TXT).to_vec().unwrap();
+    let stale = Terms { stale: Some(Duration::from_millis(35_900)), ..TERMS };
+    let bytes = answer(&table, stale, &query, Transport::Udp).unwrap();
+    let text = Message::from_vec(&bytes).unwrap().answers[0].data.to_string();
+    assert!(text.contains("stale_seconds=35"), "{text}");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use hickory_proto::op::Message;
 use hickory_proto::rr::RecordType;
+use roundhouse_registry::{Snapshot, Store};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::sync::watch;
@@ -27,7 +28,7 @@ fn serve<F: Future<Output = ()>>(client: impl FnOnce(SocketAddr) -> F) {
     let address = server.local_addr().unwrap();
     let (phase, stop) = watch::channel(Phase::Serving);
     runtime.block_on(async {
-        let server = tokio::spawn(server.run(table, TTL, stop));
+        let server = tokio::spawn(server.run(table, Arc::new(Store::new(Snapshot::default())), TTL, stop));
         timeout(DEADLINE, client(address)).await.unwrap();
         phase.send(Phase::Draining).unwrap();
         timeout(DEADLINE, server).await.unwrap().unwrap();
