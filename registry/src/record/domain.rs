@@ -1,9 +1,10 @@
 //! `domains/<host>`: a public host name and where its requests go.
 
 use roundhouse_config::{Label, PortName};
-use serde::{Deserialize, Serialize};
+use serde::de::{Error, IgnoredAny};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use super::ValueError;
+use super::{Name, ValueError};
 
 const MAX_ROUTES: usize = 256;
 const MAX_PATH: usize = 1_024;
@@ -12,6 +13,14 @@ const MAX_DESTINATIONS: usize = 64;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Domain {
     pub routes: Vec<Route>,
+    /// `certs/<name>`; `null`: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Name>,
+    /// `pools/<pool>` on whose VIPs clients find it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<Label>,
+    #[serde(default, skip_serializing)]
+    redirect: NotServed,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +35,10 @@ pub struct RouteMatch {
     /// A path prefix that ends at a segment: `/blog` matches `/blog` and `/blog/1`, not `/blogger`.
     #[serde(default = "root")]
     pub path: Box<str>,
+    #[serde(default, skip_serializing)]
+    method: NotServed,
+    #[serde(default, skip_serializing)]
+    header: NotServed,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +49,21 @@ pub struct Destination {
     pub port: Option<PortName>,
     #[serde(default = "default_weight")]
     pub weight: u32,
+    #[serde(default, skip_serializing)]
+    version: NotServed,
+}
+
+/// What the design has and this version does not: a domain that asks for it would be served wrongly, so it is not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct NotServed;
+
+impl<'de> Deserialize<'de> for NotServed {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<NotServed, D::Error> {
+        match Option::<IgnoredAny>::deserialize(from)? {
+            None => Ok(NotServed),
+            Some(_) => Err(D::Error::custom("is not served by this version; leave it out")),
+        }
+    }
 }
 
 fn root() -> Box<str> {
@@ -48,15 +76,15 @@ fn default_weight() -> u32 {
 
 impl Default for RouteMatch {
     fn default() -> RouteMatch {
-        RouteMatch { path: root() }
+        RouteMatch { path: root(), method: NotServed, header: NotServed }
     }
 }
 
 impl Domain {
     /// Everything under the host name goes to one job.
     pub fn to_job(job: Label) -> Domain {
-        let to = vec![Destination { job, port: None, weight: default_weight() }];
-        Domain { routes: vec![Route { matches: RouteMatch::default(), to }] }
+        let to = vec![Destination { job, port: None, weight: default_weight(), version: NotServed }];
+        Domain { routes: vec![Route { matches: RouteMatch::default(), to }], ..Domain::default() }
     }
 
     pub fn validate(&self) -> Result<(), ValueError> {
@@ -112,6 +140,24 @@ mod tests {
         .unwrap();
         assert_eq!(domain.validate(), Ok(()));
         assert_eq!(domain.routes[0].to[0].port, Some("main".parse().unwrap()));
+    }
+
+    #[test]
+    fn what_would_be_served_wrongly_is_not_served() {
+        let refused = |text: &str| decode::<Domain>(text.as_bytes()).unwrap_err().to_string();
+        for (text, at) in [
+            (r#"{"routes":[{"to":[{"job":"a"}]}],"redirect":"https://b"}"#, "redirect"),
+            (r#"{"routes":[{"to":[{"job":"a","version":"2"}]}]}"#, "routes[0].to[0].version"),
+            (r#"{"routes":[{"match":{"method":"GET"},"to":[{"job":"a"}]}]}"#, "routes[0].match.method"),
+            (r#"{"routes":[{"match":{"header":{"a":"b"}},"to":[{"job":"a"}]}]}"#, "routes[0].match.header"),
+        ] {
+            let error = refused(text);
+            assert!(error.starts_with(at) && error.contains("leave it out"), "{error}");
+        }
+        let named: Domain =
+            decode(br#"{"routes":[{"to":[{"job":"a"}]}],"certificate":"blog","pool":"edge"}"#).unwrap();
+        assert_eq!(named.certificate, Some("blog".parse().unwrap()));
+        assert_eq!(named.pool, Some("edge".parse().unwrap()));
     }
 
     #[test]
