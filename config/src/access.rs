@@ -1,7 +1,7 @@
-//! How a program gets into etcd: whom it trusts, and who it says it is.
+//! How a program gets into a registry, etcd or another gateway's API: whom it trusts, and who it says it is.
 //!
-//! The gateway's `[registry]` and job-init say it in the same five words, resolved here once. TLS is chosen by the
-//! URL's scheme alone (`etcds://`), so that a forgotten file never means a connection in the clear. Secrets are named by
+//! The gateway's `[registry]` and job-init say it in the same words, resolved here once. TLS is chosen by the
+//! URL's scheme alone (`etcds://`, `https://`), so that a forgotten file never means a connection in the clear. Secrets are named by
 //! file: a URL, an argument or a log line never carries one. The files are read when a connection is made, so that
 //! what was rotated is taken up without a restart.
 
@@ -18,6 +18,8 @@ pub struct RawAccess {
     pub key: Option<PathBuf>,
     pub user: Option<String>,
     pub password_file: Option<PathBuf>,
+    /// For a gateway's API only.
+    pub token_file: Option<PathBuf>,
 }
 
 /// How to get in; the default is neither TLS nor a user.
@@ -26,6 +28,16 @@ pub struct Access {
     /// There if the URL is `etcds://`.
     pub tls: Option<Tls>,
     pub login: Option<Login>,
+    pub api: ApiAccess,
+}
+
+/// How to get into a gateway's API.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ApiAccess {
+    /// PEM: who signs the certificate of an `https://` gateway; `None`: whom the system trusts.
+    pub ca: Option<PathBuf>,
+    /// The token and perhaps a line end; `None`: as the environment says.
+    pub token_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,31 +74,49 @@ impl RawAccess {
             key: place(self.key),
             user: self.user,
             password_file: place(self.password_file),
+            token_file: place(self.token_file),
         }
     }
 
     /// What to do, or every contradiction as key and sentence.
     pub fn resolve(self, url: &RegistryUrl) -> Result<Access, Vec<(&'static str, String)>> {
         let mut problems = Vec::new();
-        if matches!(url, RegistryUrl::Etcd { .. }) {
-            self.complete(url, &mut problems);
-        } else {
-            for key in self.given() {
-                problems.push((key, format!("is for etcd, and the registry is `{url}`; leave it out")));
-            }
+        match url {
+            RegistryUrl::Etcd { .. } => self.complete(url, &mut problems),
+            RegistryUrl::Http { .. } => self.complete_api(url, &mut problems),
+            RegistryUrl::Embedded => refuse(&self.given(), url, &mut problems),
         }
         if !problems.is_empty() {
             return Err(problems);
+        }
+        if let RegistryUrl::Http { .. } = url {
+            let api = ApiAccess { ca: self.ca, token_file: self.token_file };
+            return Ok(Access { api, ..Access::default() });
         }
         let identity = self.cert.zip(self.key).map(|(cert, key)| Identity { cert, key });
         let login = self.user.zip(self.password_file);
         Ok(Access {
             tls: self.ca.map(|ca| Tls { ca, identity }),
             login: login.map(|(user, password_file)| Login { user, password_file }),
+            api: ApiAccess::default(),
         })
     }
 
+    fn complete_api(&self, url: &RegistryUrl, problems: &mut Vec<(&'static str, String)>) {
+        let mut given = self.given();
+        given.retain(|key| !matches!(*key, "ca" | "token_file"));
+        refuse(&given, url, problems);
+        if self.ca.is_some() && !url.is_tls() {
+            let tls = url.to_string().replacen("http://", "https://", 1);
+            let message = format!("is for TLS, and `{url}` is without; write `{tls}`, or leave it out");
+            problems.push(("ca", message));
+        }
+    }
+
     fn complete(&self, url: &RegistryUrl, problems: &mut Vec<(&'static str, String)>) {
+        if self.token_file.is_some() {
+            refuse(&["token_file"], url, problems);
+        }
         let mut wrong = |key, message: String| problems.push((key, message));
         if url.is_tls() && self.ca.is_none() {
             let system = "/etc/ssl/certs/ca-certificates.crt";
@@ -127,8 +157,16 @@ impl RawAccess {
             ("key", self.key.is_some()),
             ("user", self.user.is_some()),
             ("password_file", self.password_file.is_some()),
+            ("token_file", self.token_file.is_some()),
         ];
         all.into_iter().filter(|(_, given)| *given).map(|(key, _)| key).collect()
+    }
+}
+
+fn refuse(keys: &[&'static str], url: &RegistryUrl, problems: &mut Vec<(&'static str, String)>) {
+    for key in keys {
+        let of = if *key == "token_file" { "a gateway's API" } else { "etcd" };
+        problems.push((*key, format!("is for {of}, and the registry is `{url}`; leave it out")));
     }
 }
 
@@ -145,6 +183,7 @@ mod tests {
             key: file("key"),
             user: file("user").map(|_| "hub".to_owned()),
             password_file: file("password_file"),
+            token_file: file("token_file"),
         };
         raw.relative_to(Path::new("/etc/roundhouse")).resolve(&url.parse().unwrap())
     }
@@ -166,6 +205,10 @@ mod tests {
         assert_eq!(access.login.unwrap().password_file, Path::new("/etc/roundhouse/password_file"));
         assert!(resolve("etcds://h", "ca").unwrap().tls.unwrap().identity.is_none());
         assert!(resolve("etcd://h", "user password_file").unwrap().login.is_some());
+        let api = resolve("https://hub", "ca token_file").unwrap().api;
+        assert_eq!(api.ca.unwrap(), Path::new("/etc/roundhouse/ca"));
+        assert_eq!(api.token_file.unwrap(), Path::new("/etc/roundhouse/token_file"));
+        assert_eq!(resolve("https://hub", ""), Ok(Access::default()));
     }
 
     #[test]
@@ -178,6 +221,9 @@ mod tests {
         assert!(refused("etcds://h", "ca key").starts_with("cert is missing"));
         assert!(refused("etcd://h", "user").starts_with("password_file is missing"));
         assert!(refused("etcd://h", "password_file").starts_with("user is missing"));
+        assert!(refused("http://hub", "ca").contains("write `https://hub:8400`"));
+        assert!(refused("https://hub", "cert").starts_with("cert is for etcd"));
+        assert!(refused("etcd://h", "token_file").starts_with("token_file is for a gateway's API"));
         let elsewhere = refused("embedded", "ca user");
         assert!(
             elsewhere.contains("ca is for etcd") && elsewhere.contains("user is for etcd"),

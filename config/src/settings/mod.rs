@@ -93,7 +93,7 @@ impl Settings {
             data_dir: base.join(root.string("data_dir", "roundhouse-data".to_owned(), path)),
             registry: RegistrySettings::read(&root.section("registry"), base),
             hold: HoldSettings::read(&root.section("hold")),
-            admin: AdminSettings::read(&root.section("admin")),
+            admin: AdminSettings::read(&root.section("admin"), base),
             dns: DnsSettings::read(&root.section("dns")),
             names: NameSettings::read(&root.section("names")),
             workers: workers.count("count", 0, 0..=MAX_WORKERS) as usize,

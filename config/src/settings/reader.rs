@@ -5,6 +5,7 @@
 
 use std::cell::RefCell;
 use std::fmt::Display;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use toml::Spanned;
@@ -111,6 +112,26 @@ impl<'a> Section<'a> {
             parse(text).map_err(|error| self.report.wrong(&path, error.to_string())).ok()
         };
         array.iter().enumerate().filter_map(element).collect()
+    }
+
+    /// A path, as it stands.
+    pub(super) fn file(&self, key: &'static str, example: &str) -> Option<PathBuf> {
+        self.scalar(key, example, |text| {
+            if text.is_empty() || text.contains('\0') {
+                return Err(format!("is no file; write a path such as {}", example.replace('"', "`")));
+            }
+            Ok(PathBuf::from(text))
+        })
+    }
+
+    /// `true` or `false`, if it is there.
+    pub(super) fn truth(&self, key: &'static str, example: bool) -> Option<bool> {
+        let value = self.value(key)?;
+        let truth = value.as_bool();
+        if truth.is_none() {
+            self.wrong_type(key, value, "true or false", &format!("{key} = {example}"));
+        }
+        truth
     }
 
     /// Notes that the value of `key` will not do.

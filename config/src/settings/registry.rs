@@ -1,6 +1,6 @@
 //! `[registry]`: where records are kept.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::reader::Section;
 use crate::access::{Access, RawAccess};
@@ -46,13 +46,14 @@ impl Default for RegistrySettings {
 
 fn access(section: &Section<'_>, url: &RegistryUrl, base: &Path) -> Access {
     let text = |key, example| section.scalar(key, example, |text| Ok::<_, String>(text.to_owned()));
-    let file = |key, example| section.scalar(key, example, path).map(PathBuf::from);
+    let file = |key, example| section.file(key, example);
     let raw = RawAccess {
         ca: file("ca", "\"/etc/roundhouse/etcd-ca.pem\""),
         cert: file("cert", "\"/etc/roundhouse/etcd-client.pem\""),
         key: file("key", "\"/etc/roundhouse/etcd-client-key.pem\""),
         user: text("user", "\"hub\""),
         password_file: file("password_file", "\"/etc/roundhouse/etcd-password\""),
+        token_file: None,
     };
     // A stand-in for a wrong value is no ground for more problems.
     if section.is_wrong() {
@@ -64,13 +65,6 @@ fn access(section: &Section<'_>, url: &RegistryUrl, base: &Path) -> Access {
         }
         Access::default()
     })
-}
-
-fn path(text: &str) -> Result<String, &'static str> {
-    if text.is_empty() || text.contains('\0') {
-        return Err("is no file; write a path such as `/etc/roundhouse/etcd-ca.pem`");
-    }
-    Ok(text.to_owned())
 }
 
 fn prefix(text: &str) -> Result<String, String> {

@@ -25,8 +25,8 @@ pub enum RegistryUrl {
     /// An etcd cluster: `etcd://h1:2379,h2:2379`, or by TLS `etcds://…`. The endpoints are what an etcd client dials:
     /// `http://h1:2379`, or by TLS `https://…`, all of them.
     Etcd { endpoints: Vec<String> },
-    /// Another gateway's API: `http://hub:8400`. The authority is host and port.
-    Http { authority: String },
+    /// Another gateway's API: `http://hub:8400`, or by TLS `https://…`. The authority is host and port.
+    Http { authority: String, tls: bool },
 }
 
 /// What is wrong with a registry URL, and what to write instead.
@@ -35,9 +35,6 @@ pub enum RegistryUrl {
 pub enum RegistryUrlError {
     #[error("registry `{text}` is none we know; write `embedded`, `etcd://host:2379` or `http://host:8400`")]
     Unknown { text: String },
-
-    #[error("registry `{text}`: TLS to the registry is not in this version; write `{instead}`")]
-    Tls { text: String, instead: String },
 
     #[error("registry `{text}` has no host; write as in `{example}`")]
     NoHost { text: String, example: &'static str },
@@ -61,7 +58,11 @@ pub enum RegistryUrlError {
 impl RegistryUrl {
     /// Whether every byte to it goes through TLS.
     pub fn is_tls(&self) -> bool {
-        matches!(self, Self::Etcd { endpoints } if endpoints.iter().all(|url| url.starts_with("https://")))
+        match self {
+            Self::Embedded => false,
+            Self::Etcd { endpoints } => endpoints.iter().all(|url| url.starts_with(TLS)),
+            Self::Http { tls, .. } => *tls,
+        }
     }
 
     fn etcd(text: &str, scheme: &str, hosts: &str) -> Result<Self, RegistryUrlError> {
@@ -72,12 +73,12 @@ impl RegistryUrl {
         Ok(Self::Etcd { endpoints: hosts.split(',').map(endpoint).collect::<Result<_, _>>()? })
     }
 
-    fn http(text: &str, host: &str) -> Result<Self, RegistryUrlError> {
+    fn http(text: &str, host: &str, tls: bool) -> Result<Self, RegistryUrlError> {
         if host.contains(',') {
             return Err(RegistryUrlError::Several { text: quoted(text) });
         }
         let host = host.strip_suffix('/').unwrap_or(host);
-        Ok(Self::Http { authority: authority(text, host, API_PORT, "http://127.0.0.1:8400")? })
+        Ok(Self::Http { authority: authority(text, host, API_PORT, "http://127.0.0.1:8400")?, tls })
     }
 }
 
@@ -91,10 +92,8 @@ impl FromStr for RegistryUrl {
         match text.split_once("://") {
             Some(("etcd", hosts)) => Self::etcd(text, PLAIN, hosts),
             Some(("etcds", hosts)) => Self::etcd(text, TLS, hosts),
-            Some(("http", host)) => Self::http(text, host),
-            Some(("https", host)) => {
-                Err(RegistryUrlError::Tls { text: quoted(text), instead: format!("http://{}", quoted(host)) })
-            }
+            Some(("http", host)) => Self::http(text, host, false),
+            Some(("https", host)) => Self::http(text, host, true),
             _ => Err(RegistryUrlError::Unknown { text: quoted(text) }),
         }
     }
@@ -109,7 +108,7 @@ impl fmt::Display for RegistryUrl {
                 let hosts: Vec<&str> = endpoints.iter().map(|endpoint| host(endpoint)).collect();
                 write!(f, "{scheme}://{}", hosts.join(","))
             }
-            Self::Http { authority } => write!(f, "http://{authority}"),
+            Self::Http { authority, tls } => write!(f, "{}{authority}", if *tls { TLS } else { PLAIN }),
         }
     }
 }
@@ -181,6 +180,7 @@ mod tests {
             "http://hub:8400",
             "etcd://[::1]:2379",
             "etcds://h1:2379,h2:2380",
+            "https://hub:8400",
         ] {
             assert_eq!(text.parse::<RegistryUrl>().unwrap().to_string(), text);
         }
@@ -188,14 +188,15 @@ mod tests {
         assert_eq!("etcd://h1,[::1]".parse(), Ok(RegistryUrl::Etcd { endpoints }));
         let endpoints = vec!["https://h1:2379".to_owned()];
         assert_eq!("etcds://h1/".parse(), Ok(RegistryUrl::Etcd { endpoints }));
-        assert_eq!("http://hub/".parse(), Ok(RegistryUrl::Http { authority: "hub:8400".to_owned() }));
+        let authority = "hub:8400".to_owned();
+        assert_eq!("http://hub/".parse(), Ok(RegistryUrl::Http { authority, tls: false }));
+        assert!("https://hub".parse::<RegistryUrl>().unwrap().is_tls());
     }
 
     #[test]
     fn refusals_say_what_to_write() {
         assert!(refusal("redis://x").contains("`embedded`, `etcd://host:2379`"));
         assert!(refusal("10.0.0.1:2379").contains("`etcd://host:2379`"));
-        assert!(refusal("https://hub").contains("write `http://hub`"));
         assert!(refusal("etcd://").contains("has no host"));
         assert!(refusal("etcd://h1,,h2").contains("has no host"));
         assert!(refusal("http://hub/v1").contains("has a path"));
@@ -210,7 +211,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_round_trips_or_is_refused(text in "\\PC*|(etcds?|http)://[a-z0-9.,:\\[\\]]{0,20}") {
+        fn any_text_round_trips_or_is_refused(text in "\\PC*|(etcds?|https?)://[a-z0-9.,:\\[\\]]{0,20}") {
             if let Ok(url) = text.parse::<RegistryUrl>() {
                 prop_assert_eq!(url.to_string().parse(), Ok(url));
             }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{Digest, Sorted, Timestamp, ValueError};
 
-/// Moving such an instance looks at 2 + 2 × 63 keys, and etcd takes 128 in a transaction.
+/// Moving such an instance looks at 2 + 2 × 63 keys and writes as many, and etcd takes 128 of each in a transaction.
 const MAX_PORTS: usize = 63;
 const MAX_WEIGHT: u32 = 1_000;
 const MAX_META: usize = 64;

@@ -105,6 +105,9 @@ impl Key {
     /// Where all VIP owners are.
     pub const VIP_OWNERS: &str = "vip-owners/";
 
+    /// Where all tokens are.
+    pub const TOKENS: &str = "tokens/";
+
     /// Where all held addresses are.
     pub const ADDRESSES: &str = "addresses/";
 

@@ -13,7 +13,7 @@ use super::{
 const MAX_CERT: usize = 256 << 10;
 
 /// One kind of record.
-pub trait Record: Serialize + DeserializeOwned + PartialEq {
+pub trait Record: Serialize + DeserializeOwned + PartialEq + Sync {
     /// Bytes of one value.
     const MAX: usize = MAX_VALUE;
     /// Whether a value may hold a secret, so that an error must not repeat it.

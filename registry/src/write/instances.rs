@@ -40,15 +40,24 @@ impl Registry {
         }
     }
 
-    /// Registers under a lease, or without one (`None`: a static instance). Taking over is for the same UUID only.
+    /// Registers under a lease, or without one (`None`: a static instance). Taking over is for the same UUID only. A hold
+    /// of the instance ends in the same commit.
     pub async fn register(&self, new: &NewInstance, lease: Option<LeaseId>) -> Result<Written, WriteError> {
         new.instance.validate()?;
         let key = Key::Instance(new.job.clone(), new.id);
         let holder = key.to_string();
+        self.reach.check(&holder, &new.instance)?;
         for _ in 0..ATTEMPTS {
             let found = self.read(&key).await?;
+            if let Some(found) = &found {
+                self.reach.check_stored(found)?;
+            }
             let created = found.is_none();
-            let mut txn = unchanged(&key, found.as_ref()).put(holder.clone(), encode(&new.instance), lease);
+            // Whoever lives is not held: one commit ends the hold that its absence brought.
+            let held = Key::Held(new.job.clone(), new.id).to_string();
+            let mut txn = unchanged(&key, found.as_ref())
+                .put(holder.clone(), encode(&new.instance), lease)
+                .delete(held);
             for address in new.instance.socket_addrs() {
                 let address_key = Key::Address(address);
                 let held = self.read(&address_key).await?;
@@ -117,6 +126,7 @@ impl Registry {
         let key = Key::Instance(job.clone(), id);
         for _ in 0..ATTEMPTS {
             let Some(found) = self.read(&key).await? else { return Err(missing(job, id)) };
+            self.reach.check_stored(&found)?;
             let txn = unchanged(&key, Some(&found)).delete(key.to_string());
             let txn = self.release(txn, &found.key, self.addresses_of(&found).await?).await?;
             if let Commit::Done(revision) = self.kv().commit(txn).await? {
@@ -168,6 +178,7 @@ impl Registry {
         let key = Key::Instance(job.clone(), id);
         for _ in 0..ATTEMPTS {
             let Some(found) = self.read(&key).await? else { return Err(missing(job, id)) };
+            self.reach.check_stored(&found)?;
             let mut instance: Instance = decode(&found.value)?;
             let before = instance.clone();
             edit(&mut instance);

@@ -4,13 +4,16 @@
 //! jobs/<label>                    first owner keeps the label; an implicit record yields to an explicit one
 //! instances/<label>/<uuid>        with addresses/tcp/<ip>:<port>, both only if absent, under one lease
 //! vips/<label>, vip-owners/<n>    both in one transaction, so that every gateway agrees and no two jobs share one
-//! domains/<host>
+//! everything else                 by its key: rules, lines, pools, domains, certificates, tokens
 //! ```
+//!
+//! A writer may be [limited](Registry::within) to instances of its own.
 
-mod domains;
 mod gateways;
 mod instances;
 mod jobs;
+mod reach;
+mod records;
 mod restore;
 mod vips;
 
@@ -22,6 +25,7 @@ use crate::kv::{Entry, Kv, KvError, LeaseId, Revision};
 use crate::record::{Key, ValueError};
 
 pub use self::instances::NewInstance;
+pub use self::reach::Reach;
 pub use self::restore::Restored;
 pub use self::vips::VipAllocator;
 
@@ -30,12 +34,16 @@ pub use self::vips::VipAllocator;
 const ATTEMPTS: usize = 64;
 
 /// What the caller believes about the record (RFC 9110, 13.1: `If-Match`, `If-None-Match: *`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Expect {
     #[default]
     Any,
     Absent,
+    /// At whatever revision.
+    Present,
     At(Revision),
+    /// At one of these; of none it is never so.
+    OneOf(Arc<[Revision]>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +69,11 @@ pub enum WriteError {
     JobNameTaken { label: Label, wanted: JobName },
     #[error("{address} is held by the live instance {holder}; stop that one, or register another port")]
     AddressTaken { address: String, holder: String },
+    #[error(
+        "{key} is not the caller's own; an own instance is at {allowed}; register it from there, or with a token that \
+         names its range"
+    )]
+    NotYours { key: String, allowed: String },
     #[error("job `{label}` still has {instances} instance(s); stop or drain them first")]
     InUse { label: Label, instances: usize },
     #[error(
@@ -75,11 +88,18 @@ pub enum WriteError {
 #[derive(Clone)]
 pub struct Registry {
     kv: Arc<dyn Kv>,
+    reach: Arc<Reach>,
 }
 
 impl Registry {
     pub fn new(kv: Arc<dyn Kv>) -> Registry {
-        Registry { kv }
+        Registry { kv, reach: Arc::default() }
+    }
+
+    /// The same for a writer who may touch only some of the instances.
+    #[must_use]
+    pub fn within(&self, reach: Reach) -> Registry {
+        Registry { kv: self.kv.clone(), reach: Arc::new(reach) }
     }
 
     pub fn kv(&self) -> &Arc<dyn Kv> {
@@ -101,13 +121,15 @@ impl Registry {
 
 impl Expect {
     /// Whether the entry is what the caller believes it is.
-    fn check(self, key: &Key, found: Option<&Entry>) -> Result<(), WriteError> {
+    fn check(&self, key: &Key, found: Option<&Entry>) -> Result<(), WriteError> {
+        let found = found.map(|entry| entry.modified);
         let holds = match self {
             Expect::Any => true,
             Expect::Absent => found.is_none(),
-            Expect::At(revision) => found.is_some_and(|entry| entry.modified == revision),
+            Expect::Present => found.is_some(),
+            Expect::At(revision) => found == Some(*revision),
+            Expect::OneOf(revisions) => found.is_some_and(|found| revisions.contains(&found)),
         };
-        let found = found.map(|entry| entry.modified);
         if holds { Ok(()) } else { Err(WriteError::Precondition { key: key.to_string(), found }) }
     }
 }

@@ -127,10 +127,25 @@ fn loopback_vips_are_not_told_to_other_machines() {
 }
 
 #[test]
-fn an_open_admin_listener_is_refused() {
+fn an_open_admin_listener_has_tls_and_tokens() {
+    let open = problems("admin.listen = \":8400\"");
     assert!(
-        problems("admin.listen = \":8400\"")
-            .contains("a listener that is not on loopback needs TLS and tokens")
+        open.starts_with("g.toml:1:16: admin.listen: a listener that is not on loopback needs TLS"),
+        "{open}"
+    );
+    assert!(open.contains("write cert = ") && open.contains("or listen = \"127.0.0.1:8400\""), "{open}");
+    let files = "cert = \"hub.pem\"\nkey = \"hub-key.pem\"\n";
+    let admin = |lines: &str| parse(&format!("[admin]\n{lines}")).admin;
+    let public = admin(&format!("listen = \":8400\"\n{files}"));
+    assert!(public.require_token && public.tls.is_some());
+    assert!(!admin(files).require_token, "on loopback TLS asks for no token");
+    assert!(admin("require_token = true").require_token);
+    let untold = problems(&format!("[admin]\nlisten = \":8400\"\nrequire_token = false\n{files}"));
+    assert!(untold.contains("admin.require_token: without tokens everybody"), "{untold}");
+    assert!(problems("admin.cert = \"a\"").contains("admin.key: is missing"));
+    assert!(problems("admin.key = \"a\"").contains("admin.cert: is missing"));
+    assert!(
+        problems("admin.require_token = 1").contains("not true or false\n  hint: write require_token = true")
     );
 }
 

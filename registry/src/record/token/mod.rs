@@ -21,8 +21,8 @@ pub struct Token {
     pub role: Role,
     /// SHA-256 of the token's whole text.
     pub hash: Digest,
-    /// Where its bearer may come from; empty: anywhere. A registrar's token registers instances at these addresses; with
-    /// none it registers its own source address.
+    /// Where its bearer may come from; empty: anywhere. A registrar may come from anywhere: its token names the addresses
+    /// at which it registers instances besides its own source address.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cidr: Vec<Network>,
     /// The only jobs whose instances it may register.
