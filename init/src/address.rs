@@ -43,7 +43,7 @@ fn authorities(registry: &RegistryUrl) -> Vec<&str> {
         RegistryUrl::Etcd { endpoints } => {
             endpoints.iter().filter_map(|url| url.split_once("://")).map(|(_, host)| host).collect()
         }
-        RegistryUrl::Http { authority } => vec![authority],
+        RegistryUrl::Http { authority, .. } => vec![authority],
     }
 }
 

@@ -60,8 +60,8 @@ pub(crate) struct Options {
     #[serde(with = "duration::optional")]
     pub(crate) grace: Option<Duration>,
 
-    /// Where to register: `etcd://host:2379,…`, by TLS `etcds://…`, or `http://hub:8400`; without it nothing is
-    /// registered
+    /// Where to register: `etcd://host:2379,…`, by TLS `etcds://…`, or `http://hub:8400`, by TLS `https://…`; without
+    /// it nothing is registered
     #[arg(long, env = "JOB_INIT_REGISTRY", value_name = "URL")]
     pub(crate) registry: Option<RegistryUrl>,
 
@@ -69,7 +69,8 @@ pub(crate) struct Options {
     #[arg(long, env = "JOB_INIT_PREFIX", value_name = "PREFIX")]
     pub(crate) prefix: Option<String>,
 
-    /// Who signs the certificates of an `etcds://` registry, in PEM
+    /// Who signs the certificates of an `etcds://` or `https://` registry, in PEM [default for `https://`: whom the system
+    /// trusts]
     #[arg(long, env = "JOB_INIT_CA", value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
 
@@ -88,6 +89,11 @@ pub(crate) struct Options {
     /// The file that holds the user's password
     #[arg(long, env = "JOB_INIT_PASSWORD_FILE", value_name = "FILE")]
     pub(crate) password_file: Option<PathBuf>,
+
+    /// The file that holds the token for an `http://` or `https://` registry [default: ROUNDHOUSE_TOKEN, or the file that
+    /// ROUNDHOUSE_TOKEN_FILE names]
+    #[arg(long, env = "JOB_INIT_TOKEN_FILE", value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
 
     /// The job's label, such as `app2` [default: the JOBNAME's `job` tag]
     #[arg(long, env = "JOB_INIT_JOB", value_name = "LABEL")]
@@ -159,6 +165,7 @@ impl Options {
             key: self.key.or(other.key),
             user: self.user.or(other.user),
             password_file: self.password_file.or(other.password_file),
+            token_file: self.token_file.or(other.token_file),
             job: self.job.or(other.job),
             jobname: self.jobname.or(other.jobname),
             port: self.port.or(other.port),
@@ -182,6 +189,7 @@ impl Options {
             cert: place(self.cert),
             key: place(self.key),
             password_file: place(self.password_file),
+            token_file: place(self.token_file),
             ..self
         }
     }

@@ -157,6 +157,7 @@ fn access(options: &Options, url: &RegistryUrl, problems: &mut Vec<String>) -> A
         key: options.key.clone(),
         user: options.user.clone(),
         password_file: options.password_file.clone(),
+        token_file: options.token_file.clone(),
     };
     raw.resolve(url).unwrap_or_else(|found| {
         problems.extend(found.into_iter().map(|(key, message)| format!("{key} {message}")));

@@ -7,13 +7,14 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
-use roundhouse_config::{DomainName, Label};
-use roundhouse_registry::record::{ValueError, decode};
+use roundhouse_config::Label;
+use roundhouse_registry::record::{MAX_VALUE, ValueError, decode, read};
 use roundhouse_registry::write::Expect;
 use roundhouse_registry::{InstanceId, LeaseId, Revision};
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::Problem;
+use super::records::Kind;
 
 /// A segment of the path.
 pub(super) struct Segment<T>(pub(super) T);
@@ -35,21 +36,21 @@ impl Named for LeaseId {
     const NAME: &'static str = "id";
 }
 
-impl Named for DomainName {
-    const NAME: &'static str = "host";
-}
-
 impl<S: Send + Sync, T: Named<Err: Display>> FromRequestParts<S> for Segment<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Segment<T>, Problem> {
-        let segments = RawPathParams::from_request_parts(parts, state)
-            .await
-            .map_err(|error| Problem::bad_request(format!("{error}; write the path in UTF-8, %-encoded")))?;
-        let text =
-            segments.iter().find(|(name, _)| *name == T::NAME).map(|(_, text)| text).unwrap_or_default();
+        let text = segment(parts, state, T::NAME).await?;
         text.parse().map(Segment).map_err(|error: T::Err| Problem::invalid(error).at(T::NAME))
     }
+}
+
+async fn segment<S: Send + Sync>(parts: &mut Parts, state: &S, wanted: &str) -> Result<String, Problem> {
+    let segments = RawPathParams::from_request_parts(parts, state)
+        .await
+        .map_err(|error| Problem::bad_request(format!("{error}; write the path in UTF-8, %-encoded")))?;
+    let found = segments.iter().find(|(name, _)| *name == wanted);
+    Ok(found.map(|(_, text)| text.to_owned()).unwrap_or_default())
 }
 
 /// The body, as the registry's own decoder reads it: what is refused here would be quarantined there.
@@ -59,13 +60,16 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Body<T>, Problem> {
-        let body =
-            Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
-                StatusCode::PAYLOAD_TOO_LARGE => Problem::too_large(),
-                _ => Problem::bad_request(format!("{rejection}; send the whole body")),
-            })?;
+        let body = bytes(request, state, MAX_VALUE).await?;
         decode(&body).map(Body).map_err(|error| undecoded(&body, error))
     }
+}
+
+async fn bytes<S: Send + Sync>(request: Request, state: &S, most: usize) -> Result<Bytes, Problem> {
+    Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::too_large(most),
+        _ => Problem::bad_request(format!("{rejection}; send the whole body")),
+    })
 }
 
 /// Text that is no JSON at all is a bad request; JSON that is no record is a record that is refused.
@@ -78,8 +82,35 @@ fn undecoded(body: &[u8], error: ValueError) -> Problem {
     error.into()
 }
 
-/// `If-Match: "<revision>"` and `If-None-Match: *` (RFC 9110, 13.1).
+/// The name of a record of the kind, the path's last segment.
+pub(super) struct RecordName<K: Kind>(pub(super) K::Name);
+
+impl<S: Send + Sync, K: Kind> FromRequestParts<S> for RecordName<K> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<RecordName<K>, Problem> {
+        let text = segment(parts, state, "name").await?;
+        K::name(&text).map(RecordName).map_err(|error| Problem::invalid(error).at(K::FIELD))
+    }
+}
+
+/// A record of the kind, checked.
+pub(super) struct RecordBody<K: Kind>(pub(super) K);
+
+impl<S: Send + Sync, K: Kind> FromRequest<S> for RecordBody<K> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<RecordBody<K>, Problem> {
+        let body = bytes(request, state, K::MAX).await?;
+        read(&body).map(RecordBody).map_err(|error| undecoded(&body, error))
+    }
+}
+
+/// Of a write (RFC 9110, 13.1): `If-Match` with a list of ETags or `*`, or `If-None-Match: *`.
 pub(super) struct Precondition(pub(super) Expect);
+
+/// Whoever has more ETags of one record has lost count.
+const MAX_TAGS: usize = 16;
 
 impl<S: Send + Sync> FromRequestParts<S> for Precondition {
     type Rejection = Problem;
@@ -90,37 +121,46 @@ impl<S: Send + Sync> FromRequestParts<S> for Precondition {
 }
 
 fn expectation(headers: &HeaderMap) -> Result<Expect, Problem> {
-    // Of several lines of one header none is the condition: neither reads as one ETag.
-    let text = |name| {
-        let mut lines = headers.get_all(name).iter();
-        let first = lines.next()?.to_str().unwrap_or("?").trim();
-        Some(if lines.next().is_some() { "?" } else { first })
+    // Several lines of one header are one list (RFC 9110, 5.3).
+    let list = |name| {
+        let lines = headers.get_all(name).iter().map(|line| line.to_str().unwrap_or("?"));
+        lines.flat_map(|line| line.split(',').map(str::trim)).collect::<Vec<&str>>()
     };
-    match (text(header::IF_MATCH), text(header::IF_NONE_MATCH)) {
-        (None, None) => Ok(Expect::Any),
-        (None, Some("*")) => Ok(Expect::Absent),
-        (None, Some(_)) => {
+    match (&list(header::IF_MATCH)[..], &list(header::IF_NONE_MATCH)[..]) {
+        ([], []) => Ok(Expect::Any),
+        ([], ["*"]) => Ok(Expect::Absent),
+        ([], _) => {
             let detail =
                 "If-None-Match on a write is `*` (create only); write that, or If-Match with the ETag";
             Err(Problem::bad_request(detail).at("If-None-Match"))
         }
-        (Some(tag), None) => match revision(tag) {
-            Some(revision) => Ok(Expect::At(revision)),
+        (["*"], []) => Ok(Expect::Present),
+        (tags, []) => match revisions(tags) {
+            Some(revisions) if matches!(revisions[..], [_]) => Ok(Expect::At(revisions[0])),
+            Some(revisions) => Ok(Expect::OneOf(revisions.into())),
             None => {
-                let detail =
-                    "If-Match is one ETag as a GET answered it, the quoted revision: If-Match: \"17\"";
+                let detail = "If-Match is the ETag that a GET answered, the quoted revision, or a few of them: If-Match: \"17\"";
                 Err(Problem::bad_request(detail).at("If-Match"))
             }
         },
-        (Some(_), Some(_)) => {
+        (_, _) => {
             Err(Problem::bad_request("If-Match and If-None-Match exclude each other; write one")
                 .at("If-Match"))
         }
     }
 }
 
-fn revision(tag: &str) -> Option<Revision> {
-    tag.strip_prefix('"')?.strip_suffix('"')?.parse().ok().map(Revision)
+/// `None`: something is no ETag. One that was never ours, or is weak, matches nothing (RFC 9110, 13.1.1).
+fn revisions(tags: &[&str]) -> Option<Vec<Revision>> {
+    let mut revisions = Vec::new();
+    for tag in tags {
+        let opaque = tag.strip_prefix("W/").unwrap_or(tag).strip_prefix('"')?.strip_suffix('"')?;
+        if opaque.contains('"') {
+            return None;
+        }
+        revisions.extend(opaque.parse().ok().filter(|_| tag.starts_with('"')).map(Revision));
+    }
+    (tags.len() <= MAX_TAGS).then_some(revisions)
 }
 
 /// For records whose owner is proven otherwise: a condition that would not be kept must not be accepted.
@@ -160,14 +200,23 @@ mod tests {
         assert_eq!(expect(&[]), Ok(Expect::Any));
         assert_eq!(expect(&[("if-none-match", "*")]), Ok(Expect::Absent));
         assert_eq!(expect(&[("if-match", "\"17\"")]), Ok(Expect::At(Revision(17))));
-        for wrong in ["17", "W/\"17\"", "*", "\"x\"", "\"1\", \"2\""] {
+        assert_eq!(expect(&[("if-match", "*")]), Ok(Expect::Present));
+        let one_of = |revisions: &[u64]| {
+            Ok(Expect::OneOf(revisions.iter().copied().map(Revision).collect::<Vec<_>>().into()))
+        };
+        assert_eq!(expect(&[("if-match", "\"1\", \"2\"")]), one_of(&[1, 2]));
+        assert_eq!(expect(&[("if-match", "W/\"17\"")]), one_of(&[]), "a weak one matches nothing");
+        assert_eq!(expect(&[("if-match", "\"x\"")]), one_of(&[]), "it was never ours");
+        for wrong in ["17", "\"1", "\"1\" \"2\"", "\"1\",", "", "\"1\",*"] {
             assert_eq!(expect(&[("if-match", wrong)]), Err(400), "{wrong}");
         }
+        let many = ["\"1\""; MAX_TAGS + 1].join(",").leak();
+        assert_eq!(expect(&[("if-match", many)]), Err(400));
         assert_eq!(expect(&[("if-none-match", "\"17\"")]), Err(400));
         let mut twice = HeaderMap::new();
         twice.append(header::IF_MATCH, HeaderValue::from_static("\"1\""));
         twice.append(header::IF_MATCH, HeaderValue::from_static("\"2\""));
-        assert_eq!(expectation(&twice).unwrap_err().status.as_u16(), 400);
+        assert_eq!(expectation(&twice).map_err(|problem| problem.status.as_u16()), one_of(&[1, 2]));
         assert_eq!(expect(&[("if-match", "\"17\""), ("if-none-match", "*")]), Err(400));
     }
 

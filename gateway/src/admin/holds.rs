@@ -10,6 +10,8 @@ use roundhouse_registry::{InstanceId, Revision, Versioned};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::caller::Caller;
+use super::visible::visible_key;
 use super::{Api, Problem};
 
 #[derive(Serialize)]
@@ -31,11 +33,12 @@ enum HoldView<'a> {
     },
 }
 
-pub(super) async fn list(State(api): State<Api>) -> Json<Value> {
+pub(super) async fn list(State(api): State<Api>, caller: Caller) -> Json<Value> {
     let snapshot = api.shared.store.load();
     let instances = snapshot.held.iter().flat_map(|(job, held)| held.iter().map(move |held| (job, held)));
     let instances = instances.map(|(job, (id, held)): (_, (_, &_))| instance(job, *id, held));
-    let records = snapshot.retained.iter().map(|(key, retained)| HoldView::Record { key, retained });
+    let retained = snapshot.retained.iter().filter(|(key, _)| visible_key(caller.reader(), key));
+    let records = retained.map(|(key, retained)| HoldView::Record { key, retained });
     Json(json!(instances.chain(records).collect::<Vec<_>>()))
 }
 

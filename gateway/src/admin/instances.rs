@@ -14,10 +14,11 @@ use roundhouse_registry::write::NewInstance;
 use roundhouse_registry::{Instance, InstanceId};
 use serde_json::{Map, Value, json};
 
+use super::caller::Caller;
 use super::extract::{Body, NoPrecondition, Segment};
 use super::jobs::{refuse_taken_jobname, unknown};
 use super::written::{answer, etag};
-use super::{Api, Problem};
+use super::{Api, Problem, own};
 
 /// Under a second a scheduling hiccup takes an instance out; after a day a lease means nothing.
 const TTL: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(86_400);
@@ -58,21 +59,23 @@ pub(super) async fn show(
 
 pub(super) async fn post(
     State(api): State<Api>,
+    caller: Caller,
     Segment(label): Segment<Label>,
     _: NoPrecondition,
     Body(fields): Body<Map<String, Value>>,
 ) -> Result<Response, Problem> {
-    register(&api, label, InstanceId::random(), registration(&fields)?).await
+    register(&api, &caller, label, InstanceId::random(), registration(&fields)?).await
 }
 
 pub(super) async fn put(
     State(api): State<Api>,
+    caller: Caller,
     Segment(label): Segment<Label>,
     Segment(id): Segment<InstanceId>,
     _: NoPrecondition,
     Body(fields): Body<Map<String, Value>>,
 ) -> Result<Response, Problem> {
-    register(&api, label, id, registration(&fields)?).await
+    register(&api, &caller, label, id, registration(&fields)?).await
 }
 
 /// The record is read by itself first: inside a flattened one serde does not know which field is wrong.
@@ -82,7 +85,13 @@ fn registration(fields: &Map<String, Value>) -> Result<RegisterBody, ValueError>
     decode(&text)
 }
 
-async fn register(api: &Api, label: Label, id: InstanceId, body: RegisterBody) -> Result<Response, Problem> {
+async fn register(
+    api: &Api,
+    caller: &Caller,
+    label: Label,
+    id: InstanceId,
+    body: RegisterBody,
+) -> Result<Response, Problem> {
     body.instance.validate()?;
     refuse_own_address(api, &body.instance)?;
     if let Some(ttl) = body.ttl.filter(|ttl| !TTL.contains(ttl)) {
@@ -91,20 +100,21 @@ async fn register(api: &Api, label: Label, id: InstanceId, body: RegisterBody) -
         return Err(Problem::invalid(detail).at("ttl"));
     }
     let snapshot = api.shared.store.load();
-    let implicit = body.job.unwrap_or_default();
+    let mut implicit = body.job.unwrap_or_default();
+    own::admit_registration(caller, &snapshot, &label, body.ttl, &mut implicit)?;
     if !snapshot.jobs.contains_key(&label) {
         let jobname = implicit.jobname.clone().unwrap_or_else(|| JobName::implicit(&label));
         refuse_taken_jobname(&snapshot, &label, &jobname)?;
     }
     let ports = if implicit.ports.is_empty() { ports_of(&body.instance) } else { implicit.ports };
     let new = NewInstance { job: label, id, instance: body.instance, jobname: implicit.jobname, ports };
-    let registry = &api.shared.registry;
+    let registry = api.shared.registry.within(caller.reach());
     let (lease, written) = match body.ttl {
         Some(ttl) => {
-            let (lease, written) = registry.register_leased(&new, ttl).await?;
+            let (lease, written) = api.write(registry.register_leased(&new, ttl)).await?;
             (Some(lease.to_string()), written)
         }
-        None => (None, registry.register(&new, None).await?),
+        None => (None, api.write(registry.register(&new, None)).await?),
     };
     let revision = written.revision;
     let body = json!(RegisteredBody { id: id.to_string(), lease, ttl: body.ttl, revision });
@@ -131,22 +141,27 @@ fn refuse_own_address(api: &Api, instance: &Instance) -> Result<(), Problem> {
 
 pub(super) async fn set_state(
     State(api): State<Api>,
+    caller: Caller,
     Segment(label): Segment<Label>,
     Segment(id): Segment<InstanceId>,
     _: NoPrecondition,
     Body(StateChange { state, from }): Body<StateChange>,
 ) -> Result<Response, Problem> {
+    own::admit(&caller, &api.shared.store.load(), &label)?;
+    let registry = api.shared.registry.within(caller.reach());
     // The state as it is stored: not the wanted one if it was not among those that may be changed.
-    let (written, state) = api.shared.registry.set_state_from(&label, id, state, from.as_deref()).await?;
+    let (written, state) = api.write(registry.set_state_from(&label, id, state, from.as_deref())).await?;
     Ok(answer(&api.shared.store, written, "", json!({ "id": id, "job": label, "state": state })).await)
 }
 
 pub(super) async fn delete(
     State(api): State<Api>,
+    caller: Caller,
     Segment(label): Segment<Label>,
     Segment(id): Segment<InstanceId>,
     _: NoPrecondition,
 ) -> Result<Response, Problem> {
-    let written = api.shared.registry.deregister(&label, id).await?;
+    own::admit(&caller, &api.shared.store.load(), &label)?;
+    let written = api.write(api.shared.registry.within(caller.reach()).deregister(&label, id)).await?;
     Ok(answer(&api.shared.store, written, "", json!({ "id": id, "job": label })).await)
 }

@@ -44,7 +44,7 @@ pub(super) async fn put(
     job.validate()?;
     let store = &api.shared.store;
     refuse_taken_jobname(&store.load(), &label, &job.jobname)?;
-    let written = api.shared.registry.put_job(&label, &job, expect).await?;
+    let written = api.write(api.shared.registry.put_job(&label, &job, expect)).await?;
     Ok(answer(store, written, &format!("/v1/jobs/{label}"), json!({ "label": label })).await)
 }
 
@@ -55,7 +55,7 @@ pub(super) async fn delete(
 ) -> Result<Response, Problem> {
     // Before 1970 nothing rests: a clock that wrong is the smaller problem.
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let written = api.shared.registry.delete_job(&label, expect, now).await?;
+    let written = api.write(api.shared.registry.delete_job(&label, expect, now)).await?;
     Ok(answer(&api.shared.store, written, "", json!({ "label": label })).await)
 }
 

@@ -1,137 +1,125 @@
 //! The admin and registry API: what the CLI, job-init and people with curl speak to a running gateway.
 //!
 //! ```text
-//! serve ─► guard: loopback Host? Origin? ─► handler ─► view of Snapshot + Table (reads)
-//!            │                                 └─► Registry: one transaction, then wait until the store has it (writes)
-//!            └─► X-Roundhouse-Revision, X-Roundhouse-Stale on every answer, refusals included
+//! serve (TLS) ─► guard: Host? Origin? token? role? ─► handler ─► view of Snapshot + Table (reads)
+//!                  │                                     └─► Registry: one transaction, then wait until the store has it
+//!                  └─► X-Roundhouse-Revision, X-Roundhouse-Stale on every answer, refusals included; a line for a write
 //! ```
 //!
 //! - GET never changes anything. Reads come from the local snapshot and go on when the registry is lost; the header then
-//!   says how old they are.
+//!   says how old they are. [`visible`] decides what of it a reader sees.
+//! - Every route stands in one table with the role that it takes ([`routes`]). A [`caller`] without a token is on this
+//!   machine and may do everything, unless the settings ask for tokens.
+//! - Every kind of record goes the same way ([`records`]); jobs and instances, which have owners, have their own.
 //! - Everything that goes wrong is a [`Problem`], an RFC 9457 document made in one place.
-//! - There are no tokens in this version: the listener is on loopback, and [`guard`] keeps browsers from being led
-//!   there by a foreign page (DNS rebinding, CSRF).
 
-mod domains;
+mod bootstrap;
+mod caller;
+mod conditional;
 pub mod explain;
 mod extract;
 mod guard;
+mod health;
 mod holds;
 mod instances;
 mod jobs;
 mod leases;
 mod metrics;
 mod overview;
+mod own;
 mod problem;
+mod records;
+mod routes;
 mod serve;
 mod snapshot;
 #[cfg(test)]
 mod tests;
+mod tls;
+mod tokens;
 mod transfer;
 mod view;
 mod visible;
 mod watch;
 mod written;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use axum::extract::DefaultBodyLimit;
-use axum::http::{Method, Uri};
-use axum::routing::{get, post};
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{Method, StatusCode, Uri};
 use axum::{Router, middleware};
 use roundhouse_registry::record::MAX_VALUE;
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
+pub use self::bootstrap::first_token;
 pub use self::jobs::job_record;
 pub(crate) use self::jobs::refuse_taken_jobname;
+use self::leases::Leases;
 pub use self::problem::Problem;
+use self::routes::{Table, routes};
 pub use self::serve::serve;
+pub use self::tls::{Certificate, CertificateError};
 use crate::shared::Shared;
 
-/// A record of the largest size, and room for what a registration has around it.
+/// A record of the usual size, and room for what a registration has around it.
 const MAX_BODY: usize = MAX_VALUE + (4 << 10);
 /// Each is a task and a socket; a gateway has a few watchers, a mistaken client has all it can get.
 const MAX_WATCHES: usize = 1_024;
-
-/// What a caller who asked for something else is told.
-const PATHS: [&str; 23] = [
-    "/v1/jobs",
-    "/v1/jobs/{label}",
-    "/v1/instances",
-    "/v1/instances/{label}",
-    "/v1/instances/{label}/{id}",
-    "/v1/instances/{label}/{id}/state",
-    "/v1/leases/{id}",
-    "/v1/leases/{id}/keepalive",
-    "/v1/domains",
-    "/v1/domains/{host}",
-    "/v1/gateways",
-    "/v1/quarantine",
-    "/v1/holds",
-    "/v1/holds/{what}",
-    "/v1/restore",
-    "/v1/snapshot",
-    "/v1/export",
-    "/v1/import",
-    "/v1/watch",
-    "/v1/status",
-    "/v1/explain",
-    "/metrics",
-    "/healthz",
-];
+/// Of everything that one write asks of the registry.
+const WRITE_DEADLINE: Duration = Duration::from_millis(2_800);
 
 /// What handlers are given.
 #[derive(Clone)]
 struct Api {
     shared: Arc<Shared>,
+    table: Arc<Table>,
     watches: Arc<Semaphore>,
     transfers: Arc<Semaphore>,
+    leases: Arc<Mutex<Leases>>,
 }
 
 pub fn router(shared: Arc<Shared>) -> Router {
+    let (table, router) = routes().into_parts();
     let api = Api {
-        shared: shared.clone(),
+        shared,
+        table: Arc::new(table),
         watches: Arc::new(Semaphore::new(MAX_WATCHES)),
         transfers: Arc::new(Semaphore::new(transfer::MAX_TRANSFERS)),
+        leases: Arc::default(),
     };
-    Router::new()
-        .route("/v1/jobs", get(jobs::list))
-        .route("/v1/jobs/{label}", get(jobs::show).put(jobs::put).delete(jobs::delete))
-        .route("/v1/instances", get(instances::list))
-        .route("/v1/instances/{label}", get(instances::list_of_job).post(instances::post))
-        .route(
-            "/v1/instances/{label}/{id}",
-            get(instances::show).put(instances::put).delete(instances::delete),
-        )
-        .route("/v1/instances/{label}/{id}/state", post(instances::set_state))
-        .route("/v1/leases/{id}", axum::routing::delete(leases::revoke))
-        .route("/v1/leases/{id}/keepalive", post(leases::keep_alive))
-        .route("/v1/domains", get(domains::list))
-        .route("/v1/domains/{host}", get(domains::show).put(domains::put).delete(domains::delete))
-        .route("/v1/gateways", get(overview::gateways))
-        .route("/v1/quarantine", get(overview::quarantine))
-        .route("/v1/holds", get(holds::list).delete(holds::release_all))
-        .route("/v1/holds/{*what}", axum::routing::delete(holds::release))
-        .route("/v1/restore", post(holds::restore))
-        .route("/v1/snapshot", get(snapshot::snapshot))
-        .route("/v1/watch", get(watch::watch))
-        .route("/v1/status", get(overview::status))
-        .route("/v1/explain", get(explain::handler))
-        .route("/metrics", get(metrics::metrics))
-        .route("/v1/export", get(transfer::export))
-        .route("/v1/import", post(transfer::post))
-        .route("/healthz", get(overview::healthz))
+    router
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(middleware::from_fn_with_state(shared, guard::guard))
+        .layer(middleware::from_fn_with_state(api.clone(), guard::guard))
         .with_state(api)
 }
 
-async fn unknown_path(uri: Uri) -> Problem {
-    Problem::unknown_path(uri.path(), &PATHS)
+async fn unknown_path(State(api): State<Api>, uri: Uri) -> Problem {
+    Problem::unknown_path(uri.path(), &api.table.paths())
 }
 
 async fn wrong_method(method: Method, uri: Uri) -> Problem {
     Problem::wrong_method(&method, uri.path())
+}
+
+impl Api {
+    /// A write is several calls, each with a deadline of its own; this is that of them all.
+    async fn write<T, E: Into<Problem>>(
+        &self,
+        write: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, Problem> {
+        match timeout(WRITE_DEADLINE, write).await {
+            Ok(written) => written.map_err(Into::into),
+            Err(_) => {
+                let detail = format!(
+                    "registry {} does not answer within {WRITE_DEADLINE:?}; the write may or may not have been taken: \
+                     read the record, then repeat it",
+                    self.shared.registry.kv().name()
+                );
+                Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail))
+            }
+        }
+    }
 }

@@ -1,23 +1,18 @@
-//! What there is: gateways, quarantine, and this gateway's own state.
+//! What there is: the quarantine, and this gateway's own state.
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::IntoResponse;
-use roundhouse_registry::{Gateway, Quarantined, Versioned};
+use roundhouse_registry::Quarantined;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Api;
+use super::caller::Caller;
+use super::visible::visible_key;
 use crate::phase::Phase;
 use crate::plane::Totals;
-
-#[derive(Serialize)]
-struct GatewayView<'a> {
-    id: &'a str,
-    #[serde(flatten)]
-    record: &'a Versioned<Gateway>,
-}
 
 #[derive(Serialize)]
 struct QuarantinedView<'a> {
@@ -26,15 +21,10 @@ struct QuarantinedView<'a> {
     entry: &'a Quarantined,
 }
 
-pub(super) async fn gateways(State(api): State<Api>) -> Json<Value> {
+pub(super) async fn quarantine(State(api): State<Api>, caller: Caller) -> Json<Value> {
     let snapshot = api.shared.store.load();
-    let gateways = snapshot.gateways.iter().map(|(id, record)| GatewayView { id, record });
-    Json(json!(gateways.collect::<Vec<_>>()))
-}
-
-pub(super) async fn quarantine(State(api): State<Api>) -> Json<Value> {
-    let snapshot = api.shared.store.load();
-    let keys = snapshot.quarantine.iter().map(|(key, entry)| QuarantinedView { key, entry });
+    let seen = snapshot.quarantine.iter().filter(|(key, _)| visible_key(caller.reader(), key));
+    let keys = seen.map(|(key, entry)| QuarantinedView { key, entry });
     Json(json!(keys.collect::<Vec<_>>()))
 }
 

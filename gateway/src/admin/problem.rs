@@ -5,9 +5,11 @@ use std::fmt::Display;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use roundhouse_registry::history::Gone;
-use roundhouse_registry::record::{MAX_VALUE, ValueError};
-use roundhouse_registry::{KvError, WriteError};
+use roundhouse_registry::record::ValueError;
+use roundhouse_registry::{KvError, Revision, WriteError};
 use serde::Serialize;
+
+use super::written::etag;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -15,6 +17,8 @@ pub struct Problem {
     pub detail: String,
     /// The field of the body, the parameter or the header that is wrong.
     pub path: Option<String>,
+    /// Of a precondition that failed: what it would have to be; `None` too for a record that is not there.
+    pub etag: Option<Revision>,
 }
 
 /// RFC 9457, 3.1. `about:blank`: the status says what kind of problem it is (4.2.1).
@@ -30,7 +34,7 @@ struct Document<'a> {
 
 impl Problem {
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Problem {
-        Problem { status, detail: detail.into(), path: None }
+        Problem { status, detail: detail.into(), path: None, etag: None }
     }
 
     #[must_use]
@@ -47,6 +51,14 @@ impl Problem {
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail.to_string())
     }
 
+    pub(super) fn unauthorized(detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::UNAUTHORIZED, detail)
+    }
+
+    pub(super) fn is_not_found(&self) -> bool {
+        self.status == StatusCode::NOT_FOUND
+    }
+
     pub fn not_found(what: impl Display, instead: &str) -> Problem {
         Problem::new(StatusCode::NOT_FOUND, format!("there is no {what}; {instead}"))
     }
@@ -55,8 +67,8 @@ impl Problem {
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}; this is a mistake in the gateway"))
     }
 
-    pub(super) fn too_large() -> Problem {
-        let detail = format!("the body is too long; a record has at most {MAX_VALUE} bytes");
+    pub(super) fn too_large(most: usize) -> Problem {
+        let detail = format!("the body is too long; a record has at most {most} bytes");
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
     }
 
@@ -83,11 +95,18 @@ impl From<WriteError> for Problem {
                     "GET /v1/jobs, /v1/instances and /v1/domains list what there is",
                 );
             }
-            WriteError::Precondition { .. } => StatusCode::PRECONDITION_FAILED,
-            WriteError::LabelTaken { .. }
-            | WriteError::JobNameTaken { .. }
-            | WriteError::AddressTaken { .. }
-            | WriteError::InUse { .. } => StatusCode::CONFLICT,
+            WriteError::Precondition { found, .. } => {
+                let problem = Problem::new(StatusCode::PRECONDITION_FAILED, error.to_string());
+                return Problem { etag: found, ..problem };
+            }
+            // The registrar waits for a former self at its address.
+            WriteError::AddressTaken { .. } => {
+                return Problem::new(StatusCode::CONFLICT, error.to_string()).at("address");
+            }
+            WriteError::NotYours { .. } => StatusCode::FORBIDDEN,
+            WriteError::LabelTaken { .. } | WriteError::JobNameTaken { .. } | WriteError::InUse { .. } => {
+                StatusCode::CONFLICT
+            }
             WriteError::NoVip { .. } => StatusCode::INSUFFICIENT_STORAGE,
             WriteError::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
         };
@@ -116,7 +135,7 @@ impl From<KvError> for Problem {
 impl From<ValueError> for Problem {
     fn from(error: ValueError) -> Problem {
         match error {
-            ValueError::TooLarge { .. } => Problem::too_large(),
+            ValueError::TooLarge { most, .. } => Problem::too_large(most),
             ValueError::Field { ref path, .. } => Problem::invalid(&error).at(path.clone()),
             ValueError::Schema(_) => Problem::invalid(error).at("schema"),
             ValueError::TooDeep | ValueError::Json(_) => Problem::invalid(error),
@@ -144,8 +163,16 @@ impl IntoResponse for Problem {
         let mut response = (self.status, body).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        headers.extend(self.etag.and_then(etag));
+        match self.status {
+            StatusCode::SERVICE_UNAVAILABLE => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            // RFC 6750, 3.
+            StatusCode::UNAUTHORIZED => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            _ => {}
         }
         response
     }
@@ -153,7 +180,8 @@ impl IntoResponse for Problem {
 
 #[cfg(test)]
 mod tests {
-    use roundhouse_registry::{LeaseId, Revision};
+    use roundhouse_registry::LeaseId;
+    use roundhouse_registry::record::MAX_VALUE;
 
     use super::*;
 
@@ -180,6 +208,7 @@ mod tests {
         assert_eq!(status(WriteError::LabelTaken { label: label.clone(), owner, wanted: taken }), 409);
         assert_eq!(status(WriteError::JobNameTaken { label: label.clone(), wanted }), 409);
         assert_eq!(status(WriteError::AddressTaken { address: "a".into(), holder: "b".into() }), 409);
+        assert_eq!(status(WriteError::NotYours { key: "a".into(), allowed: "b".into() }), 403);
         assert_eq!(status(WriteError::InUse { label, instances: 2 }), 409);
         assert_eq!(status(WriteError::NoVip { used: 2, size: 4 }), 507);
         assert_eq!(status(WriteError::Busy("jobs/x".into())), 503);

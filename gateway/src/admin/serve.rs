@@ -1,17 +1,27 @@
 //! Connections of the API: how many, how slow, and how they end.
 
+use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::response::Response;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 
+use super::caller::Peer;
+use super::tls::Certificate;
 use super::{MAX_WATCHES, router};
 use crate::phase::Phase;
 use crate::shared::Shared;
@@ -25,8 +35,12 @@ const FINISH: Duration = Duration::from_secs(2);
 /// After EMFILE and its like: long enough not to spin, short enough not to be noticed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves until the gateway drains; open watches end at once, other requests within [`FINISH`].
-pub async fn serve(listener: TcpListener, shared: Arc<Shared>) {
+/// For a whole TLS handshake.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Serves until the gateway drains; open watches end at once, other requests within [`FINISH`]. With a certificate it
+/// is TLS and nothing else.
+pub async fn serve(listener: TcpListener, certificate: Option<Certificate>, shared: Arc<Shared>) {
     let mut phase = shared.phase.clone();
     let service = TowerToHyperService::new(router(shared));
     let mut connections = JoinSet::new();
@@ -36,8 +50,15 @@ pub async fn serve(listener: TcpListener, shared: Arc<Shared>) {
             () = draining(&mut phase) => break,
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
             accepted = listener.accept(), if connections.len() < MAX_CONNECTIONS => match accepted {
-                Ok((stream, _)) => {
-                    connections.spawn(connection(stream, service.clone(), phase.clone()));
+                Ok((stream, peer)) => {
+                    // Answers are small and waited for.
+                    let _ = stream.set_nodelay(true);
+                    let service = of_peer(service.clone(), Peer(peer.ip()));
+                    let phase = phase.clone();
+                    match certificate.as_ref().map(Certificate::acceptor) {
+                        None => connections.spawn(connection(stream, service, phase)),
+                        Some(acceptor) => connections.spawn(secured(stream, acceptor, service, phase)),
+                    };
                 }
                 Err(error) => {
                     tracing::warn!(%error, "admin: cannot accept");
@@ -50,13 +71,47 @@ pub async fn serve(listener: TcpListener, shared: Arc<Shared>) {
     while connections.join_next().await.is_some() {}
 }
 
-async fn connection(
+/// What answers the requests of a connection.
+trait Requests:
+    Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + Send + 'static
+{
+}
+
+impl<S> Requests for S where
+    S: Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + Send + 'static
+{
+}
+
+/// Requests that know where they come from.
+fn of_peer(service: TowerToHyperService<Router>, peer: Peer) -> impl Requests {
+    service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        service.call(request)
+    })
+}
+
+async fn secured(
     stream: TcpStream,
-    service: TowerToHyperService<Router>,
+    acceptor: TlsAcceptor,
+    service: impl Requests,
     mut phase: watch::Receiver<Phase>,
 ) {
-    // Answers are small and waited for.
-    let _ = stream.set_nodelay(true);
+    let shaken = tokio::select! {
+        shaken = timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)) => shaken,
+        () = draining(&mut phase) => return,
+    };
+    match shaken {
+        Ok(Ok(stream)) => connection(stream, service, phase).await,
+        Ok(Err(error)) => tracing::debug!(%error, "admin: no TLS handshake"),
+        Err(_) => tracing::debug!("admin: the TLS handshake took too long"),
+    }
+}
+
+async fn connection(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    service: impl Requests,
+    mut phase: watch::Receiver<Phase>,
+) {
     let mut connection = pin!(
         http1::Builder::new()
             .timer(TokioTimer::new())
@@ -69,7 +124,7 @@ async fn connection(
         () = draining(&mut phase) => {}
     }
     connection.as_mut().graceful_shutdown();
-    let _ = tokio::time::timeout(FINISH, connection).await;
+    let _ = timeout(FINISH, connection).await;
 }
 
 /// Also when nobody is left who could say so.

@@ -25,6 +25,7 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 
 use super::Api;
+use super::caller::Caller;
 use super::visible::{Reader, visible};
 
 /// Entries of one chunk: some 100 KB, a millisecond's work.
@@ -51,7 +52,7 @@ struct Chunk {
     last: bool,
 }
 
-pub(super) async fn snapshot(State(api): State<Api>) -> Response {
+pub(super) async fn snapshot(State(api): State<Api>, caller: Caller) -> Response {
     let shared = &api.shared;
     // Asked first: what is said of a snapshot's age is never too little.
     let contact = shared.store.contact();
@@ -64,14 +65,14 @@ pub(super) async fn snapshot(State(api): State<Api>) -> Response {
     head.pop();
     head.extend_from_slice(b",\"entries\":[");
     let (chunks, body) = mpsc::channel(AHEAD);
-    tokio::spawn(write(head, snapshot, chunks));
+    tokio::spawn(write(head, snapshot, caller.reader(), chunks));
     ([(header::CONTENT_TYPE, "application/json")], body_of(body)).into_response()
 }
 
 /// Ends early when the reader goes away or stalls.
-async fn write(head: Vec<u8>, snapshot: Arc<Snapshot>, out: mpsc::Sender<Chunk>) {
+async fn write(head: Vec<u8>, snapshot: Arc<Snapshot>, reader: Reader, out: mpsc::Sender<Chunk>) {
     let mut entries = snapshot.each_entry().filter_map(|entry| {
-        let visible = visible(Reader::WithoutSecrets, &entry)?;
+        let visible = visible(reader, &entry)?;
         serde_json::to_vec(&*visible).ok()
     });
     let mut text = head;

@@ -1,4 +1,4 @@
-//! What a reader may see of the registry: asked for every entry that leaves by the snapshot or the watch.
+//! What a reader may see of the registry: asked for every entry that leaves by the snapshot, the watch or a list of keys.
 
 use std::borrow::Cow;
 
@@ -8,8 +8,10 @@ use roundhouse_registry::record::{Key, without_secrets};
 /// On whose behalf the registry is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reader {
-    /// Every reader of this version: no private keys, no tokens.
+    /// No private keys, no tokens.
     WithoutSecrets,
+    /// Hubs and admins.
+    Trusted,
 }
 
 /// What the reader may see of an entry: all of it, a part, or nothing.
@@ -19,13 +21,17 @@ pub(super) fn visible(reader: Reader, entry: &Entry) -> Option<Cow<'_, Entry>> {
     }
     match reader {
         Reader::WithoutSecrets => without_secrets(entry),
+        Reader::Trusted => Some(Cow::Borrowed(entry)),
     }
 }
 
-/// Whether the reader may know of the key at all, as of one that is deleted. `kv/` is nobody's record.
+/// Whether the reader may know of the key at all, as of one that is deleted. `kv/` is nobody's record. A key where secrets
+/// are kept and that is none may be a secret that was pasted into the wrong place.
 pub(super) fn visible_key(reader: Reader, key: &str) -> bool {
-    match reader {
-        Reader::WithoutSecrets => !matches!(Key::parse(key), Ok(Key::Reserved | Key::Token(_))),
+    match Key::parse(key) {
+        Ok(Key::Reserved) => false,
+        Ok(Key::Cert(_)) => true,
+        _ => reader == Reader::Trusted || !Key::holds_secret(key),
     }
 }
 
@@ -35,15 +41,16 @@ mod tests {
 
     use super::*;
 
+    fn seen(reader: Reader, key: &str, value: &str) -> Option<String> {
+        let (created, modified) = (Revision(1), Revision(1));
+        let entry = Entry { key: key.into(), value: value.to_owned().into(), created, modified, lease: None };
+        let seen = visible(reader, &entry).map(Cow::into_owned)?;
+        Some(String::from_utf8_lossy(&seen.value).into_owned())
+    }
+
     #[test]
     fn secrets_stay_in_and_records_come_out() {
-        let seen = |key: &str, value: &str| {
-            let (created, modified) = (Revision(1), Revision(1));
-            let entry =
-                Entry { key: key.into(), value: value.to_owned().into(), created, modified, lease: None };
-            let seen = visible(Reader::WithoutSecrets, &entry).map(Cow::into_owned)?;
-            Some(String::from_utf8_lossy(&seen.value).into_owned())
-        };
+        let seen = |key: &str, value: &str| seen(Reader::WithoutSecrets, key, value);
         let chain = "-----BEGIN CERTIFICATE-----\\nMAMCAQA=\\n-----END CERTIFICATE-----\\n";
         let secret = chain.replace("CERTIFICATE", "PRIVATE KEY");
         let cert = seen("certs/blog", &format!(r#"{{"chain":"{chain}","key":"{secret}"}}"#)).unwrap();
@@ -55,7 +62,21 @@ mod tests {
         for shown in ["jobs/app2", "jobs/App2", "addresses/tcp/10.0.0.7:1", "vips/app2", "jobz/a", ""] {
             assert_eq!(seen(shown, "{}").as_deref(), Some("{}"), "{shown}");
         }
-        assert!(visible_key(Reader::WithoutSecrets, "certs/blog"));
-        assert!(!visible_key(Reader::WithoutSecrets, "tokens/1"));
+    }
+
+    #[test]
+    fn keys_are_told_to_whom_they_concern() {
+        for (key, everybody) in [
+            ("certs/blog", true),
+            ("jobs/a", true),
+            ("tokens/1", false),
+            ("tokens/a b", false),
+            ("Tokens/a", false),
+        ] {
+            assert_eq!(visible_key(Reader::WithoutSecrets, key), everybody, "{key}");
+            assert!(visible_key(Reader::Trusted, key), "{key}");
+        }
+        assert!(!visible_key(Reader::Trusted, "kv/a"));
+        assert_eq!(seen(Reader::Trusted, "tokens/ci", "{}").as_deref(), Some("{}"));
     }
 }

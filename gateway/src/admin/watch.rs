@@ -17,6 +17,7 @@
 //!   client that resumes by it (`Last-Event-ID`, as browsers do by themselves) never loses the rest of a commit.
 //! - `progress` comes first and then every two seconds: everything up to its revision has been given. It says whether
 //!   this gateway hears its own registry, so that whoever follows behind it knows how old the data is.
+//! - The stream ends when the reader's token is changed or revoked, or runs out; resuming it then is refused with the reason.
 //! - A client that is too far behind is told 410, or `gone` when that happens on the way, and reads a snapshot. A stream
 //!   that ends without it may be resumed.
 
@@ -33,17 +34,21 @@ use axum::response::Sse;
 use axum::response::sse::Event;
 use futures_util::stream::{self, Stream};
 use roundhouse_registry::kv::{Batch, Change};
+use roundhouse_registry::record::Timestamp;
 use roundhouse_registry::{Revision, Store};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::Instant;
 
+use super::caller::Caller;
 use super::serve::draining;
 use super::visible::{Reader, visible, visible_key};
 use super::written::settled;
 use super::{Api, MAX_WATCHES, Problem};
 use crate::phase::Phase;
 
+/// Clocks of tokens count seconds; their end is looked for this often at most.
+const TICK: Duration = Duration::from_millis(200);
 /// A follower takes three times this as death (`roundhouse_registry::kv::http`).
 const PROGRESS: Duration = Duration::from_secs(2);
 
@@ -69,6 +74,7 @@ struct Progress<'a> {
 
 pub(super) async fn watch(
     State(api): State<Api>,
+    caller: Caller,
     query: Result<Query<From>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
@@ -90,7 +96,8 @@ pub(super) async fn watch(
         changes: store.changes(),
         phase: api.shared.phase.clone(),
         due: Instant::now(),
-        pending: Pending::default(),
+        pending: Pending::of(caller.reader()),
+        caller,
         position,
         origin,
         epoch,
@@ -119,6 +126,8 @@ struct Watcher {
     store: Arc<Store>,
     changes: watch::Receiver<Revision>,
     phase: watch::Receiver<Phase>,
+    /// Who reads; the stream ends with the token.
+    caller: Caller,
     /// When the next progress is.
     due: Instant,
     pending: Pending,
@@ -131,10 +140,12 @@ struct Watcher {
 }
 
 impl Watcher {
-    /// `None` ends the stream: the gateway drains. An error ends it too: the history went on without this client.
+    /// `None` ends the stream: the gateway drains, or the reader's token was changed, revoked or ran out. An error ends it too: the history went on without this client.
     async fn next(&mut self) -> Option<Result<Event, String>> {
         loop {
-            if *self.phase.borrow() == Phase::Draining {
+            if *self.phase.borrow() == Phase::Draining
+                || !self.caller.still_holds(&self.store.load(), Timestamp::now())
+            {
                 return None;
             }
             if let Some(event) = self.pending.next() {
@@ -150,18 +161,26 @@ impl Watcher {
             match self.later() {
                 Ok(batches) if batches.is_empty() => {}
                 Ok(batches) => {
-                    self.pending = Pending::after(self.position, batches);
+                    self.pending.refill(self.position, batches);
                     self.position = self.pending.end(self.position);
                     continue;
                 }
                 Err(gone) => return Some(Err(gone)),
             }
+            let wake = self.wake();
             tokio::select! {
                 () = draining(&mut self.phase) => return None,
-                () = tokio::time::sleep_until(self.due) => {}
+                () = tokio::time::sleep_until(wake) => {}
                 changed = self.changes.changed() => changed.ok()?,
             }
         }
+    }
+
+    /// The next progress, or the token's end before it.
+    fn wake(&self) -> Instant {
+        let left = self.caller.expires().map(|expires| expires.since(Timestamp::now()));
+        // The token's second is over when it has gone by.
+        left.map_or(self.due, |left| self.due.min(Instant::now() + left.max(TICK)))
     }
 
     fn later(&self) -> Result<Vec<Arc<Batch>>, String> {
@@ -194,8 +213,8 @@ impl Watcher {
 }
 
 /// Batches that are still to be given, each change made into text only when it is sent.
-#[derive(Default)]
 struct Pending {
+    reader: Reader,
     batches: VecDeque<Arc<Batch>>,
     /// The next change of the first batch.
     at: usize,
@@ -203,9 +222,13 @@ struct Pending {
 }
 
 impl Pending {
+    fn of(reader: Reader) -> Pending {
+        Pending { reader, batches: VecDeque::new(), at: 0, after: Revision(0) }
+    }
+
     /// A batch may hold several commits, of which the client may have some: those up to `after`.
-    fn after(after: Revision, batches: Vec<Arc<Batch>>) -> Pending {
-        Pending { batches: batches.into(), at: 0, after }
+    fn refill(&mut self, after: Revision, batches: Vec<Arc<Batch>>) {
+        *self = Pending { reader: self.reader, batches: batches.into(), at: 0, after };
     }
 
     fn end(&self, start: Revision) -> Revision {
@@ -234,7 +257,7 @@ impl Pending {
 
     /// `None`: the client has it already, or must not.
     fn shown<'a>(&self, change: &'a Change) -> Option<Cow<'a, Change>> {
-        let reader = Reader::WithoutSecrets;
+        let reader = self.reader;
         match change {
             change if revision(change) <= self.after => None,
             Change::Delete { key, .. } => visible_key(reader, key).then_some(Cow::Borrowed(change)),

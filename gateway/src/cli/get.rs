@@ -1,5 +1,7 @@
 //! `roundhouse get`.
 
+mod rows;
+
 use std::io::Write;
 
 use serde_json::Value;
@@ -15,8 +17,27 @@ pub(super) enum What {
     Instances,
     #[value(alias = "domain")]
     Domains,
+    #[value(alias = "cert")]
+    Certs,
+    #[value(alias = "rule")]
+    Rules,
+    #[value(alias = "guard")]
+    Guards,
+    #[value(alias = "line")]
+    Lines,
+    #[value(alias = "pool")]
+    Pools,
+    #[value(alias = "entrypoint")]
+    Entrypoints,
+    #[value(alias = "token")]
+    Tokens,
     #[value(alias = "gateway")]
     Gateways,
+    #[value(alias = "director")]
+    Directors,
+    Health,
+    #[value(alias = "hold")]
+    Holds,
     Quarantine,
 }
 
@@ -26,7 +47,17 @@ impl What {
             What::Jobs => "jobs",
             What::Instances => "instances",
             What::Domains => "domains",
+            What::Certs => "certs",
+            What::Rules => "rules",
+            What::Guards => "guards",
+            What::Lines => "lines",
+            What::Pools => "pools",
+            What::Entrypoints => "entrypoints",
+            What::Tokens => "tokens",
             What::Gateways => "gateways",
+            What::Directors => "directors",
+            What::Health => "health",
+            What::Holds => "holds",
             What::Quarantine => "quarantine",
         }
     }
@@ -36,27 +67,45 @@ impl What {
             What::Jobs => &["JOB", "PORTS", "VIP", "READY", "JOBNAME"],
             What::Instances => &INSTANCE_HEADS,
             What::Domains => &["DOMAIN", "PATH", "TO"],
+            What::Certs => &["CERT", "CERTIFICATES", "FINGERPRINT"],
+            What::Rules => &["RULE", "ACTION", "TO", "PORTS", "FROM", "EXPIRES", "NOTE"],
+            What::Guards => &["GUARD", "RULE", "SINCE", "NOTE"],
+            What::Lines => &["LINE", "VIPS", "FALLBACK", "PREFIXES"],
+            What::Pools => &["POOL", "TO", "PORT", "SINK", "SCHEDULER", "LINES"],
+            What::Entrypoints => &["ENTRYPOINT", "LISTEN", "PROTOCOL", "TO"],
+            What::Tokens => &["TOKEN", "ROLE", "FROM", "JOBNAME", "EXPIRES", "NOTE"],
             What::Gateways => &["GATEWAY", "HOST", "VERSION", "VIPS", "ADMIN"],
+            What::Directors => &["DIRECTOR", "HOST", "VERSION", "SINKS", "LINES", "REVISION", "DRIFT"],
+            What::Health => &["INSTANCE", "HEALTHY", "SINCE", "BY", "REASON"],
+            What::Holds => &["HELD", "SINCE", "UNTIL", "BY", "REASON"],
             What::Quarantine => &["KEY", "REVISION", "REASON"],
         }
     }
 
     fn rows(self, item: &Value) -> Vec<Vec<String>> {
         match self {
-            What::Jobs => {
-                let ready = format!("{}/{}", item["ready_count"], item["instance_count"]);
-                vec![vec![
-                    text(&item["label"]),
-                    ports(item),
-                    text(&item["vip"]),
-                    ready,
-                    text(&item["jobname"]),
-                ]]
-            }
-            What::Instances => vec![instance(item)],
-            What::Domains => routes(item),
-            What::Gateways => vec![texts(item, &["id", "host", "version", "vips", "admin"])],
-            What::Quarantine => vec![texts(item, &["key", "revision", "reason"])],
+            What::Domains => rows::routes(item),
+            _ => vec![self.row(item)],
+        }
+    }
+
+    fn row(self, item: &Value) -> Vec<String> {
+        match self {
+            What::Jobs => rows::job(item),
+            What::Instances => instance(item),
+            What::Domains => Vec::new(),
+            What::Certs => rows::cert(item),
+            What::Rules => rows::rule(item),
+            What::Guards => texts(item, &["selector", "rule", "since", "note"]),
+            What::Lines => rows::line(item),
+            What::Pools => rows::pool(item),
+            What::Entrypoints => rows::entrypoint(item),
+            What::Tokens => rows::token(item),
+            What::Gateways => texts(item, &["id", "host", "version", "vips", "admin"]),
+            What::Directors => rows::director(item),
+            What::Health => rows::health(item),
+            What::Holds => texts(item, &["key", "since", "until", "by", "reason"]),
+            What::Quarantine => texts(item, &["key", "revision", "reason"]),
         }
     }
 }
@@ -78,6 +127,8 @@ pub(super) async fn get(
     let rows: Vec<_> = answer.as_array().into_iter().flatten().flat_map(|item| what.rows(item)).collect();
     match rows.is_empty() {
         true if what == What::Quarantine => writeln!(out, "nothing is quarantined")?,
+        true if what == What::Holds => writeln!(out, "nothing is held")?,
+        true if what == What::Health => writeln!(out, "no verdicts")?,
         true => writeln!(out, "no {}", what.word())?,
         false => columns::print(what.heads(), &rows, out)?,
     }
@@ -96,22 +147,12 @@ pub(super) fn instance(item: &Value) -> Vec<String> {
         refused if !refused.is_empty() => "refused".into(),
         _ => each("health", |(name, health)| format!("{name}={}", text(health))),
     };
-    let mut row = vec![name, text(&item["address"]), ports, text(&item["state"]), health];
+    // Gone from the registry and served all the same.
+    let state = if item["held"].is_string() { "held".into() } else { text(&item["state"]) };
+    let mut row = vec![name, text(&item["address"]), ports, state, health];
     row.extend(texts(item, &["weight", "open", "served", "host"]));
     row.push(if item["static"] == true { "static" } else { "leased" }.into());
     row
-}
-
-fn routes(item: &Value) -> Vec<Vec<String>> {
-    let to = |to: &Value| {
-        let port = to["port"].as_str().map(|port| format!(":{port}")).unwrap_or_default();
-        format!("{}{port} ({})", text(&to["job"]), to["weight"])
-    };
-    let row = |route: &Value| {
-        let all: Vec<_> = route["to"].as_array().into_iter().flatten().map(to).collect();
-        vec![text(&item["host"]), text(&route["match"]["path"]), all.join(", ")]
-    };
-    item["routes"].as_array().into_iter().flatten().map(row).collect()
 }
 
 pub(super) fn ports(job: &Value) -> String {
@@ -119,7 +160,7 @@ pub(super) fn ports(job: &Value) -> String {
     job["ports"].as_array().into_iter().flatten().map(port).collect::<Vec<_>>().join(",")
 }
 
-fn texts(item: &Value, fields: &[&str]) -> Vec<String> {
+pub(super) fn texts(item: &Value, fields: &[&str]) -> Vec<String> {
     fields.iter().map(|field| text(&item[*field])).collect()
 }
 
@@ -133,13 +174,14 @@ pub(super) fn text(value: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
+    use clap::ValueEnum as _;
     use serde_json::json;
 
     use super::*;
 
     #[test]
     fn rows_have_as_many_cells_as_heads() {
-        for what in [What::Jobs, What::Instances, What::Gateways, What::Quarantine] {
+        for what in What::value_variants() {
             assert!(what.rows(&json!({})).iter().all(|row| row.len() == what.heads().len()), "{what:?}");
         }
         let domain =
@@ -154,5 +196,8 @@ mod tests {
         assert_eq!(instance(&item)[4], "main=healthy,web=unknown");
         item["refused"] = json!("it is the gateway's own");
         assert_eq!(instance(&item)[4], "refused");
+        assert_eq!(instance(&item)[3], "up");
+        item["held"] = json!("12 of 20 instances went at once");
+        assert_eq!(instance(&item)[3], "held");
     }
 }

@@ -31,7 +31,7 @@ pub(super) async fn restore(
     output: Output,
     out: &mut impl Write,
 ) -> anyhow::Result<Outcome> {
-    let answer: Value = server.post("/v1/restore").await?;
+    let answer: Value = server.order("/v1/restore").await?;
     match output {
         Output::Json => print_json(&answer, out)?,
         Output::Table => writeln!(out, "written {}, left as they are {}", answer["written"], answer["left"])?,

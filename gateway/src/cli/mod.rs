@@ -5,7 +5,7 @@
 //! check                 read files, say everything that is wrong with them
 //! apply, diff           a jobs file ─► plan (pure) ─► the gateway's API
 //! registry              everything out to a file, and in from one: by a gateway, or without
-//! get, describe, drain, undrain, explain    ask a running gateway, over its API
+//! get, describe, drain, undrain, token, explain    ask a running gateway, over its API
 //! ```
 //!
 //! Answers go to stdout, what went wrong to stderr; no colour, so that a pipe sees what a person sees.
@@ -24,6 +24,7 @@ mod options;
 mod registry;
 mod run;
 mod server;
+mod token;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -31,7 +32,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use roundhouse_registry::State;
 
-use self::options::{Command, CommandLine, Global, HoldsCommand, Output};
+use self::options::{Command, CommandLine, Global, HoldsCommand, Output, TokenCommand};
 use self::server::Server;
 
 /// What the exit status says; errors come with their sentence instead.
@@ -66,14 +67,14 @@ pub fn main() -> ExitCode {
 }
 
 fn execute(line: CommandLine, out: &mut impl Write) -> anyhow::Result<Outcome> {
-    let Global { server, output } = line.global;
+    let Global { server, ca, token_file, output } = line.global;
     match line.command {
         Command::Run { config, wait } => run::run(config, wait),
         Command::Check { files } => check::check(&files, output, out),
         Command::Sample(options) => crate::sample::run(options).map(|()| Outcome::Ok),
         Command::Tour(options) => crate::tour::run(&options).map(|()| Outcome::Ok),
         command => {
-            let server = Server::new(&server)?;
+            let server = Server::new(&server, ca, token_file)?;
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(ask(command, &server, output, out))
         }
@@ -102,6 +103,8 @@ async fn ask(
         Command::Describe { words } => describe::describe(&words, server, output, out).await,
         Command::Drain { instance } => drain::set_state(&instance, State::Draining, server, out).await,
         Command::Undrain { instance } => drain::set_state(&instance, State::Up, server, out).await,
+        Command::Token(TokenCommand::Add(new)) => token::add(&new, server, output, out).await,
+        Command::Token(TokenCommand::Rm { id }) => token::remove(&id, server, out).await,
         Command::Explain { target } => explain::explain(&target, server, output, out).await,
         Command::Registry(command) => registry::run(command, server, output, out).await,
         Command::Run { .. } | Command::Check { .. } | Command::Sample(_) | Command::Tour(_) => {

@@ -1,8 +1,11 @@
 //! The command line.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use roundhouse_config::{Selector, duration};
+use roundhouse_registry::record::{Name, Network, Role};
 
 use super::get::What;
 use super::registry::RegistryCommand;
@@ -24,6 +27,12 @@ pub(super) struct Global {
     /// The gateway to ask: its admin address.
     #[arg(long, global = true, env = "ROUNDHOUSE_SERVER", default_value = "http://127.0.0.1:8400")]
     pub(super) server: String,
+    /// Who signed the certificate of an https:// gateway, in PEM [default: whom the system trusts].
+    #[arg(long, global = true, env = "ROUNDHOUSE_CA", value_name = "FILE")]
+    pub(super) ca: Option<PathBuf>,
+    /// The file that holds the token [default: ROUNDHOUSE_TOKEN, or the file that ROUNDHOUSE_TOKEN_FILE names].
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) token_file: Option<PathBuf>,
     /// How answers are printed.
     #[arg(short, long, global = true, value_enum, default_value_t = Output::Table)]
     pub(super) output: Output,
@@ -74,6 +83,9 @@ pub(super) enum Command {
     /// What is served although the registry no longer has it: list it with `get holds`, end it with `holds release`.
     #[command(subcommand)]
     Holds(HoldsCommand),
+    /// Make and revoke the API's tokens; `get tokens` lists them.
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Say where a name, an address or a URL leads, and why (exit status 1: nowhere).
     Explain { target: String },
     /// Move everything that the registry has: export it to a file, import it from one.
@@ -98,6 +110,40 @@ pub(super) enum HoldsCommand {
     },
     /// Write back the records that the registry lost with its history. Instances come back by themselves.
     Restore,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum TokenCommand {
+    /// Make a token and print its text, once: it is kept nowhere.
+    Add(NewToken),
+    /// Revoke a token; whoever uses it is cut off within a second.
+    Rm { id: Name },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct NewToken {
+    pub(super) id: Name,
+    /// read, register (own instances only), operate (everything but tokens and keys), hub (reads keys) or admin.
+    #[arg(long, value_parser = role)]
+    pub(super) role: Role,
+    /// Where it may be used from; for `register`, where the instances may be. May be repeated [default: anywhere, and for
+    /// `register` the bearer's own address].
+    #[arg(long, value_delimiter = ',', value_name = "RANGE")]
+    pub(super) cidr: Vec<Network>,
+    /// For `register`: the only jobs, such as pdl.im_cop.coding.
+    #[arg(long, value_name = "SELECTOR")]
+    pub(super) jobname: Option<Selector>,
+    /// How long it is good, such as 90d [default: until it is revoked].
+    #[arg(long, value_parser = duration::parse, value_name = "DURATION")]
+    pub(super) expires: Option<Duration>,
+    /// What it is for.
+    #[arg(long, default_value = "")]
+    pub(super) note: String,
+}
+
+fn role(text: &str) -> Result<Role, String> {
+    let found = Role::ALL.into_iter().find(|role| role.as_str() == text);
+    found.ok_or_else(|| format!("write one of {}", Role::ALL.map(Role::as_str).join(", ")))
 }
 
 #[cfg(test)]

@@ -1,8 +1,11 @@
 //! The gateway that is asked.
 
+use std::path::PathBuf;
+
 use anyhow::anyhow;
 use hyper::{Method, StatusCode};
 use roundhouse_config::RegistryUrl;
+use roundhouse_config::access::ApiAccess;
 use roundhouse_registry::http::{HttpClient, HttpError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -12,14 +15,17 @@ pub(super) struct Server {
 }
 
 impl Server {
-    pub(super) fn new(url: &str) -> anyhow::Result<Server> {
+    /// `ca`, `token_file`: as the options say; without a file the token is the environment's.
+    pub(super) fn new(url: &str, ca: Option<PathBuf>, token_file: Option<PathBuf>) -> anyhow::Result<Server> {
         let with_scheme = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
-        match with_scheme.parse() {
-            Ok(RegistryUrl::Http { authority }) => Ok(Server { client: HttpClient::new(authority) }),
-            Ok(_) | Err(_) => Err(anyhow!(
-                "--server `{url}` is no gateway; write its admin address, as in http://127.0.0.1:8400"
-            )),
-        }
+        let access = ApiAccess { ca, token_file };
+        let client = match with_scheme.parse::<RegistryUrl>() {
+            Ok(url) => HttpClient::at(&url, &access)?,
+            Err(_) => None,
+        };
+        client.map(|client| Server { client }).ok_or_else(|| {
+            anyhow!("--server `{url}` is no gateway; write its admin address, as in http://127.0.0.1:8400")
+        })
     }
 
     /// `http://host:port`.
@@ -29,6 +35,21 @@ impl Server {
 
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, HttpError> {
         self.ask(Method::GET, path).await
+    }
+
+    /// A body that is answered with one.
+    pub(super) async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, HttpError> {
+        let strange = |error: serde_json::Error| HttpError::Strange {
+            server: self.client.server(),
+            reason: error.to_string(),
+        };
+        let body = serde_json::to_vec(body).map_err(strange)?;
+        let answer = self.client.call(Method::POST, path, &[], Some(body)).await.map_err(pointed)?;
+        serde_json::from_slice(&answer.body).map_err(strange)
     }
 
     /// `None`: there is no such record.
@@ -44,7 +65,8 @@ impl Server {
         self.ask(Method::DELETE, path).await
     }
 
-    pub(super) async fn post<T: DeserializeOwned>(&self, path: &str) -> Result<T, HttpError> {
+    /// A POST that says everything by its path.
+    pub(super) async fn order<T: DeserializeOwned>(&self, path: &str) -> Result<T, HttpError> {
         self.ask(Method::POST, path).await
     }
 
@@ -97,11 +119,12 @@ mod tests {
 
     #[test]
     fn a_server_is_an_admin_address() {
-        for good in ["http://127.0.0.1:8400", "http://localhost", "127.0.0.1:8400", "[::1]:1"] {
-            assert!(Server::new(good).is_ok(), "{good}");
+        for good in ["http://127.0.0.1:8400", "http://localhost", "127.0.0.1:8400", "[::1]:1", "https://hub"]
+        {
+            assert!(Server::new(good, None, Some("token".into())).is_ok(), "{good}");
         }
-        for bad in ["https://a:1", "etcd://a:1", "http://a:1/path", ""] {
-            assert!(Server::new(bad).is_err(), "{bad}");
+        for bad in ["etcd://a:1", "embedded", "http://a:1/path", ""] {
+            assert!(Server::new(bad, None, None).is_err(), "{bad}");
         }
     }
 

@@ -63,6 +63,8 @@ async fn serve(mut settings: Settings, config: Option<PathBuf>, wait: bool) -> a
         connections_a_worker = settings.limits.connections,
         "descriptor budget"
     );
+    let certificate = settings.admin.tls.clone().map(admin::Certificate::read).transpose();
+    let certificate = certificate.context("admin.cert and admin.key cannot be used")?;
     let ports = Ports::open(&settings, workers)?;
     let id = gateway_id(&data_dir);
     let opened = tokio::select! {
@@ -122,8 +124,9 @@ async fn serve(mut settings: Settings, config: Option<PathBuf>, wait: bool) -> a
     let jobs_files = tokio::spawn(jobs::watch(shared.clone()));
     let (listening, dns_server) = ports.lend(&data_plane.lender(), Site::Entrypoint);
     let dns_thread = serve_dns(dns_server, &shared)?;
-    let admin =
-        tokio::spawn(admin::serve(tokio::net::TcpListener::from_std(listening.admin)?, shared.clone()));
+    let listener = tokio::net::TcpListener::from_std(listening.admin)?;
+    let admin = tokio::spawn(admin::serve(listener, certificate, shared.clone()));
+    let first_token = tokio::spawn(admin::first_token(shared.clone(), data_dir.path().to_owned()));
     let controlling = tokio::spawn(control.run());
     report_ready(&shared);
 
@@ -133,6 +136,7 @@ async fn serve(mut settings: Settings, config: Option<PathBuf>, wait: bool) -> a
     let drained = async {
         let _ = announce.await;
         let _ = jobs_files.await;
+        let _ = first_token.await;
         let _ = controlling.await;
         let _ = admin.await;
         let _ = tokio::task::spawn_blocking(move || {

@@ -18,7 +18,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
 use hyper::Method;
-use roundhouse_config::{JobSpec, JobsFile, Settings};
+use roundhouse_config::access::ApiAccess;
+use roundhouse_config::{JobSpec, JobsFile, RegistryUrl, Settings};
 use roundhouse_registry::http::HttpClient;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
@@ -95,14 +96,19 @@ async fn start(
     processes: &mut Processes,
 ) -> anyhow::Result<()> {
     let address = settings.admin.listen.socket_addr();
-    let admin = settings.admin.listen.to_string();
-    let client = HttpClient::new(admin.clone());
+    let authority = settings.admin.listen.to_string();
+    let tls = settings.admin.tls.is_some();
+    let url = RegistryUrl::Http { authority, tls };
+    let ca = std::env::var_os("ROUNDHOUSE_CA").filter(|_| tls).map(PathBuf::from);
+    let access = ApiAccess { ca, token_file: None };
+    let client = HttpClient::at(&url, &access)?.context("the tour asks its own gateway")?;
     processes.start_gateway(&programs.roundhouse, &options.config)?;
     wait_for_gateway(&client, address, processes).await?;
     processes.keep_gateway_log()?;
-    programs.apply(&admin, &options.jobs)?;
+    let url = url.to_string();
+    programs.apply(&url, &options.jobs)?;
     for job in jobs.jobs.iter().filter(|job| !job.is_static) {
-        start_job(job, &admin, programs, processes)?;
+        start_job(job, &url, access.ca.as_deref(), programs, processes)?;
     }
     wait_for_jobs(&client, jobs, processes).await
 }
@@ -126,9 +132,9 @@ impl Programs {
         Ok(Programs { roundhouse, job_init })
     }
 
-    fn apply(&self, admin: &str, jobs: &Path) -> anyhow::Result<()> {
+    fn apply(&self, url: &str, jobs: &Path) -> anyhow::Result<()> {
         let output = std::process::Command::new(&self.roundhouse)
-            .args(["--server", &format!("http://{admin}"), "apply"])
+            .args(["--server", url, "apply"])
             .arg(jobs)
             .output()
             .context("cannot run roundhouse apply")?;
@@ -141,7 +147,8 @@ impl Programs {
 
 fn start_job(
     job: &JobSpec,
-    admin: &str,
+    url: &str,
+    ca: Option<&Path>,
     programs: &Programs,
     processes: &mut Processes,
 ) -> anyhow::Result<()> {
@@ -152,7 +159,10 @@ fn start_job(
         )
     })?;
     let mut arguments: Vec<String> =
-        ["--registry", &format!("http://{admin}"), "--job", job.label.as_str()].map(str::to_owned).to_vec();
+        ["--registry", url, "--job", job.label.as_str()].map(str::to_owned).to_vec();
+    if let Some(ca) = ca {
+        arguments.extend(["--ca".into(), ca.display().to_string()]);
+    }
     arguments.extend(["--jobname".into(), job.jobname.to_string(), "--address".into(), address.to_string()]);
     for port in &job.ports {
         arguments.extend(["--port".into(), format!("{}={}/{}", port.name, port.port, port.protocol)]);

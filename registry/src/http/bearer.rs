@@ -1,7 +1,7 @@
 //! Who asks: a bearer token (RFC 6750).
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use hyper::header::HeaderValue;
 
@@ -12,6 +12,16 @@ pub(super) const FILE: &str = "ROUNDHOUSE_TOKEN_FILE";
 
 /// Servers take some 8 KiB of headers in all; tokens have some dozens of characters.
 const MAX_TOKEN: usize = 4 << 10;
+
+/// Where a client has its token from. A file is read again for every request: tokens expire, and a program that runs for
+/// months takes up the next one by itself.
+#[derive(Clone, Debug, Default)]
+pub enum TokenSource {
+    #[default]
+    None,
+    Fixed(Bearer),
+    File(PathBuf),
+}
 
 /// A secret: it goes into a request's header and nowhere else.
 #[derive(Clone)]
@@ -30,6 +40,35 @@ pub enum BearerError {
     Form(String),
     #[error("both {TEXT} and {FILE} are set; keep one")]
     Both,
+}
+
+impl TokenSource {
+    /// `ROUNDHOUSE_TOKEN`, or the file that `ROUNDHOUSE_TOKEN_FILE` names.
+    pub fn from_env() -> Result<TokenSource, BearerError> {
+        match (std::env::var_os(TEXT), std::env::var_os(FILE)) {
+            (None, None) => Ok(TokenSource::None),
+            (Some(text), None) => Bearer::parse(&text.to_string_lossy(), TEXT).map(TokenSource::Fixed),
+            (None, Some(file)) => Ok(TokenSource::File(file.into())),
+            (Some(_), Some(_)) => Err(BearerError::Both),
+        }
+    }
+
+    pub(super) fn read(&self) -> Result<Option<Bearer>, BearerError> {
+        match self {
+            TokenSource::None => Ok(None),
+            TokenSource::Fixed(token) => Ok(Some(token.clone())),
+            TokenSource::File(path) => Bearer::from_file(path).map(Some),
+        }
+    }
+
+    /// For messages; `None`: there is no token.
+    pub(super) fn name(&self) -> Option<String> {
+        match self {
+            TokenSource::None => None,
+            TokenSource::Fixed(token) => Some(token.source().to_owned()),
+            TokenSource::File(path) => Some(path.display().to_string()),
+        }
+    }
 }
 
 impl Bearer {
@@ -54,16 +93,6 @@ impl Bearer {
         match std::fs::read_to_string(path) {
             Ok(text) => Bearer::parse(&text, source_name),
             Err(source) => Err(BearerError::File { source_name, source }),
-        }
-    }
-
-    /// From `ROUNDHOUSE_TOKEN`, or the file that `ROUNDHOUSE_TOKEN_FILE` names; `None` where neither is set.
-    pub fn from_env() -> Result<Option<Bearer>, BearerError> {
-        match (std::env::var_os(TEXT), std::env::var_os(FILE)) {
-            (None, None) => Ok(None),
-            (Some(text), None) => Bearer::parse(&text.to_string_lossy(), TEXT).map(Some),
-            (None, Some(file)) => Bearer::from_file(Path::new(&file)).map(Some),
-            (Some(_), Some(_)) => Err(BearerError::Both),
         }
     }
 
@@ -97,6 +126,11 @@ mod tests {
         for shown in [format!("{client:?}"), format!("{client:#?}")] {
             assert!(!shown.contains("s3cret") && shown.contains(path.to_str().unwrap()), "{shown}");
         }
+        // A file that is written over is taken up.
+        let source = TokenSource::File(path.clone());
+        assert_eq!(source.read().unwrap().unwrap().header(), "Bearer s3cret-of-the-house");
+        std::fs::write(&path, "the-next-one").unwrap();
+        assert_eq!(source.read().unwrap().unwrap().header(), "Bearer the-next-one");
         let error = Bearer::from_file(&folder.path().join("none")).unwrap_err().to_string();
         assert!(error.contains("none: No such file"), "{error}");
     }

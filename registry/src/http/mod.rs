@@ -3,8 +3,9 @@
 //!
 //! ```text
 //! HttpClient ─► call         one request, one whole answer: registration, the CLI
-//!    │       └► open         one request, an answer read while it comes: kv::http (snapshot and watch)
-//!    └ Bearer                who asks; never in a log
+//!    │  │    └► open         one request, an answer read while it comes: kv::http (snapshot and watch)
+//!    │  └ Bearer             who asks; never in a log
+//!    └ Dial                  TCP, and over it TLS where the URL says https
 //! sse                        the text of a watch as events
 //! ```
 //!
@@ -12,6 +13,7 @@
 //! stale.
 
 mod bearer;
+mod dial;
 pub mod registration;
 pub mod sse;
 mod stream;
@@ -22,10 +24,13 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{Method, Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
+use roundhouse_config::RegistryUrl;
+use roundhouse_config::access::ApiAccess;
 use serde::Deserialize;
-use tokio::net::TcpStream;
 
-pub use self::bearer::{Bearer, BearerError};
+pub use self::bearer::{Bearer, BearerError, TokenSource};
+use self::dial::Dial;
+pub use self::dial::Roots;
 pub use self::stream::Stream;
 
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -36,17 +41,17 @@ pub enum HttpError {
     /// Nobody answered: try again later.
     #[error("{server} does not answer: {reason}")]
     Unavailable { server: String, reason: String },
-    /// The server said no; its own sentence.
+    /// The server said no; its own sentence, and the field that it names.
     #[error("{message}")]
-    Refused { status: StatusCode, message: String },
+    Refused { status: StatusCode, message: String, field: Option<String> },
     #[error("{server} answered with something that is not its API: {reason}; is this the admin address?")]
     Strange { server: String, reason: String },
 }
 
 #[derive(Clone, Debug)]
 pub struct HttpClient {
-    authority: String,
-    token: Option<Bearer>,
+    dial: Dial,
+    token: TokenSource,
 }
 
 pub struct Answer {
@@ -60,22 +65,42 @@ struct Problem {
     title: String,
     #[serde(default)]
     detail: Option<String>,
+    #[serde(default)]
+    path: Option<String>,
 }
 
 impl HttpClient {
-    /// `authority` is `host:port`.
+    /// `authority` is `host:port`, spoken to without TLS.
     pub fn new(authority: impl Into<String>) -> HttpClient {
-        HttpClient { authority: authority.into(), token: None }
+        HttpClient { dial: Dial { authority: authority.into(), roots: None }, token: TokenSource::None }
+    }
+
+    /// The gateway at the URL, and the token that the access or the environment names. `None`: it is no gateway's URL.
+    pub fn at(url: &RegistryUrl, access: &ApiAccess) -> Result<Option<HttpClient>, BearerError> {
+        let RegistryUrl::Http { authority, tls } = url else { return Ok(None) };
+        let roots = tls.then(|| access.ca.clone().map_or(Roots::System, Roots::File));
+        let token = match &access.token_file {
+            Some(file) => TokenSource::File(file.clone()),
+            None => TokenSource::from_env()?,
+        };
+        Ok(Some(HttpClient { dial: Dial { authority: authority.clone(), roots }, token }))
+    }
+
+    /// Over TLS from now on.
+    #[must_use]
+    pub fn with_tls(mut self, roots: Roots) -> HttpClient {
+        self.dial.roots = Some(roots);
+        self
     }
 
     /// Sent with every request from now on; `None` sends none.
     #[must_use]
     pub fn with_token(self, token: Option<Bearer>) -> HttpClient {
-        HttpClient { token, ..self }
+        HttpClient { token: token.map_or(TokenSource::None, TokenSource::Fixed), ..self }
     }
 
     pub fn server(&self) -> String {
-        format!("http://{}", self.authority)
+        self.dial.url()
     }
 
     /// A 2xx answer; everything else is an error with the server's sentence.
@@ -103,11 +128,13 @@ impl HttpClient {
         headers: &[(&str, &str)],
         body: Option<Vec<u8>>,
     ) -> Result<Request<Full<Bytes>>, HttpError> {
-        let mut request = Request::builder().method(method).uri(path).header(header::HOST, &self.authority);
+        let mut request =
+            Request::builder().method(method).uri(path).header(header::HOST, &self.dial.authority);
         if body.is_some() {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
-        if let Some(token) = &self.token {
+        // A token that cannot be read now may be readable later.
+        if let Some(token) = self.token.read().map_err(|error| self.unavailable(&error))? {
             request = request.header(header::AUTHORIZATION, token.header());
         }
         for (name, value) in headers {
@@ -118,11 +145,11 @@ impl HttpClient {
 
     /// The server's own sentence; for a token that is missing or wrong, also where it is to be written.
     fn refused(&self, status: StatusCode, body: &[u8]) -> HttpError {
-        let said = match serde_json::from_slice::<Problem>(body) {
-            Ok(Problem { title, detail }) => detail.unwrap_or(title),
-            Err(_) => format!("{} answered {status}", self.server()),
+        let (said, field) = match serde_json::from_slice::<Problem>(body) {
+            Ok(Problem { title, detail, path }) => (detail.unwrap_or(title), path),
+            Err(_) => (format!("{} answered {status}", self.server()), None),
         };
-        let message = match (status, &self.token) {
+        let message = match (status, self.token.name()) {
             (StatusCode::UNAUTHORIZED, None) => {
                 format!(
                     "{said}; no token was sent: put one into {} or name its file in {}",
@@ -130,19 +157,15 @@ impl HttpClient {
                     bearer::FILE
                 )
             }
-            (StatusCode::UNAUTHORIZED, Some(token)) => {
-                format!("{said}; the token of {} was sent", token.source())
-            }
-            (StatusCode::FORBIDDEN, Some(token)) => {
-                format!("{said}; asked with the token of {}", token.source())
-            }
+            (StatusCode::UNAUTHORIZED, Some(source)) => format!("{said}; the token of {source} was sent"),
+            (StatusCode::FORBIDDEN, Some(source)) => format!("{said}; asked with the token of {source}"),
             _ => said,
         };
-        HttpError::Refused { status, message }
+        HttpError::Refused { status, message, field }
     }
 
     async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Answer, HttpError> {
-        let stream = TcpStream::connect(&self.authority).await.map_err(|error| self.unavailable(&error))?;
+        let stream = self.dial.connect().await.map_err(|reason| self.unavailable(&reason))?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await
             .map_err(|error| self.unavailable(&error))?;

@@ -7,7 +7,6 @@ use http_body_util::{BodyExt, Collected, Limited};
 use hyper::body::Incoming;
 use hyper::{Method, Response, header};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -32,10 +31,10 @@ impl HttpClient {
     /// [`CONNECT_DEADLINE`] and [`HEAD_DEADLINE`].
     pub async fn open(&self, path: &str, media_type: &str) -> Result<Stream, HttpError> {
         let request = self.request(Method::GET, path, &[("accept", media_type)], None)?;
-        let connect = timeout(CONNECT_DEADLINE, TcpStream::connect(&self.authority)).await;
+        let connect = timeout(CONNECT_DEADLINE, self.dial.connect()).await;
         let stream = connect
             .map_err(|_| self.unavailable(&format!("no connection within {CONNECT_DEADLINE:?}")))?
-            .map_err(|error| self.unavailable(&error))?;
+            .map_err(|reason| self.unavailable(&reason))?;
         let mut connections = JoinSet::new();
         let asked = async {
             let (mut sender, connection) =

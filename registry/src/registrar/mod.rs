@@ -6,6 +6,9 @@
 //!    └──────────────────────────────────────────────────────────────┘
 //! ```
 //!
+//! At the start another live instance may have the address: a former self that crashed, whose lease is gone after one TTL.
+//! So long it is waited for, and only then is it a refusal, which names the other one.
+//!
 //! The registrar never gives up and never stops the app. What it wants registered (the state included) lives here, so a
 //! registration that was lost comes back as it was. All clocks are monotonic.
 //!
@@ -71,8 +74,8 @@ pub enum RegistrarError {
     NotRemote(RegistryUrl),
     #[error("this program was built without support for {0}")]
     NotBuilt(RegistryUrl),
-    #[error("registry URL: {0}")]
-    Url(String),
+    #[error("{0}")]
+    Token(String),
 }
 
 enum Command {
@@ -145,6 +148,7 @@ struct Task {
 impl Task {
     async fn run(mut self) {
         let mut retry = FIRST_RETRY;
+        let former_self = Instant::now() + self.registration.ttl;
         loop {
             let pause = match self.register().await {
                 Ok(lease) => {
@@ -156,9 +160,13 @@ impl Task {
                     // Many registrars lose their leases together; they should not come back together.
                     FIRST_RETRY
                 }
-                Err(Refusal::No(reason)) => {
+                Err(Refusal::Taken(reason)) if Instant::now() < former_self => {
+                    self.report.send_replace(Progress::Pending { error: Some(reason) });
+                    (self.registration.ttl / 4).min(former_self - Instant::now()).max(FIRST_RETRY)
+                }
+                Err(Refusal::No(reason) | Refusal::Taken(reason)) => {
                     self.report.send_replace(Progress::Refused { reason });
-                    // A former self at the same address is gone after one TTL.
+                    // The cause may go.
                     self.registration.ttl
                 }
                 Err(Refusal::Unreachable(reason)) => {

@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "http")]
+use hyper::StatusCode;
 use roundhouse_config::{Label, RegistrySettings, RegistryUrl};
 
 use super::RegistrarError;
@@ -33,6 +35,8 @@ pub(super) enum Target {
 pub(super) enum Refusal {
     /// Asking again at once will not help.
     No(String),
+    /// Another live instance has the address, perhaps a former self whose lease has not run out.
+    Taken(String),
     Unreachable(String),
 }
 
@@ -50,7 +54,10 @@ impl Target {
                 Ok(Target::Etcd(Registry::new(Arc::new(Etcd::new(options)))))
             }
             #[cfg(feature = "http")]
-            RegistryUrl::Http { authority } => Ok(Target::Http(HttpClient::new(authority.clone()))),
+            url @ RegistryUrl::Http { .. } => match HttpClient::at(url, &registry.access.api) {
+                Ok(client) => client.map(Target::Http).ok_or_else(|| RegistrarError::NotBuilt(url.clone())),
+                Err(error) => Err(RegistrarError::Token(error.to_string())),
+            },
             #[allow(unreachable_patterns)]
             url => Err(RegistrarError::NotBuilt(url.clone())),
         }
@@ -62,12 +69,20 @@ impl Target {
             Target::Etcd(etcd) => match etcd.register_leased(new, ttl).await {
                 Ok((lease, _)) => Ok(lease),
                 Err(WriteError::Kv(error)) => Err(unreachable(error)),
+                Err(error @ WriteError::AddressTaken { .. }) => Err(Refusal::Taken(error.to_string())),
                 Err(error) => Err(Refusal::No(error.to_string())),
             },
             #[cfg(feature = "http")]
             Target::Http(client) => client.register(new, ttl).await.map_err(|error| match error {
+                HttpError::Refused { status: StatusCode::CONFLICT, message, field: Some(field) }
+                    if field == "address" =>
+                {
+                    Refusal::Taken(message)
+                }
                 // 5xx: the gateway is there, its registry is not.
-                HttpError::Refused { status, message } if !status.is_server_error() => Refusal::No(message),
+                HttpError::Refused { status, message, .. } if !status.is_server_error() => {
+                    Refusal::No(message)
+                }
                 error => unreachable(error),
             }),
         }

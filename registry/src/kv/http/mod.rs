@@ -73,7 +73,7 @@ impl Http {
     fn sort(&self, error: HttpError, at: Revision) -> KvError {
         match error {
             HttpError::Refused { status: StatusCode::GONE, .. } => KvError::Compacted(at),
-            HttpError::Refused { status, message }
+            HttpError::Refused { status, message, .. }
                 if status.is_client_error() && !matches!(status.as_u16(), 408 | 425 | 429) =>
             {
                 KvError::Invalid(format!("{} says: {message}", self.name()))

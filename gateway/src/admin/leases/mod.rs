@@ -1,27 +1,35 @@
 //! `/v1/leases`: a registrar's heartbeat, and its end.
 
+mod index;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use roundhouse_registry::LeaseId;
 use serde_json::{Value, json};
 
+pub(super) use self::index::{Holding, Leases};
+use super::caller::Caller;
 use super::extract::Segment;
-use super::{Api, Problem};
+use super::{Api, Problem, own};
 
 pub(super) async fn keep_alive(
     State(api): State<Api>,
+    caller: Caller,
     Segment(lease): Segment<LeaseId>,
 ) -> Result<Json<Value>, Problem> {
-    api.shared.registry.keep_alive(lease).await?;
+    own::admit_lease(&api, &caller, lease)?;
+    api.write(api.shared.registry.keep_alive(lease)).await?;
     Ok(Json(json!({ "lease": lease.to_string() })))
 }
 
 /// Ends the lease and what was registered under it. One that is gone already is no error.
 pub(super) async fn revoke(
     State(api): State<Api>,
+    caller: Caller,
     Segment(lease): Segment<LeaseId>,
 ) -> Result<StatusCode, Problem> {
-    api.shared.registry.revoke(lease).await?;
+    own::admit_lease(&api, &caller, lease)?;
+    api.write(api.shared.registry.revoke(lease)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,0 +1,232 @@
+//! The kinds: what each is called, what it cannot be beside the others, and what is worth a warning.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use roundhouse_config::{DomainName, Label, PortName, Selector};
+use roundhouse_registry::record::{
+    Cert, Director, Domain, Entrypoint, Gateway, Guard, Key, Line, Name, Pool, PoolTarget, Rule, RulePort,
+    Target, Token, ValueError,
+};
+use roundhouse_registry::{Records, Snapshot, Versioned};
+
+use super::{Kind, Site, Writable, parsed};
+use crate::admin::Problem;
+use crate::admin::visible::Reader;
+
+macro_rules! kind {
+    ($kind:ident, $name:ty, $parse:path, $folder:literal, $noun:literal, $field:literal, $map:ident $(, $more:item)?) => {
+        impl Kind for $kind {
+            type Name = $name;
+            const ALL: &'static str = concat!("/v1/", $folder);
+            const ONE: &'static str = concat!("/v1/", $folder, "/{name}");
+            const NOUN: &'static str = $noun;
+            const FIELD: &'static str = $field;
+
+            fn name(text: &str) -> Result<$name, String> {
+                $parse(text)
+            }
+
+            fn records(snapshot: &Snapshot) -> &Records<$name, $kind> {
+                &snapshot.$map
+            }
+
+            $($more)?
+        }
+    };
+}
+
+kind!(
+    Cert,
+    Name,
+    parsed,
+    "certs",
+    "certificate",
+    "name",
+    certs,
+    fn shown(record: &Versioned<Cert>, reader: Reader) -> Cow<'_, Versioned<Cert>> {
+        match reader {
+            Reader::Trusted => Cow::Borrowed(record),
+            Reader::WithoutSecrets => {
+                Cow::Owned(Versioned { value: record.value.redacted(), ..record.clone() })
+            }
+        }
+    }
+);
+kind!(Director, Arc<str>, id, "directors", "director", "id", directors);
+kind!(Domain, DomainName, parsed, "domains", "domain", "host", domains);
+kind!(Entrypoint, PortName, parsed, "entrypoints", "entrypoint", "name", entrypoints);
+kind!(Gateway, Arc<str>, id, "gateways", "gateway", "id", gateways);
+kind!(Guard, Selector, parsed, "guards", "guard", "selector", guards);
+kind!(Line, Label, parsed, "lines", "line", "line", lines);
+kind!(Pool, Label, parsed, "pools", "pool", "pool", pools);
+kind!(Rule, Name, parsed, "rules", "rule", "id", rules);
+kind!(Token, Name, parsed, "tokens", "token", "id", tokens);
+
+/// Whatever has no such id has no record.
+fn id(text: &str) -> Result<Arc<str>, String> {
+    Ok(text.into())
+}
+
+impl Writable for Cert {
+    fn key(name: &Name) -> Key {
+        Key::Cert(name.clone())
+    }
+
+    fn refusal(&self, _: &Name, _: &Site<'_>) -> Result<(), Problem> {
+        Ok(self.validate_complete()?)
+    }
+}
+
+impl Writable for Domain {
+    fn key(name: &DomainName) -> Key {
+        Key::Domain(name.clone())
+    }
+
+    fn refusal(&self, host: &DomainName, site: &Site<'_>) -> Result<(), Problem> {
+        if site.table.inside_zone(host.as_str()).is_none() {
+            return Ok(());
+        }
+        let zone = &site.table.zone;
+        let message =
+            format!("names under `{zone}` are the jobs' own, so this one is never asked for; choose another");
+        Err(ValueError::field("host", message).into())
+    }
+
+    fn warnings(&self, site: &Site<'_>) -> Vec<String> {
+        let destinations = self.routes.iter().flat_map(|route| &route.to);
+        destinations.filter_map(|to| site.lacks_port(&to.job, to.port.as_ref())).collect()
+    }
+}
+
+impl Writable for Entrypoint {
+    fn key(name: &PortName) -> Key {
+        Key::Entrypoint(name.clone())
+    }
+
+    fn warnings(&self, site: &Site<'_>) -> Vec<String> {
+        self.job.iter().filter_map(|job| site.lacks_port(job, self.port.as_ref())).collect()
+    }
+}
+
+impl Writable for Guard {
+    fn key(selector: &Selector) -> Key {
+        Key::Guard(selector.clone())
+    }
+}
+
+impl Writable for Line {
+    fn key(line: &Label) -> Key {
+        Key::Line(line.clone())
+    }
+
+    fn refusal(&self, own: &Label, site: &Site<'_>) -> Result<(), Problem> {
+        if let Some(i) = self.fallback.iter().position(|line| line == own) {
+            let message = "a line cannot stand in for itself; leave it out";
+            return Err(ValueError::field(format!("fallback[{i}]"), message).into());
+        }
+        let others = site.snapshot.lines.iter().filter(|(line, _)| *line != own);
+        for (line, other) in others {
+            for (i, vips) in self.vips.iter().enumerate() {
+                if let Some(theirs) = other.value.vips.iter().find(|theirs| theirs.overlaps(*vips)) {
+                    let detail = format!(
+                        "`{vips}` overlaps `{theirs}` of the line `{line}`, and one VIP cannot be on two lines; choose \
+                         another range, or change that line first"
+                    );
+                    return Err(Problem::new(StatusCode::CONFLICT, detail).at(format!("vips[{i}]")));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn warnings(&self, site: &Site<'_>) -> Vec<String> {
+        self.fallback.iter().filter_map(|line| site.lacks_line(line)).collect()
+    }
+}
+
+impl Writable for Pool {
+    fn key(pool: &Label) -> Key {
+        Key::Pool(pool.clone())
+    }
+
+    fn refusal(&self, own: &Label, _: &Site<'_>) -> Result<(), Problem> {
+        match &self.to {
+            PoolTarget::Pool(pool) if pool == own => {
+                Err(ValueError::field("to.pool", "a pool cannot lead to itself; name another").into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn warnings(&self, site: &Site<'_>) -> Vec<String> {
+        let to = match &self.to {
+            PoolTarget::Job(job, port) => site.lacks_port(job, Some(port)),
+            PoolTarget::Hubs(entrypoint) => site.lacks_entrypoint(entrypoint),
+            PoolTarget::Pool(pool) => {
+                let known = site.snapshot.pools.contains_key(pool);
+                (!known).then(|| format!("there is no pool `{pool}` yet"))
+            }
+        };
+        to.into_iter().chain(self.lines.keys().filter_map(|line| site.lacks_line(line))).collect()
+    }
+}
+
+impl Writable for Rule {
+    fn key(id: &Name) -> Key {
+        Key::Rule(id.clone())
+    }
+
+    fn warnings(&self, site: &Site<'_>) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if let Target::Job(job) = &self.to {
+            let named = self.ports.iter().filter_map(|port| match port {
+                RulePort::Name(name) => Some(name),
+                RulePort::Number(_) => None,
+            });
+            warnings.extend(site.lacks_port(job, None));
+            if warnings.is_empty() {
+                warnings.extend(named.filter_map(|name| site.lacks_port(job, Some(name))));
+            }
+        }
+        if self.expired(site.now) {
+            warnings.push("`expires` is past, so the rule does nothing".to_owned());
+        }
+        warnings
+    }
+}
+
+impl Writable for Token {
+    fn key(id: &Name) -> Key {
+        Key::Token(id.clone())
+    }
+
+    fn warnings(&self, site: &Site<'_>) -> Vec<String> {
+        let past =
+            self.expired(site.now).then(|| "`expires` is past, so nobody can use the token".to_owned());
+        past.into_iter().collect()
+    }
+}
+
+impl Site<'_> {
+    fn lacks_port(&self, job: &Label, port: Option<&PortName>) -> Option<String> {
+        let Some(record) = self.snapshot.jobs.get(job) else {
+            return Some(format!("there is no job `{job}` yet"));
+        };
+        let port = port.filter(|port| record.value.port(port).is_none())?;
+        Some(format!("job `{job}` has no port `{port}` yet"))
+    }
+
+    fn lacks_line(&self, line: &Label) -> Option<String> {
+        // Everybody is on it who is on no other, with a record or without.
+        let known = line.as_str() == "default" || self.snapshot.lines.contains_key(line);
+        (!known).then(|| format!("there is no line `{line}` yet"))
+    }
+
+    fn lacks_entrypoint(&self, name: &PortName) -> Option<String> {
+        let configured = self.settings.entrypoints.iter().any(|entrypoint| entrypoint.name == *name);
+        let known = configured || self.snapshot.entrypoints.contains_key(name);
+        (!known).then(|| format!("there is no entrypoint `{name}` yet"))
+    }
+}

@@ -1,0 +1,127 @@
+//! One row of a table for each kind, in the order of its heads.
+
+use serde_json::Value;
+
+use super::{ports, text, texts};
+
+pub(super) fn job(item: &Value) -> Vec<String> {
+    let ready = format!("{}/{}", item["ready_count"], item["instance_count"]);
+    vec![text(&item["label"]), ports(item), text(&item["vip"]), ready, text(&item["jobname"])]
+}
+
+/// One for each route.
+pub(super) fn routes(item: &Value) -> Vec<Vec<String>> {
+    let to = |to: &Value| {
+        let port = to["port"].as_str().map(|port| format!(":{port}")).unwrap_or_default();
+        format!("{}{port} ({})", text(&to["job"]), to["weight"])
+    };
+    let row = |route: &Value| {
+        let all: Vec<_> = route["to"].as_array().into_iter().flatten().map(to).collect();
+        vec![text(&item["host"]), text(&route["match"]["path"]), all.join(", ")]
+    };
+    item["routes"].as_array().into_iter().flatten().map(row).collect()
+}
+
+pub(super) fn cert(item: &Value) -> Vec<String> {
+    let fingerprints = item["fingerprints"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let leaf = fingerprints.first().map(text).unwrap_or_default();
+    vec![text(&item["name"]), fingerprints.len().to_string(), leaf]
+}
+
+pub(super) fn rule(item: &Value) -> Vec<String> {
+    let (to, from) = (&item["to"], &item["from"]);
+    let mut action = text(&item["action"]);
+    if item["dry_run"].as_bool() == Some(true) {
+        action += " (dry run)";
+    }
+    let from = [text(&from["jobname"]), list(&from["cidr"])];
+    let from = from.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" in ");
+    let to = target(to);
+    vec![
+        text(&item["id"]),
+        action,
+        to,
+        list(&item["ports"]),
+        from,
+        text(&item["expires"]),
+        text(&item["note"]),
+    ]
+}
+
+pub(super) fn line(item: &Value) -> Vec<String> {
+    let prefixes = match item["prefix_list"].as_str() {
+        Some(list) => list.to_owned(),
+        None => list(&item["prefixes"]),
+    };
+    vec![text(&item["line"]), list(&item["vips"]), list(&item["fallback"]), prefixes]
+}
+
+pub(super) fn pool(item: &Value) -> Vec<String> {
+    let line = |(line, vips): (&String, &Value)| match list(vips) {
+        vips if vips.is_empty() => line.clone(),
+        vips => format!("{line}={vips}"),
+    };
+    let lines = item["lines"].as_object().into_iter().flatten().map(line).collect::<Vec<_>>().join(" ");
+    let port = format!("{}/{}", item["port"], text(&item["protocol"]));
+    vec![text(&item["pool"]), target(&item["to"]), port, text(&item["sink"]), text(&item["scheduler"]), lines]
+}
+
+pub(super) fn entrypoint(item: &Value) -> Vec<String> {
+    let mut row = texts(item, &["name", "listen", "protocol"]);
+    row.push(target(item));
+    row
+}
+
+pub(super) fn token(item: &Value) -> Vec<String> {
+    let mut row = texts(item, &["id", "role"]);
+    row.push(list(&item["cidr"]));
+    row.extend(texts(item, &["jobname", "expires", "note"]));
+    row
+}
+
+pub(super) fn director(item: &Value) -> Vec<String> {
+    let mut row = texts(item, &["id", "host", "version"]);
+    row.extend([list(&item["sinks"]), list(&item["lines"])]);
+    row.extend(texts(item, &["revision", "drift"]));
+    row
+}
+
+pub(super) fn health(item: &Value) -> Vec<String> {
+    let name = format!("{}/{}", text(&item["job"]), text(&item["id"]));
+    std::iter::once(name).chain(texts(item, &["healthy", "since", "by", "reason"])).collect()
+}
+
+/// A job and its port, the hubs, another pool, or jobs of a JOBNAME.
+fn target(to: &Value) -> String {
+    for (field, what) in [("jobname", ""), ("hubs", "hubs at "), ("pool", "pool ")] {
+        if let Some(name) = to[field].as_str() {
+            return format!("{what}{name}");
+        }
+    }
+    let port = to["port"].as_str().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}{port}", text(&to["job"]))
+}
+
+fn list(value: &Value) -> String {
+    value.as_array().into_iter().flatten().map(text).collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_leads_somewhere_says_where() {
+        let pool = json!({"pool": "blog", "to": {"job": "coding-blog", "port": "main"}, "port": 80, "protocol": "tcp",
+            "sink": "ipvs", "scheduler": "wrr", "lines": {"telecom": ["203.0.113.10"], "unicom": []}});
+        let row = ["blog", "coding-blog:main", "80/tcp", "ipvs", "wrr", "telecom=203.0.113.10 unicom"];
+        assert_eq!(super::pool(&pool), row);
+        assert_eq!(target(&json!({"hubs": "http"})), "hubs at http");
+        let rule = json!({"id": "redis-1", "action": "allow", "dry_run": true, "to": {"job": "redis"}, "ports": [6379],
+            "from": {"jobname": "cop.coding", "cidr": ["10.0.0.0/8"]}, "expires": null, "note": "n"});
+        let row = ["redis-1", "allow (dry run)", "redis", "6379", "cop.coding in 10.0.0.0/8", "", "n"];
+        assert_eq!(super::rule(&rule), row);
+    }
+}
