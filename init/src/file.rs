@@ -72,6 +72,7 @@ mod tests {
             key = "client-key.pem"
             user = "registrar"
             password_file = "password"
+            token_file = "token"
             job = "app2"
             jobname = "job.app2_cop.coding"
             port = ["1111", "dns=53/udp"]

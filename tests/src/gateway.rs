@@ -56,10 +56,23 @@ impl Gateway {
         Gateway { net, folder, process: None }
     }
 
+    /// More lines for its `[admin]`.
+    #[must_use]
+    pub fn with_admin(self, lines: &str) -> Gateway {
+        let config = std::fs::read_to_string(self.config()).expect("it was written");
+        let config = config.replace("[admin]\n", &format!("[admin]\n{lines}\n"));
+        std::fs::write(self.config(), config).expect("the folder is ours");
+        self
+    }
+
     /// Starts it and waits for its API.
     pub fn run(&mut self) {
         self.process = Some(Background::spawn(self.command()));
         let (process, admin) = (self.process(), self.admin());
+        if self.speaks_tls() {
+            process.wait_line(SOON, " ready ");
+            return;
+        }
         eventually(SOON, "the gateway answers", || {
             if let Some(status) = process.exit_status() {
                 panic!("the gateway ended with {status}: {}", process.stderr());
@@ -76,6 +89,14 @@ impl Gateway {
 
     pub fn config(&self) -> PathBuf {
         self.folder.path().join("gateway.toml")
+    }
+
+    pub fn data_dir(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    fn speaks_tls(&self) -> bool {
+        std::fs::read_to_string(self.config()).is_ok_and(|config| config.contains("\ncert = "))
     }
 
     pub fn process(&self) -> &Background {
@@ -103,7 +124,18 @@ impl Gateway {
     }
 
     pub fn url(&self) -> String {
-        format!("http://{}", self.admin())
+        let scheme = if self.speaks_tls() { "https" } else { "http" };
+        format!("{scheme}://{}", self.admin())
+    }
+
+    /// A call with headers of its own: a token, a condition.
+    #[track_caller]
+    pub fn call_with(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Reply {
+        let host = self.admin().to_string();
+        let headers = [&[("host", host.as_str())], headers].concat();
+        let mut connection = http::Connection::open(self.admin()).expect("the gateway listens");
+        let reply = connection.request_with(method, path, &headers, body);
+        reply.unwrap_or_else(|error| panic!("{method} {path}: {error}"))
     }
 
     /// `GET` on the API.

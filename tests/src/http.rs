@@ -2,10 +2,11 @@
 //! the server did.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use serde_json::Value;
+use socket2::{Domain, Protocol, Socket, Type};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -44,19 +45,43 @@ impl Connection {
         Ok(Connection { stream: BufReader::new(stream) })
     }
 
+    /// From one of this machine's other addresses.
+    pub fn open_from(local: IpAddr, server: SocketAddr) -> io::Result<Connection> {
+        let socket = Socket::new(Domain::for_address(server), Type::STREAM, Some(Protocol::TCP))?;
+        socket.bind(&SocketAddr::new(local, 0).into())?;
+        socket.connect_timeout(&server.into(), TIMEOUT)?;
+        let stream = TcpStream::from(socket);
+        stream.set_read_timeout(Some(TIMEOUT))?;
+        stream.set_nodelay(true)?;
+        Ok(Connection { stream: BufReader::new(stream) })
+    }
+
     pub fn get(&mut self, host: &str, path: &str) -> io::Result<Reply> {
         self.request("GET", host, path, "")
     }
 
     pub fn request(&mut self, method: &str, host: &str, path: &str, body: &str) -> io::Result<Reply> {
-        let length =
-            if body.is_empty() { String::new() } else { format!("content-length: {}\r\n", body.len()) };
-        let request = format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\n{length}\r\n{body}");
-        self.stream.get_mut().write_all(request.as_bytes())?;
-        self.read_reply()
+        self.request_with(method, path, &[("host", host)], body)
     }
 
-    fn read_reply(&mut self) -> io::Result<Reply> {
+    /// With exactly these headers, and the length of the body.
+    pub fn request_with(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> io::Result<Reply> {
+        let mut fields: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        if !body.is_empty() {
+            fields += &format!("content-length: {}\r\n", body.len());
+        }
+        let request = format!("{method} {path} HTTP/1.1\r\n{fields}\r\n{body}");
+        self.stream.get_mut().write_all(request.as_bytes())?;
+        self.read_reply(method)
+    }
+
+    fn read_reply(&mut self, method: &str) -> io::Result<Reply> {
         let line = self.read_line()?;
         let status = line.split(' ').nth(1).and_then(|status| status.parse().ok());
         let status = status.ok_or_else(|| io::Error::other(format!("no status line: {line:?}")))?;
@@ -70,6 +95,10 @@ impl Connection {
         }
         let mut reply = Reply { status, headers, body: String::new() };
         let mut body = Vec::new();
+        // Whose length is that of the body that a GET would bring (RFC 9110, 9.3.2 and 15.4.5).
+        if method == "HEAD" || status == 304 || status == 204 {
+            return Ok(reply);
+        }
         if let Some(length) = reply.header("content-length") {
             body.resize(length.parse().map_err(io::Error::other)?, 0);
             self.stream.read_exact(&mut body)?;

@@ -13,6 +13,7 @@ use std::time::Duration;
 use roundhouse_registry::WriteError;
 use roundhouse_registry::record::{Name, Role, Token, TokenText};
 
+use super::written::settled;
 use crate::phase::Phase;
 use crate::shared::Shared;
 
@@ -55,16 +56,18 @@ async fn make(shared: &Shared, id: &Name, data_dir: &Path) -> Result<(), Failed>
     // The file is there first: a token that nobody can read would lock everybody out.
     write(&fresh, &text).map_err(|source| Failed::File { path: fresh.clone(), source })?;
     let first = shared.registry.put_first_token(id, &token).await;
-    if !matches!(first, Ok(true)) {
+    if !matches!(first, Ok(Some(_))) {
         let _ = fs::remove_file(&fresh);
     }
-    if first? {
-        fs::rename(&fresh, &path).map_err(|source| Failed::File { path: path.clone(), source })?;
-        let file = path.display();
-        tracing::warn!(%file, "the registry had no token; the text of an admin's is in the file (ROUNDHOUSE_TOKEN_FILE)");
-    } else {
+    let Some(revision) = first? else {
         tracing::info!("the registry has tokens already");
-    }
+        return Ok(());
+    };
+    // Whoever finds the file may use what it holds.
+    settled(&shared.store, revision).await;
+    fs::rename(&fresh, &path).map_err(|source| Failed::File { path: path.clone(), source })?;
+    let file = path.display();
+    tracing::warn!(%file, "the registry had no token; the text of an admin's is in the file (ROUNDHOUSE_TOKEN_FILE)");
     Ok(())
 }
 

@@ -123,7 +123,7 @@ mod tests {
         {
             assert!(Server::new(good, None, Some("token".into())).is_ok(), "{good}");
         }
-        for bad in ["etcd://a:1", "embedded", "http://a:1/path", ""] {
+        for bad in ["etcd://a:1", "http://a:1/path", ""] {
             assert!(Server::new(bad, None, None).is_err(), "{bad}");
         }
     }

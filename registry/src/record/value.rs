@@ -154,6 +154,14 @@ mod tests {
     }
 
     #[test]
+    fn a_list_is_no_record() {
+        for text in ["[]", " [\"10.0.0.7\",{\"main\":1}]"] {
+            assert!(error(text).contains("expected a map"), "{text}");
+        }
+        assert!(decode::<crate::record::Line>(b"[]").is_err(), "although all of its fields have defaults");
+    }
+
+    #[test]
     fn limits_come_before_the_parser() {
         assert!(error(&"[".repeat(100_000)).contains("bytes"));
         assert!(error(&"[".repeat(33)).contains("nests deeper"));

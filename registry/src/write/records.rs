@@ -4,7 +4,7 @@ use roundhouse_config::DomainName;
 
 use super::jobs::unchanged;
 use super::{ATTEMPTS, Expect, Registry, WriteError, Written};
-use crate::kv::{Commit, Condition, Txn};
+use crate::kv::{Commit, Condition, Revision, Txn};
 use crate::record::{Domain, Key, Name, Record, Token, encode};
 
 impl Registry {
@@ -50,14 +50,17 @@ impl Registry {
         self.put_record(&Key::Domain(name.clone()), domain, expect).await
     }
 
-    /// Writes the token if there is none at all, and says whether it did: of gateways that start together one does.
-    pub async fn put_first_token(&self, id: &Name, token: &Token) -> Result<bool, WriteError> {
+    /// Writes the token if there is none at all; `None`: there is one. Of gateways that start together one writes.
+    pub async fn put_first_token(&self, id: &Name, token: &Token) -> Result<Option<Revision>, WriteError> {
         token.validate()?;
         let txn = Txn::new().when(Condition::Vacant(Key::TOKENS.to_owned())).put(
             Key::Token(id.clone()).to_string(),
             encode(token),
             None,
         );
-        Ok(matches!(self.kv().commit(txn).await?, Commit::Done(_)))
+        Ok(match self.kv().commit(txn).await? {
+            Commit::Done(revision) => Some(revision),
+            Commit::Refused => None,
+        })
     }
 }

@@ -9,25 +9,38 @@ use rcgen::{
 use roundhouse_config::access::{Identity, Tls};
 use tempfile::TempDir;
 
-/// PEM files: who signs, a server on 127.0.0.1, a client. They go with the value.
+/// PEM files: who signs, a server, a client. They go with the value.
 #[derive(Debug)]
 pub struct Certificates {
     folder: TempDir,
+    /// The server's.
+    address: String,
 }
 
 impl Certificates {
+    /// Of a server on 127.0.0.1.
     pub fn new() -> Certificates {
-        let certificates = Certificates { folder: TempDir::new().expect("a temporary directory") };
+        Certificates::of("127.0.0.1")
+    }
+
+    pub fn of(address: &str) -> Certificates {
+        let folder = TempDir::new().expect("a temporary directory");
+        let certificates = Certificates { folder, address: address.to_owned() };
+        certificates.renew();
+        certificates
+    }
+
+    /// All of them anew, in the same files: nobody who trusted the former signer trusts these.
+    pub fn renew(&self) {
         let key = KeyPair::generate().expect("a key");
-        let mut params = named("Roundhouse tests");
+        let mut params = named("Roundhouse tests", &self.address);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
         let ca = params.self_signed(&key).expect("a certificate");
-        certificates.write("ca.pem", &ca.pem());
+        self.write("ca.pem", &ca.pem());
         let issuer = Issuer::new(params, key);
-        certificates.issue("server", &issuer);
-        certificates.issue("client", &issuer);
-        certificates
+        self.issue("server", &issuer);
+        self.issue("client", &issuer);
     }
 
     pub fn ca(&self) -> PathBuf {
@@ -54,7 +67,7 @@ impl Certificates {
 
     fn issue(&self, name: &str, issuer: &Issuer<'_, KeyPair>) {
         let key = KeyPair::generate().expect("a key");
-        let mut params = named(name);
+        let mut params = named(name, &self.address);
         // etcd dials itself with its own certificate too.
         params.extended_key_usages =
             vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
@@ -75,8 +88,8 @@ impl Default for Certificates {
 }
 
 /// Without a common name in the client's certificate: etcd would take it for a user.
-fn named(organization: &str) -> CertificateParams {
-    let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).expect("an address");
+fn named(organization: &str, address: &str) -> CertificateParams {
+    let mut params = CertificateParams::new(vec![address.to_owned()]).expect("an address");
     params.distinguished_name = rcgen::DistinguishedName::new();
     params.distinguished_name.push(DnType::OrganizationName, organization);
     params

@@ -80,7 +80,7 @@ impl Etcd {
 
     /// How to get in, but for a user.
     pub fn options(&self, prefix: &str) -> Options {
-        let access = Access { tls: self.tls.as_ref().map(Certificates::tls), login: None };
+        let access = Access { tls: self.tls.as_ref().map(Certificates::tls), ..Access::default() };
         Options { access, ..Options::plain(&self.endpoints(), prefix) }
     }
 

@@ -230,13 +230,13 @@ fn what_somebody_else_has_is_named_with_its_owner() {
             case(
                 add(&same),
                 409,
-                "",
+                "address",
                 &format!("held by the live instance instances/web/{id}; stop that one"),
             ),
             case(
                 ["POST", "/v1/instances/other", &same],
                 409,
-                "",
+                "address",
                 &format!("{app}:{PORT} is held by the live instance instances/web/{id}"),
             ),
             case(add(&admin), 409, "address", "own admin listener"),

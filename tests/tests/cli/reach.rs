@@ -52,7 +52,7 @@ fn a_server_that_is_not_there_is_named_with_how_to_name_another() {
     }
     for (server, sentence) in [
         ("etcd://127.0.0.1:2379", "is no gateway; write its admin address, as in http://127.0.0.1:8400"),
-        ("https://127.0.0.1:8400", "write its admin address"),
+        (&format!("https://{}", gateway.admin()), "does it speak TLS there?"),
         // The entrypoint answers, but not with the API.
         (&format!("http://{}", gateway.http()), "answered 404"),
     ] {

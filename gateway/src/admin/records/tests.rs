@@ -1,1 +1,109 @@
+//! What a kind says of a record beside the others. The calls themselves are tested on a whole gateway (tests/tests/api).
 
+use std::sync::Arc;
+
+use roundhouse_registry::record::{Rule, read};
+use roundhouse_registry::{Revision, Snapshot, Versioned};
+
+use super::*;
+use crate::table::{Facts, Own};
+
+struct Others {
+    snapshot: Snapshot,
+    table: Table,
+    settings: Settings,
+}
+
+impl Others {
+    fn new() -> Others {
+        let settings = Settings::default();
+        let (zone, vips) = (settings.names.zone.clone(), settings.names.vips);
+        let own = Own::new(vips, Vec::new());
+        let newcomer = roundhouse_registry::probe::Verdict::Healthy;
+        let table = Table::empty(&Facts { zone, vips, own, workers: 1, newcomer });
+        let mut others = Others { snapshot: Snapshot::default(), table, settings };
+        others.add(r#"{"jobname":"job.app2","ports":[{"name":"main","port":1111}]}"#, "app2", |snapshot| {
+            &mut snapshot.jobs
+        });
+        let telecom = r#"{"vips":["203.0.113.0/28"]}"#;
+        others.add(telecom, "telecom", |snapshot| &mut snapshot.lines);
+        others
+    }
+
+    fn add<K: Ord + Clone + std::str::FromStr<Err: std::fmt::Debug>, T: Record + Clone>(
+        &mut self,
+        text: &str,
+        name: &str,
+        map: impl FnOnce(&mut Snapshot) -> &mut Records<K, T>,
+    ) {
+        let at = Revision(1);
+        let record =
+            Versioned { value: read(text.as_bytes()).unwrap(), created: at, modified: at, lease: None };
+        map(&mut self.snapshot).insert(name.parse().unwrap(), Arc::new(record));
+    }
+
+    fn site(&self) -> Site<'_> {
+        let Others { snapshot, table, settings } = self;
+        Site { snapshot, table, settings, now: Timestamp::from_seconds(1_767_225_600) }
+    }
+
+    fn refusal<K: Writable>(&self, name: &str, text: &str) -> Option<(u16, String)> {
+        let record: K = read(text.as_bytes()).unwrap();
+        let refused = record.refusal(&K::name(name).unwrap(), &self.site()).err();
+        refused.map(|problem| (problem.status.as_u16(), problem.detail))
+    }
+
+    fn warnings<K: Writable>(&self, text: &str) -> Vec<String> {
+        read::<K>(text.as_bytes()).unwrap().warnings(&self.site())
+    }
+}
+
+#[test]
+fn what_is_not_there_yet_is_a_warning() {
+    use roundhouse_registry::record::{Domain, Entrypoint, Line, Pool};
+    let others = Others::new();
+    let domain = |to: &str| others.warnings::<Domain>(&format!(r#"{{"routes":[{{"to":[{to}]}}]}}"#));
+    assert_eq!(domain(r#"{"job":"app2"}"#), [""; 0]);
+    assert_eq!(domain(r#"{"job":"nobody"}"#), ["there is no job `nobody` yet"]);
+    assert_eq!(domain(r#"{"job":"app2","port":"web"}"#), ["job `app2` has no port `web` yet"]);
+
+    let rule = |to: &str, more: &str| {
+        others.warnings::<Rule>(&format!(
+            r#"{{"to":{to},"from":{{"cidr":["10.0.0.0/8"]}},"action":"allow"{more}}}"#
+        ))
+    };
+    assert_eq!(rule(r#"{"job":"app2"}"#, r#","ports":["main",7]"#), [""; 0]);
+    assert_eq!(rule(r#"{"jobname":"cop.later"}"#, ""), [""; 0]);
+    assert_eq!(rule(r#"{"job":"nobody"}"#, r#","ports":["web"]"#), ["there is no job `nobody` yet"]);
+    assert_eq!(rule(r#"{"job":"app2"}"#, r#","ports":["web"]"#), ["job `app2` has no port `web` yet"]);
+    assert_eq!(rule(r#"{"job":"app2"}"#, r#","expires":1"#), ["`expires` is past, so the rule does nothing"]);
+
+    let pool = |to: &str| {
+        others.warnings::<Pool>(&format!(r#"{{"to":{to},"port":80,"lines":{{"telecom":[],"unicom":[]}}}}"#))
+    };
+    assert_eq!(pool(r#"{"hubs":"http"}"#), ["there is no line `unicom` yet"]);
+    assert_eq!(pool(r#"{"hubs":"tls"}"#)[0], "there is no entrypoint `tls` yet");
+    assert_eq!(pool(r#"{"pool":"b"}"#)[0], "there is no pool `b` yet");
+    assert_eq!(
+        others.warnings::<Line>(r#"{"fallback":["unicom","default"]}"#),
+        ["there is no line `unicom` yet"]
+    );
+    let entrypoint = r#"{"listen":":3306","protocol":"tcp","job":"mysql"}"#;
+    assert_eq!(others.warnings::<Entrypoint>(entrypoint), ["there is no job `mysql` yet"]);
+}
+
+#[test]
+fn what_cannot_be_beside_the_others_is_refused() {
+    use roundhouse_registry::record::{Domain, Line, Pool};
+    let others = Others::new();
+    let (status, detail) = others.refusal::<Line>("unicom", r#"{"vips":["203.0.113.8/29"]}"#).unwrap();
+    assert!(status == 409 && detail.contains("overlaps `203.0.113.0/28` of the line `telecom`"), "{detail}");
+    assert_eq!(others.refusal::<Line>("telecom", r#"{"vips":["203.0.113.8/29"]}"#), None, "its own");
+    assert_eq!(others.refusal::<Line>("unicom", r#"{"vips":["203.0.113.16/28"]}"#), None);
+    assert_eq!(others.refusal::<Line>("unicom", r#"{"fallback":["unicom"]}"#).unwrap().0, 422);
+    let pool = r#"{"to":{"pool":"a"},"port":80}"#;
+    assert_eq!(others.refusal::<Pool>("a", pool).unwrap().0, 422);
+    assert_eq!(others.refusal::<Pool>("b", pool), None);
+    let domain = r#"{"routes":[{"to":[{"job":"a"}]}]}"#;
+    assert_eq!(others.refusal::<Domain>("a.jobs.internal", domain).unwrap().0, 422);
+}
