@@ -7,7 +7,7 @@ use roundhouse_registry::record::Key;
 use roundhouse_registry::registrar::Progress;
 use roundhouse_registry::{Registry, State};
 use roundhouse_tests::sample::registration;
-use roundhouse_tests::{Etcd, eventually_async, seen};
+use roundhouse_tests::{Etcd, Gateway, eventually_async, seen};
 
 use crate::{PREFIX, RECOVERY, TTL, instance_key, is_there, leased_keys, progress, registered, start};
 
@@ -139,4 +139,40 @@ async fn a_second_one_at_the_address_is_refused_by_name_and_gets_in_after_the_fi
     registered(&waiting).await;
     assert!(began.elapsed() < TTL + TTL / 2, "it is asked again every TTL, not after {:?}", began.elapsed());
     is_there(&*kv, &second, State::Up).await;
+}
+
+/// Whoever loses waits one TTL, as for a former self that crashed, and is then told by whom.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_that_race_for_an_address_one_is_registered_and_one_is_refused_after_a_ttl() {
+    let etcd = Etcd::running();
+    let gateway = Gateway::on(&etcd.url());
+    for registry in [etcd.url(), gateway.url()] {
+        let wants = [registration("app", 1111, TTL), registration("app", 1111, TTL)];
+        let began = Instant::now();
+        let racers = wants.each_ref().map(|want| start(&registry, want));
+        let is_refused = |progress: &Progress| matches!(progress, Progress::Refused { .. });
+        let ends = racers.each_ref().map(|racer| {
+            progress(racer, |progress| is_refused(progress) || *progress == Progress::Registered)
+        });
+        let ends = futures_util::future::join_all(ends).await;
+        let winner = ends.iter().position(|end| *end == Progress::Registered).expect("one wins");
+        let Progress::Refused { reason } = &ends[1 - winner] else { panic!("{ends:?}") };
+        assert!(reason.contains(&instance_key(&wants[winner])), "{reason}");
+        assert!(began.elapsed() >= TTL, "refused after {:?}", began.elapsed());
+        for racer in racers {
+            racer.leave().await;
+        }
+    }
+}
+
+/// A crash leaves the lease behind; whoever comes back at the address is in as soon as that has run out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_comes_back_after_a_crash_is_not_refused() {
+    let etcd = Etcd::running();
+    let crashed = start(&etcd.url(), &registration("app", 1111, TTL));
+    registered(&crashed).await;
+    drop(crashed);
+    let again = start(&etcd.url(), &registration("app", 1111, TTL * 2));
+    let end = progress(&again, |progress| !matches!(progress, Progress::Pending { .. })).await;
+    assert_eq!(end, Progress::Registered);
 }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use roundhouse_registry::kv::{Change, Txn};
-use roundhouse_registry::record::decode;
+use roundhouse_registry::kv::{Change, Commit, Txn};
+use roundhouse_registry::record::{Held, Key, Timestamp, decode, encode};
+use roundhouse_registry::write::{NewInstance, Reach};
 use roundhouse_registry::{Instance, Registry, State, WriteError};
 use roundhouse_tests::sample::{label, new_instance};
 use roundhouse_tests::{Backend, Meddler, changes_until, on_both_backends};
@@ -20,6 +21,8 @@ on_both_backends!(
     changing_the_state_keeps_the_lease,
     a_state_is_changed_only_from_those_that_are_named,
     a_refused_registration_leaves_no_lease_behind,
+    a_registration_ends_its_own_hold_in_the_same_commit,
+    a_limited_writer_touches_its_own_instances_only,
 );
 
 async fn registering_writes_everything_under_one_lease(backend: &Backend) {
@@ -162,4 +165,60 @@ async fn a_refused_registration_leaves_no_lease_behind(backend: &Backend) {
     }
     let invalid = new_instance("app", "0.0.0.0:1111");
     assert!(matches!(registry.register_leased(&invalid, TTL).await, Err(WriteError::Invalid(_))));
+}
+
+async fn a_registration_ends_its_own_hold_in_the_same_commit(backend: &Backend) {
+    let registry = writer(backend).await;
+    let (back, away) = (new_instance("app", "10.0.0.7:1111"), new_instance("app", "10.0.0.8:1111"));
+    let held = |new: &NewInstance| Key::Held(new.job.clone(), new.id).to_string();
+    let record = |new: &NewInstance| Held {
+        instance: new.instance.clone(),
+        since: Timestamp::from_seconds(1_767_225_600),
+        until: None,
+        reason: "12 of 20 instances went at once".into(),
+        by: "hub-1".into(),
+    };
+    let txn = [&back, &away]
+        .into_iter()
+        .fold(Txn::new(), |txn, new| txn.put(held(new), encode(&record(new)), None));
+    let Commit::Done(before) = registry.kv().commit(txn).await.unwrap() else { panic!("refused") };
+    let mut watch = registry.kv().watch(before).await.unwrap();
+    let (_, written) = registry.register_leased(&back, TTL).await.unwrap();
+    let changes = changes_until(&mut watch, written.revision).await;
+    let ended = changes.iter().any(|change| {
+        matches!(change, Change::Delete { key, revision } if *key == held(&back) && *revision == written.revision)
+    });
+    assert!(ended, "{changes:?}");
+    let left = registry.kv().range("held/").await.unwrap();
+    assert_eq!(left.iter().map(|entry| entry.key.clone()).collect::<Vec<_>>(), [held(&away)]);
+    // One that is not held ends none, and says nothing of it.
+    let mut watch = registry.kv().watch(written.revision).await.unwrap();
+    let (_, again) = registry.register_leased(&back, TTL).await.unwrap();
+    let changes = changes_until(&mut watch, again.revision).await;
+    assert!(changes.iter().all(|change| matches!(change, Change::Put(_))), "{changes:?}");
+}
+
+/// Whose record it is is looked at in the write: between a look and a write it may have moved.
+async fn a_limited_writer_touches_its_own_instances_only(backend: &Backend) {
+    let registry = writer(backend).await;
+    let own = |address: &str| Reach::Own { address: address.parse().unwrap(), ranges: Vec::new() };
+    let (mine, theirs) = (registry.within(own("10.0.0.7")), registry.within(own("10.0.0.8")));
+    let new = new_instance("app", "10.0.0.7:1111");
+    let not_yours = |error: WriteError| assert!(matches!(error, WriteError::NotYours { .. }), "{error:?}");
+    not_yours(theirs.register_leased(&new, TTL).await.unwrap_err());
+    mine.register_leased(&new, TTL).await.unwrap();
+    let mut moved = new.clone();
+    moved.instance.address = "10.0.0.8".parse().unwrap();
+    not_yours(theirs.register_leased(&moved, TTL).await.unwrap_err());
+    not_yours(theirs.set_state(&new.job, new.id, State::Draining).await.unwrap_err());
+    not_yours(theirs.deregister(&new.job, new.id).await.unwrap_err());
+    assert_eq!(read::<Instance>(&registry, &key(&new)).await.as_ref(), Some(&new.instance));
+    // It moves to somebody else just before its former owner's write arrives.
+    let (other, newer) = (registry.clone(), moved.clone());
+    let deed = async move {
+        other.register(&newer, None).await.unwrap();
+    };
+    let late = Registry::new(Meddler::before_next_commit(backend.open().await, deed)).within(own("10.0.0.7"));
+    not_yours(late.set_state(&new.job, new.id, State::Draining).await.unwrap_err());
+    assert_eq!(read::<Instance>(&registry, &key(&new)).await.as_ref(), Some(&moved.instance));
 }
