@@ -136,7 +136,7 @@ fn plan(options: &Options, identity: Option<&Identity>, problems: &mut Vec<Strin
     let default = RegistrySettings::default();
     let prefix = options.prefix.clone().unwrap_or(default.prefix);
     Some(Plan {
-        registry: RegistrySettings { url, prefix, access },
+        registry: RegistrySettings { url, prefix, access, record: None },
         check: match options.check.unwrap_or(CheckKind::Tcp) {
             CheckKind::Tcp => checked.map(|port| port.port),
             CheckKind::None => None,

@@ -28,7 +28,8 @@ use crate::store::{Contact, Store};
 
 const GATHER: Duration = Duration::from_millis(5);
 const FIRST_RETRY: Duration = Duration::from_millis(100);
-const LAST_RETRY: Duration = Duration::from_secs(5);
+/// A registry that is back is followed again within 3 s, listing included.
+const LAST_RETRY: Duration = Duration::from_secs(2);
 /// How often deadlines of holds are looked at, and unwritten ones offered again.
 const TICK: Duration = Duration::from_secs(1);
 /// A start that has a saved snapshot to serve from does not wait longer for the registry.

@@ -1,7 +1,7 @@
 //! A real gateway on loopback addresses of its own.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::Value;
@@ -97,6 +97,11 @@ impl Gateway {
 
     fn speaks_tls(&self) -> bool {
         std::fs::read_to_string(self.config()).is_ok_and(|config| config.contains("\ncert = "))
+    }
+
+    /// Where its configuration is, and what it keeps beside it.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     pub fn process(&self) -> &Background {

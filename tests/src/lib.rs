@@ -6,6 +6,7 @@
 //! Backend          ─► a registry to test against: embedded, or an Etcd of its own
 //! Gateway, Hub     ─► a gateway, and one with the registry that is read through it
 //! Wire, Meddler    ─► a network that can be cut; somebody who always writes a moment before
+//! Judge, Fleet     ─► whether a gateway stayed right through a fault; history: what it applied against what etcd did
 //! eventually       ─► wait for a condition with a deadline; nothing here sleeps and hopes
 //! ```
 //!
@@ -22,10 +23,13 @@ mod backend;
 mod background;
 mod etcd;
 mod eventually;
+mod fleet;
 mod gateway;
+pub mod history;
 pub mod http;
 mod hub;
 mod job;
+mod judge;
 mod load;
 mod loopback;
 mod meddler;
@@ -34,6 +38,7 @@ mod port;
 pub mod programs;
 mod raw;
 pub mod sample;
+pub mod soak;
 mod spawn;
 mod watching;
 mod wire;
@@ -42,13 +47,15 @@ pub use backend::Backend;
 pub use background::Background;
 pub use etcd::{Certificates, Etcd, EtcdCluster, Users};
 pub use eventually::{Look, eventually, eventually_async, seen};
+pub use fleet::{App, Fleet};
 pub use gateway::{Gateway, ZONE};
 pub use hub::Hub;
 pub use job::Job;
+pub use judge::{Judge, Verdict};
 pub use load::{Load, Outcome};
 pub use loopback::Loopback;
 pub use meddler::Meddler;
-pub use namespaces::in_namespaces;
+pub use namespaces::{in_namespaces, inside};
 pub use port::free_port;
 pub use raw::{RawExchange, RawInstance};
 pub use rustix::process::Signal;

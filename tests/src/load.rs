@@ -18,6 +18,14 @@ pub struct Outcome {
     pub reasons: Vec<String>,
 }
 
+impl Outcome {
+    pub fn add(&mut self, other: Outcome) {
+        self.requests += other.requests;
+        self.failed += other.failed;
+        self.reasons.extend(other.reasons);
+    }
+}
+
 #[derive(Debug)]
 pub struct Load {
     stop: Arc<AtomicBool>,
@@ -101,10 +109,7 @@ impl Load {
     pub fn stop(self) -> Outcome {
         self.stop.store(true, Relaxed);
         self.clients.into_iter().fold(Outcome::default(), |mut sum, client| {
-            let one = client.join().expect("a client does not panic");
-            sum.requests += one.requests;
-            sum.failed += one.failed;
-            sum.reasons.extend(one.reasons);
+            sum.add(client.join().expect("a client does not panic"));
             sum
         })
     }

@@ -20,6 +20,9 @@ pub struct RegistrySettings {
     /// How to get in (`ca`, `cert`, `key`, `user`, `password_file`; paths relative to the file). Default: neither TLS
     /// nor a user.
     pub access: Access,
+    /// A file that gets a line for every listing and revision applied, relative to the file. It grows without bound:
+    /// for tests, and for an audit of what a gateway was told. Default: none.
+    pub record: Option<PathBuf>,
 }
 
 impl RegistrySettings {
@@ -32,7 +35,8 @@ impl RegistrySettings {
             section.wrong("url", message);
         }
         let access = access(section, &url, base);
-        let settings = Self { url, prefix: section.string("prefix", default.prefix, prefix), access };
+        let record = section.scalar("record", "\"applied.jsonl\"", path).map(|file| base.join(file));
+        let settings = Self { url, prefix: section.string("prefix", default.prefix, prefix), access, record };
         section.refuse_unknown();
         settings
     }
@@ -40,7 +44,8 @@ impl RegistrySettings {
 
 impl Default for RegistrySettings {
     fn default() -> Self {
-        Self { url: RegistryUrl::Embedded, prefix: "/roundhouse/v1".to_owned(), access: Access::default() }
+        let prefix = "/roundhouse/v1".to_owned();
+        Self { url: RegistryUrl::Embedded, prefix, access: Access::default(), record: None }
     }
 }
 

@@ -10,6 +10,7 @@ use roundhouse_registry::follow::Options;
 use roundhouse_registry::hold::Policy;
 use roundhouse_registry::kv::embedded::Embedded;
 use roundhouse_registry::kv::etcd::{self, Etcd};
+use roundhouse_registry::recorder::Recorder;
 use roundhouse_registry::saved::{Saved, SavedFile};
 use roundhouse_registry::{Follower, Kv};
 
@@ -47,7 +48,7 @@ pub(super) async fn open(
             by: id.into(),
             writes: Some(kv.clone()),
             saved: saved.as_ref().and_then(read),
-            recorder: None,
+            recorder: recorder(settings)?,
         };
         let started = tokio::time::timeout(FIRST_LISTING, Follower::with(kv.clone(), options)).await;
         let error = match started {
@@ -93,6 +94,13 @@ fn read(file: &SavedFile) -> Option<Saved> {
         tracing::error!(%error, "saved snapshot refused");
         None
     })
+}
+
+/// Somebody asked for it in order to rely on it: a start without it would be a gap from the beginning.
+fn recorder(settings: &Settings) -> anyhow::Result<Option<Recorder>> {
+    let Some(file) = &settings.registry.record else { return Ok(None) };
+    let opened = Recorder::open(file);
+    Ok(Some(opened.with_context(|| format!("registry.record: {} cannot be written", file.display()))?))
 }
 
 fn policy(settings: &HoldSettings) -> Policy {

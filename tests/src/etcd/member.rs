@@ -1,7 +1,7 @@
 //! One etcd process, alone or in a cluster.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net::{IpAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -24,12 +24,21 @@ pub(super) struct Member {
     pub(super) peer_port: u16,
     /// Without TLS and users, for `/health` and `/metrics`.
     metrics_port: u16,
+    /// A second address for clients, at the same port.
+    pub(super) also: Option<IpAddr>,
 }
 
 impl Member {
     pub(super) fn stopped() -> Member {
         let data = TempDir::new().expect("a temporary directory");
-        Member { running: None, data, port: free_port(), peer_port: free_port(), metrics_port: free_port() }
+        Member {
+            running: None,
+            data,
+            port: free_port(),
+            peer_port: free_port(),
+            metrics_port: free_port(),
+            also: None,
+        }
     }
 
     /// Other ports, for one that was overtaken at its own.
@@ -52,7 +61,10 @@ impl Member {
     ) -> &Background {
         assert!(self.running.is_none(), "etcd runs already");
         let scheme = if tls.is_some() { "https" } else { "http" };
-        let client = format!("{scheme}://127.0.0.1:{}", self.port);
+        let mut client = format!("{scheme}://127.0.0.1:{}", self.port);
+        if let Some(also) = self.also {
+            client += &format!(",{scheme}://{also}:{}", self.port);
+        }
         let mut command = Command::new("etcd");
         command.args(["--name", name]).arg("--data-dir").arg(self.data.path().join("data"));
         command.args(["--listen-client-urls", &client, "--advertise-client-urls", &client]);

@@ -6,6 +6,7 @@ mod cluster;
 mod member;
 mod users;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -40,6 +41,15 @@ impl Etcd {
     #[track_caller]
     pub fn running() -> Etcd {
         let mut etcd = Etcd::stopped();
+        etcd.run(true);
+        etcd
+    }
+
+    /// One that clients reach at another address of this machine too, which can be cut off.
+    #[track_caller]
+    pub fn also_at(address: IpAddr) -> Etcd {
+        let mut etcd = Etcd::stopped();
+        etcd.member.also = Some(address);
         etcd.run(true);
         etcd
     }

@@ -86,3 +86,12 @@ fn jobs_files_are_relative_to_their_settings() {
     let settings = Settings::parse(text, "x", Path::new("/etc/roundhouse")).unwrap();
     assert_eq!(settings.jobs.files, [Path::new("/etc/roundhouse/stack.jobs"), Path::new("/srv/more.jobs")]);
 }
+
+#[test]
+fn a_record_of_what_was_applied_is_kept_on_request_beside_the_file() {
+    assert_eq!(parse("").registry.record, None);
+    let text = "registry.record = \"applied.jsonl\"";
+    let settings = Settings::parse(text, "x", Path::new("/etc/roundhouse")).unwrap();
+    assert_eq!(settings.registry.record.as_deref(), Some(Path::new("/etc/roundhouse/applied.jsonl")));
+    assert!(problems("registry.record = \"\"").contains("registry.record"));
+}
