@@ -7,11 +7,12 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 # Seconds a fuzz target runs.
 FUZZ_SECONDS ?= 60
-.PHONY: help run test lint fmt bench fuzz build tools-build tools-test tools-fuzz
+.PHONY: help run test soak lint fmt bench fuzz build tools-build tools-test tools-fuzz
 
 help:
 	@echo 'make run     build, start a gateway with the sample jobs, print what to try (Ctrl-C ends it)'
 	@echo 'make test    the whole suite, against real servers'
+	@echo 'make soak    the registry under faults, in full: some 15 minutes, a line of numbers each'
 	@echo 'make lint    rustfmt, clippy, cargo-deny where it is installed'
 	@echo 'make bench   criterion benches of the pure parts'
 	@echo 'make fuzz    each fuzz target for FUZZ_SECONDS (60)'
@@ -26,6 +27,10 @@ run: tools-build
 test: tools-build tools-test
 	$(CARGO) build --workspace --all-targets
 	ulimit -n $$(ulimit -Hn); RUST_TEST_THREADS=$(TEST_THREADS) $(CARGO) test --workspace
+
+soak: tools-build tools-test
+	$(CARGO) build --workspace --all-targets
+	ulimit -n $$(ulimit -Hn); ROUNDHOUSE_SOAK=1 RUST_TEST_THREADS=1 $(CARGO) test -p roundhouse-tests --test faults
 
 # ---- what a developer needs --------------------------------------------------------------------------------------
 
@@ -58,7 +63,7 @@ tools-build:
 	  /usr/include/google/protobuf/descriptor.proto:libprotobuf-dev cc:gcc
 
 tools-test:
-	@deploy/install-missing etcd:etcd-server etcdctl:etcd-client script:bsdutils curl:curl unshare:util-linux ip:iproute2 dig:bind9-dnsutils perl:perl
+	@deploy/install-missing etcd:etcd-server etcdctl:etcd-client script:bsdutils curl:curl unshare:util-linux ip:iproute2 dig:bind9-dnsutils perl:perl nft:nftables
 
 tools-fuzz:
 	@deploy/install-missing c++:g++

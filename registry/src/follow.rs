@@ -19,7 +19,8 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::apply::apply;
 use crate::delta::delta;
-use crate::hold::{self, Keeper, Now, Policy, Release, Unwritten};
+use crate::hold::writer::Writer;
+use crate::hold::{Keeper, Now, Policy, Release};
 use crate::kv::{Batch, Event, Kv, KvError, Source, Watch};
 use crate::recorder::Recorder;
 use crate::saved::Saved;
@@ -53,8 +54,8 @@ pub struct Follower {
     store: Arc<Store>,
     keeper: Keeper,
     recorder: Option<Recorder>,
-    /// Towards the task that writes holds; a hub's only.
-    writer: Option<mpsc::Sender<Unwritten>>,
+    /// Of holds; a hub's only.
+    writer: Option<Writer>,
     orders: mpsc::Receiver<Order>,
     holds: Holds,
     next_tick: Instant,
@@ -133,19 +134,13 @@ impl Follower {
             }
             (Err(error), None) => return Err(error),
         };
-        let writer = writes.map(|kv| {
-            // One at a time: the next tick says again what is still to be written.
-            let (writer, work) = mpsc::channel(1);
-            tokio::spawn(hold::writer::run(kv, work));
-            writer
-        });
         let (orders_in, orders) = mpsc::channel(64);
         Ok(Follower {
             source,
             store: Arc::new(store),
             keeper,
             recorder,
-            writer,
+            writer: writes.map(Writer::new),
             orders,
             holds: Holds(orders_in),
             next_tick: Instant::now() + TICK,
@@ -358,13 +353,9 @@ impl Follower {
         }
     }
 
-    /// Gives the writer what is unwritten. While it is busy the next offer says it again.
     fn offer(&self, snapshot: &Snapshot) {
-        if let Some(writer) = &self.writer
-            && let Ok(place) = writer.try_reserve()
-            && let Some(unwritten) = self.keeper.unwritten(snapshot)
-        {
-            place.send(unwritten);
+        if let Some(writer) = &self.writer {
+            writer.offer(|| self.keeper.unwritten(snapshot));
         }
     }
 

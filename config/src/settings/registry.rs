@@ -1,6 +1,6 @@
 //! `[registry]`: where records are kept.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::reader::Section;
 use crate::access::{Access, RawAccess};
@@ -35,7 +35,7 @@ impl RegistrySettings {
             section.wrong("url", message);
         }
         let access = access(section, &url, base);
-        let record = section.scalar("record", "\"applied.jsonl\"", path).map(|file| base.join(file));
+        let record = section.file("record", "\"applied.jsonl\"").map(|file| base.join(file));
         let settings = Self { url, prefix: section.string("prefix", default.prefix, prefix), access, record };
         section.refuse_unknown();
         settings

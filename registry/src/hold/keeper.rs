@@ -88,15 +88,18 @@ impl Keeper {
 
     /// Looks at a batch before it is applied: who leaves, and how.
     pub fn observe(&mut self, before: &Snapshot, batch: &Batch, now: Now) {
-        for change in batch.changes.iter().filter(|change| change.key().starts_with("instances/")) {
-            let Ok(Key::Instance(job, id)) = Key::parse(change.key()) else { continue };
-            match change {
-                Change::Put(_) => self.window.remove(&(job, id)),
-                Change::Delete { .. } => {
+        let of_instances = |key: &str| key.starts_with("instances/") || key.starts_with("held/");
+        for change in batch.changes.iter().filter(|change| of_instances(change.key())) {
+            match (Key::parse(change.key()), change) {
+                (Ok(Key::Instance(job, id)), Change::Put(_)) => self.window.remove(&(job, id)),
+                (Ok(Key::Instance(job, id)), Change::Delete { .. }) => {
                     if let Some(record) = before.instance(&job, id) {
                         self.depart(before, (job, id), record.clone(), now);
                     }
                 }
+                // Whoever deleted it: there is nothing left to be written.
+                (Ok(Key::Held(job, id)), Change::Delete { .. }) => drop(self.released.remove(&(job, id))),
+                _ => {}
             }
         }
     }
@@ -134,6 +137,7 @@ impl Keeper {
                 insert(fresh, job, *id, held.clone());
             }
         }
+        self.released.retain(|(job, id)| held(fresh, job, *id).is_some());
         retain::carry(old, fresh);
         let missing = || old.all_instances().filter(|(job, id, _)| held_or_live(fresh, job, **id).is_none());
         let same_history = fresh.origin == old.origin && fresh.revision >= old.revision;
@@ -216,7 +220,7 @@ impl Keeper {
     }
 
     /// The records follow the decisions: what is recorded is no longer local, what lives is not held, and what was
-    /// released stays so until its record is gone.
+    /// released is not held either, for as long as its record stands.
     fn settle(&mut self, next: &mut Snapshot) {
         self.local.retain(|(job, id)| {
             let own = held(next, job, *id).is_some_and(|held| is_local(held));
@@ -226,7 +230,9 @@ impl Keeper {
             }
             own
         });
-        self.released.retain(|(job, id)| remove(next, job, *id));
+        for (job, id) in &self.released {
+            remove(next, job, *id);
+        }
     }
 
     /// Why this job's departures are too much, if they are.

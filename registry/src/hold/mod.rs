@@ -28,7 +28,6 @@ pub(crate) mod writer;
 
 use std::time::{Duration, Instant};
 
-pub(crate) use self::keeper::Unwritten;
 pub use self::keeper::{Keeper, Release};
 pub use self::retain::Retained;
 use crate::record::Timestamp;

@@ -241,6 +241,22 @@ fn a_release_stands_also_while_the_registry_takes_no_writes() {
     assert!(world.keeper.unwritten(&world.snapshot).is_none(), "and then it was");
 }
 
+/// The follower's snapshot has no record of what was released, the registry has it until the write is done; and other
+/// things happen meanwhile.
+#[test]
+fn a_release_is_written_however_late_the_writer_is() {
+    let mut world = World::new(&[("web", 10)]);
+    world.lose("web", 0..10);
+    world.write();
+    assert_eq!(world.keeper.release(&mut world.snapshot, &Release::All), 10);
+    for n in 10..13 {
+        world.register("web", n, State::Up);
+    }
+    assert_eq!(world.keeper.unwritten(&world.snapshot).unwrap().delete.len(), 10);
+    world.write();
+    assert!(world.keeper.unwritten(&world.snapshot).is_none(), "and then it was");
+}
+
 #[test]
 fn without_a_check_a_hold_ends_at_its_deadline() {
     let mut world = World::new(&[("app", 10)]);

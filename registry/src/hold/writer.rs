@@ -1,11 +1,12 @@
 //! Writes the decisions into the registry, so that every reader agrees.
 //!
-//! The follower decides and never waits; this task writes what it is told to and forgets it. What fails is told again a
-//! second later.
+//! The follower decides and never waits; what it offers is written by a task and forgotten. What fails is offered again
+//! a second later. While one offer is being written no other is taken: one that waited would be old when its turn comes,
+//! and each of ten thousand holds that are there already would be refused by itself.
 
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
+use tokio::sync::Semaphore;
 
 use super::keeper::{New, Unwritten};
 use crate::kv::{Commit, Condition, Kv, KvError, Txn};
@@ -14,11 +15,27 @@ use crate::record::{Key, encode};
 /// A hold takes two conditions and one operation, and etcd takes 128 of each in a transaction.
 const TOGETHER: usize = 60;
 
-pub(crate) async fn run(kv: Arc<dyn Kv>, mut work: mpsc::Receiver<Unwritten>) {
-    while let Some(unwritten) = work.recv().await {
-        if let Err(error) = write(&*kv, unwritten).await {
-            tracing::warn!(%error, "holds not written; they stand in this program and are written when it can be");
-        }
+pub(crate) struct Writer {
+    kv: Arc<dyn Kv>,
+    idle: Arc<Semaphore>,
+}
+
+impl Writer {
+    pub(crate) fn new(kv: Arc<dyn Kv>) -> Writer {
+        Writer { kv, idle: Arc::new(Semaphore::new(1)) }
+    }
+
+    /// Writes what is unwritten, unless it is still busy; then the next offer says it again.
+    pub(crate) fn offer(&self, unwritten: impl FnOnce() -> Option<Unwritten>) {
+        let Ok(busy) = self.idle.clone().try_acquire_owned() else { return };
+        let Some(unwritten) = unwritten() else { return };
+        let kv = self.kv.clone();
+        tokio::spawn(async move {
+            if let Err(error) = write(&*kv, unwritten).await {
+                tracing::warn!(%error, "holds not written; they stand in this program and are written when it can be");
+            }
+            drop(busy);
+        });
     }
 }
 

@@ -16,6 +16,11 @@ const NOT_SHOWN: &[&str] = &["addresses/", "vip-owners/", "kv/", "tokens/"];
 /// Whether `/v1/snapshot` and `/v1/instances` are etcd's keys and the holds, no more and no less. Answers when the table
 /// was looked at.
 pub(super) fn agrees(admin: SocketAddr, fresh: &Keys) -> Result<Instant, String> {
+    let recorded = fresh.keys().filter(|key| key.starts_with("held/")).count() as u64;
+    let held = get(admin, "/v1/status")?["held"].as_u64().unwrap_or_default();
+    if held < recorded {
+        return Err(format!("{held} are held, and etcd has records of {recorded} holds"));
+    }
     let snapshot = get(admin, "/v1/snapshot")?;
     let at = Instant::now();
     let holds = Holds::of(&get(admin, "/v1/holds")?);

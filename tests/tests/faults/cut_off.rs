@@ -40,9 +40,11 @@ async fn cut_off() {
     burst(&*kv, instances, instances).await;
     judge.agrees(Instant::now()).await;
 
-    sh(&format!(
-        "nft 'table inet cut {{ chain out {{ type filter hook output priority 0; ip daddr {CUT} drop; ip saddr {CUT} drop; }} }}'"
-    ));
+    sh("nft add table inet cut");
+    sh("nft add chain inet cut out '{ type filter hook output priority 0; }'");
+    for way in ["daddr", "saddr"] {
+        sh(&format!("nft add rule inet cut out ip {way} {CUT} drop"));
+    }
     let began = Instant::now();
     burst(&*kv, count, instances).await;
     let mark = judge.chronicle.mark().await;

@@ -16,6 +16,7 @@ async fn an_etcd_that_is_killed_under_writes_loses_nobody() {
     let (stage, mut judge) = Stage::set(kv.clone(), &etcd.endpoints(), &etcd.url(), &etcd.url()).await;
     let writes = Writes::begin(kv).await;
     for kill in 0..kills {
+        writes.go_on(scaled(50, 150)).await;
         etcd.kill9();
         if kill % 2 == 0 {
             stage.wait_lost();

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use roundhouse_registry::kv::{Kv, Txn};
+use roundhouse_tests::{SOON, eventually_async, seen};
 use tokio::task::JoinHandle;
 
 use crate::put_job;
@@ -38,6 +39,13 @@ impl Writes {
             }
         });
         Writes { ends, done, task }
+    }
+
+    /// Until more are acknowledged.
+    pub(crate) async fn go_on(&self, more: u64) {
+        let target = self.done.load(Relaxed) + more;
+        let look = async || seen(self.done.load(Relaxed), |done| *done >= target);
+        eventually_async(SOON, &format!("{more} more writes"), look).await;
     }
 
     /// Answers how many were acknowledged.
