@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
+use crate::Member;
 use crate::apply::apply;
 use crate::kv::{Batch, Change, Entry, LeaseId, Revision};
 use crate::record::{Held, InstanceId, Key, State};
@@ -329,7 +330,7 @@ fn another_history_empties_nothing() {
         world.relist(|key| key == "jobs/app", origin, world.revision, Duration::ZERO);
         assert_eq!(world.snapshot.domains, before.domains, "a second listing of the same history");
         world.pass(600);
-        let left: Vec<_> = world.snapshot.retained.keys().map(std::string::ToString::to_string).collect();
+        let left: Vec<_> = world.snapshot.retained.keys().map(ToString::to_string).collect();
         assert_eq!(left, ["guards/cop.x"], "losing a guard opens a door");
         assert_eq!((world.snapshot.jobs.len(), world.snapshot.domains.len()), (1, 0));
         assert_eq!(world.keeper.release(&mut world.snapshot, &Release::Record("guards/cop.x".into())), 1);
@@ -406,7 +407,7 @@ proptest! {
             }
             for job in ["checked0", "checked1"] {
                 let name = job.parse().unwrap();
-                for member in world.snapshot.members(&name).filter(super::super::members::Member::is_held) {
+                for member in world.snapshot.members(&name).filter(Member::is_held) {
                     prop_assert!((0..200).all(|n| id(n) != member.id() || !farewell.contains(&n)));
                 }
             }

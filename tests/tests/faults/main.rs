@@ -72,7 +72,7 @@ impl Stage {
         let gateway = Gateway::configured(&registry, more);
         let labels: Vec<String> = ["web", "shop"].map(str::to_owned).into();
         for label in &labels {
-            put_job(&*kv, label, true, true).await;
+            put_job(&*kv, label, Some(OFTEN), true).await;
         }
         let fleet = Fleet::listening(&gateway.net, &labels, 3).await;
         Stage { kv, gateway, fleet, labels, registrars: Vec::new() }
@@ -108,13 +108,16 @@ fn settings(url: &str) -> RegistrySettings {
     RegistrySettings { url: url.parse().unwrap(), prefix: PREFIX.into(), ..RegistrySettings::default() }
 }
 
-/// An HTTP job with one port. `hold`: whether a loss of many instances is believed at once.
-async fn put_job(kv: &dyn Kv, label: &str, checked: bool, hold: bool) {
-    let check =
-        if checked { r#"{"kind":"tcp","interval":"1s","timeout":"2s","rise":1,"fall":3}"# } else { "null" };
-    let record = format!(
-        r#"{{"jobname":"job.{label}","ports":[{{"name":"main","port":9090,"protocol":"http"}}],"check":{check},"hold":{hold}}}"#
-    );
+/// How often an app is asked whether it lives.
+const OFTEN: &str = "1s";
+
+/// An HTTP job with one port. `check`: its interval. `hold`: whether a loss of many instances is to be doubted.
+async fn put_job(kv: &dyn Kv, label: &str, check: Option<&str>, hold: bool) {
+    let check = check.map_or("null".to_owned(), |interval| {
+        format!(r#"{{"kind":"tcp","interval":"{interval}","timeout":"2s","rise":1,"fall":3}}"#)
+    });
+    let ports = r#"[{"name":"main","port":9090,"protocol":"http"}]"#;
+    let record = format!(r#"{{"jobname":"job.{label}","ports":{ports},"check":{check},"hold":{hold}}}"#);
     commit(kv, Txn::new().put(format!("jobs/{label}"), record, None)).await;
 }
 

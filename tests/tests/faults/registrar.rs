@@ -6,7 +6,7 @@ use roundhouse_tests::history::Chronicle;
 use roundhouse_tests::soak::report;
 use roundhouse_tests::{Etcd, Gateway, Job, Judge, SOON, Signal, eventually, eventually_async, seen};
 
-use crate::{PREFIX, holds, put_job};
+use crate::{OFTEN, PREFIX, holds, put_job};
 
 /// job-init's, as [`Job`] starts it.
 const TTL: Duration = Duration::from_secs(3);
@@ -18,7 +18,7 @@ async fn an_app_whose_registrar_is_frozen_is_served() {
     let chronicle = Chronicle::begin(&etcd.endpoints(), PREFIX);
     let registry = format!("url = \"{}\"\nrecord = \"{}\"", etcd.url(), Judge::RECORD);
     let mut gateway = Gateway::configured(&registry, "");
-    put_job(&*kv, "solo", true, true).await;
+    put_job(&*kv, "solo", Some(OFTEN), true).await;
     gateway.run();
     // The only instance: a service that would be empty.
     let init = Job::new(&etcd.url(), "solo", gateway.net.app(0), 9090).http().start();

@@ -25,7 +25,7 @@ pub(crate) struct Writes {
 
 impl Writes {
     pub(crate) async fn begin(kv: Arc<dyn Kv>) -> Writes {
-        put_job(&*kv, JOB, false, false).await;
+        put_job(&*kv, JOB, None, false).await;
         let (ends, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let (flag, count) = (ends.clone(), done.clone());
         let task = tokio::spawn(async move {
@@ -58,7 +58,7 @@ impl Writes {
 
 /// `count` writes as fast as etcd takes them, among so many instances.
 pub(crate) async fn burst(kv: &dyn Kv, count: u64, instances: u64) {
-    put_job(kv, JOB, false, false).await;
+    put_job(kv, JOB, None, false).await;
     let commits = stream::iter(0..count).map(|n| kv.commit(write(n, instances)));
     commits.buffer_unordered(TOGETHER).for_each(async |done| assert!(done.is_ok(), "{done:?}")).await;
 }
