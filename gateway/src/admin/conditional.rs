@@ -18,7 +18,7 @@ pub(super) fn unless(request: &Request) -> Vec<HeaderValue> {
     }
 }
 
-pub(super) fn apply(condition: Vec<HeaderValue>, mut response: Response) -> Response {
+pub(super) fn apply(condition: &[HeaderValue], mut response: Response) -> Response {
     let Some(etag) = response.headers().get(header::ETAG).filter(|_| response.status() == StatusCode::OK)
     else {
         return response;

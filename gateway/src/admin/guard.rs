@@ -31,7 +31,7 @@ pub(super) async fn guard(State(api): State<Api>, peer: Peer, mut request: Reque
             audit.token = caller.name().to_owned();
             request.extensions_mut().insert(caller);
             let condition = conditional::unless(&request);
-            conditional::apply(condition, next.run(request).await)
+            conditional::apply(&condition, next.run(request).await)
         }
     };
     audit.write(response.status());

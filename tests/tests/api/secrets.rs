@@ -68,6 +68,11 @@ fn secrets_are_in_no_answer_to_whoever_may_not_see_them(site: &Site) {
             shown["key"].is_null() && shown["chain"] == chain.as_str() && shown["fingerprints"].is_array()
         );
     }
+    // Nor does whoever is on this machine and shows no token.
+    for path in PATHS.into_iter().filter(|path| *path != WATCH) {
+        let answer = gateway.api(path).body;
+        assert!(secrets.iter().all(|secret| !answer.contains(secret)), "anybody sees a secret at {path}");
+    }
     for role in ["hub", "admin"] {
         let token = site.token(&format!("t-{role}"), role, "");
         for path in ["/v1/certs", "/v1/certs/blog", "/v1/snapshot", WATCH] {

@@ -1,6 +1,5 @@
 //! The kinds: what each is called, what it cannot be beside the others, and what is worth a warning.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::http::StatusCode;
@@ -10,6 +9,7 @@ use roundhouse_registry::record::{
     Target, Token, ValueError,
 };
 use roundhouse_registry::{Records, Snapshot, Versioned};
+use serde_json::{Value, json};
 
 use super::{Kind, Site, Writable, parsed};
 use crate::admin::Problem;
@@ -45,12 +45,10 @@ kind!(
     "certificate",
     "name",
     certs,
-    fn shown(record: &Versioned<Cert>, reader: Reader) -> Cow<'_, Versioned<Cert>> {
+    fn shown(record: &Versioned<Cert>, reader: Reader) -> Value {
         match reader {
-            Reader::Trusted => Cow::Borrowed(record),
-            Reader::WithoutSecrets => {
-                Cow::Owned(Versioned { value: record.value.redacted(), ..record.clone() })
-            }
+            Reader::Trusted => json!(record),
+            Reader::WithoutSecrets => json!(Versioned { value: record.value.redacted(), ..record.clone() }),
         }
     }
 );
@@ -62,7 +60,22 @@ kind!(Guard, Selector, parsed, "guards", "guard", "selector", guards);
 kind!(Line, Label, parsed, "lines", "line", "line", lines);
 kind!(Pool, Label, parsed, "pools", "pool", "pool", pools);
 kind!(Rule, Name, parsed, "rules", "rule", "id", rules);
-kind!(Token, Name, parsed, "tokens", "token", "id", tokens);
+kind!(
+    Token,
+    Name,
+    parsed,
+    "tokens",
+    "token",
+    "id",
+    tokens,
+    fn shown(record: &Versioned<Token>, reader: Reader) -> Value {
+        let mut fields = json!(record);
+        if let (Reader::WithoutSecrets, Value::Object(fields)) = (reader, &mut fields) {
+            fields.remove("hash");
+        }
+        fields
+    }
+);
 
 /// Whatever has no such id has no record.
 fn id(text: &str) -> Result<Arc<str>, String> {

@@ -12,7 +12,6 @@ mod kinds;
 #[cfg(test)]
 mod tests;
 
-use std::borrow::Cow;
 use std::fmt::Display;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -49,8 +48,8 @@ pub(super) trait Kind: Record + Clone + Send + Sync + 'static {
     fn records(snapshot: &Snapshot) -> &Records<Self::Name, Self>;
 
     /// What the reader may see of it.
-    fn shown(record: &Versioned<Self>, _: Reader) -> Cow<'_, Versioned<Self>> {
-        Cow::Borrowed(record)
+    fn shown(record: &Versioned<Self>, _: Reader) -> Value {
+        json!(record)
     }
 }
 
@@ -124,7 +123,7 @@ pub(super) async fn delete<K: Writable>(
 
 /// The record's fields with its name and its revision: it can be edited and put back.
 fn view<K: Kind>(name: &K::Name, record: &Arc<Versioned<K>>, reader: Reader) -> Value {
-    let mut fields = json!(K::shown(record, reader));
+    let mut fields = K::shown(record, reader);
     fields[K::FIELD] = json!(name.to_string());
     fields
 }
