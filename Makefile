@@ -12,7 +12,7 @@ FUZZ_SECONDS ?= 60
 help:
 	@echo 'make run     build, start a gateway with the sample jobs, print what to try (Ctrl-C ends it)'
 	@echo 'make test    the whole suite, against real servers'
-	@echo 'make soak    the registry under faults, in full: some 15 minutes, a line of numbers each'
+	@echo 'make soak    the registry under faults, in full: some 6 minutes, a line of numbers each'
 	@echo 'make lint    rustfmt, clippy, cargo-deny where it is installed'
 	@echo 'make bench   criterion benches of the pure parts'
 	@echo 'make fuzz    each fuzz target for FUZZ_SECONDS (60)'
