@@ -41,12 +41,11 @@ async fn from_embedded_to_etcd_and_back_every_record_is_the_same() {
     assert!(before.iter().filter(|(key, _)| key.starts_with("vips/")).count() == 2, "{before:?}");
     assert_eq!(before, etcd(&store).await);
 
-    // Kinds that nobody reads yet move too, and what is no JSON.
-    let more = [
-        ("certs/coding", r#"{"chain":"…","key":"-----BEGIN"}"#),
-        ("tokens/ops", "{}"),
-        ("kv/lock", "no JSON\n\u{1}"),
-    ];
+    // Secrets move too, and what is no JSON.
+    let certificate = r#"{"chain":"-----BEGIN CERTIFICATE-----\nMAMCAQA=\n-----END CERTIFICATE-----\n",
+        "key":"-----BEGIN PRIVATE KEY-----\nMAMCAQA=\n-----END PRIVATE KEY-----\n"}"#;
+    let token = format!(r#"{{"role":"read","hash":"{}"}}"#, "0a".repeat(32));
+    let more = [("certs/coding", certificate), ("tokens/ops", &token), ("kv/lock", "no JSON\n\u{1}")];
     fill(&store.kv(crate::PREFIX).await, more.map(|(key, value)| (key.into(), value.into()))).await;
     let new = folder.path().join("new");
     ok(&["export", text(&back), "--registry", &store.url()]);
