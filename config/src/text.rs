@@ -21,7 +21,9 @@ pub(crate) fn cut(text: &str, most: usize) -> String {
     shown
 }
 
-/// Serialises through `Display` and deserialises through `FromStr`, so that JSON and files obey one parser.
+/// Serialises through `Display` and deserialises through `FromStr`, so that JSON and files obey one parser. For the crates
+/// behind this one too; they bring serde themselves.
+#[macro_export]
 macro_rules! serde_as_text {
     ($($type:ty),+ $(,)?) => {$(
         impl serde::Serialize for $type {
@@ -83,11 +85,11 @@ macro_rules! name_traits {
             }
         }
 
-        $crate::text::serde_as_text!($type);
+        $crate::serde_as_text!($type);
     )+};
 }
 
-pub(crate) use {name_traits, serde_as_text};
+pub(crate) use name_traits;
 
 #[cfg(test)]
 mod tests {

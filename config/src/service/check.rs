@@ -7,7 +7,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::ServiceError;
-use crate::text::{quoted, serde_as_text};
+use crate::serde_as_text;
+use crate::text::quoted;
 use crate::units::duration;
 
 /// What a check does. `tcp`: a connection that is accepted is a pass.

@@ -4,7 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::ServiceError;
-use crate::text::{quoted, serde_as_text};
+use crate::serde_as_text;
+use crate::text::quoted;
 
 /// What is spoken on a port. Where nothing is said it is TCP: bytes both ways fit everything but UDP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]

@@ -6,7 +6,8 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-use crate::text::{quoted, serde_as_text};
+use crate::serde_as_text;
+use crate::text::quoted;
 
 /// An address and port to listen on: `127.0.0.1:80`, `[::1]:80`, or `:80` for all addresses, which is
 /// `[::]:80` (on Linux a socket on `::` takes IPv4 as well). Port 0 lets the kernel choose.

@@ -7,7 +7,8 @@ use std::str::FromStr;
 use thiserror::Error;
 
 use crate::names::is_host_name;
-use crate::text::{quoted, serde_as_text};
+use crate::serde_as_text;
+use crate::text::quoted;
 
 /// IANA's port of etcd clients.
 const ETCD_PORT: u16 = 2379;

@@ -6,8 +6,6 @@ use std::str::FromStr;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::text::as_text;
-
 /// A SHA-256 digest (FIPS 180-4), 64 lower-case hexadecimal digits as text.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest([u8; 32]);
@@ -58,7 +56,7 @@ impl FromStr for Digest {
     }
 }
 
-as_text!(Digest);
+roundhouse_config::serde_as_text!(Digest);
 
 #[cfg(test)]
 mod tests {

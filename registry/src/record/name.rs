@@ -5,8 +5,6 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use super::text::as_text;
-
 const MAX: usize = 128;
 
 /// The name of a certificate, a rule or a token: 1 to 128 of a-z, 0-9, `-` and `.`. No `_`, which ends the name in a
@@ -57,7 +55,7 @@ impl fmt::Debug for Name {
     }
 }
 
-as_text!(Name);
+roundhouse_config::serde_as_text!(Name);
 
 #[cfg(test)]
 mod tests {

@@ -6,8 +6,6 @@ use std::str::FromStr;
 
 use ipnet::{IpNet, Ipv4Net};
 
-use super::text::as_text;
-
 /// A range such as `10.0.0.0/8`, without bits beyond its prefix and never IPv4-mapped, so that one range has one
 /// spelling and a peer's canonical address is in it or is not.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -79,7 +77,7 @@ impl fmt::Debug for Network {
     }
 }
 
-as_text!(Network);
+roundhouse_config::serde_as_text!(Network);
 
 #[cfg(test)]
 mod tests {

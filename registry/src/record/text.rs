@@ -1,29 +1,9 @@
-//! What values written as text have in common.
+//! Text that people read.
 
 use super::ValueError;
 
 /// Bytes of a note or a reason: a paragraph.
 const MAX_NOTE: usize = 1_024;
-
-/// Serialises through `Display` and deserialises through `FromStr`.
-macro_rules! as_text {
-    ($($type:ty),+ $(,)?) => {$(
-        impl serde::Serialize for $type {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
-            }
-        }
-
-        impl<'de> serde::Deserialize<'de> for $type {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text: std::borrow::Cow<'de, str> = serde::Deserialize::deserialize(deserializer)?;
-                text.parse().map_err(serde::de::Error::custom)
-            }
-        }
-    )+};
-}
-
-pub(super) use as_text;
 
 /// A sentence that people read and programs do not.
 pub(super) fn check_note(field: &str, text: &str) -> Result<(), ValueError> {
