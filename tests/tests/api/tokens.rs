@@ -57,9 +57,10 @@ fn watch(site: &Site, token: &str) -> Connection {
     connection
 }
 
-/// Reads the chunked body to its end, on a connection that stays.
+/// Reads the chunked body to its end, on a connection that stays. One that does not end goes on showing life.
+#[track_caller]
 fn until_the_end(connection: &mut Connection) {
-    while connection.read_line().unwrap() != "0" {}
+    eventually(SOON, "the watch ends", || connection.read_line().unwrap() == "0");
 }
 
 fn a_watch_ends_with_its_token(site: &Site) {
