@@ -70,6 +70,10 @@ async fn leases_that_run_out_together_are_held_until_somebody_comes_or_decides()
     judge.agrees(Instant::now()).await;
     let left =
         apps.iter().enumerate().filter(|(n, app)| n % 5 == 0 && app.label.as_str() == crowds[0]).count();
+    eventually(SOON, "those who came back are held no longer", || {
+        let held = holds(&stage.gateway).iter().filter(|hold| hold["job"] == crowds[0].as_str()).count();
+        seen(held, |held| *held == left)
+    });
     // A check vouches for them, so they stay until a person says otherwise.
     let released = stage.gateway.call("DELETE", &format!("/v1/holds/{}", crowds[0]), "").json();
     assert_eq!(released["released"], left, "{released}");
