@@ -329,7 +329,7 @@ impl Follower {
     fn obey(&mut self, Order { which, done }: Order) {
         let mut snapshot = (*self.store.load()).clone();
         let retained = snapshot.retained.len();
-        let released = self.keeper.release(&mut snapshot, &which);
+        let released = self.keeper.release(&mut snapshot, &which, Now::read());
         self.list_again |= snapshot.retained.len() != retained;
         if released > 0 {
             snapshot.epoch += 1;

@@ -1,9 +1,9 @@
 //! Decides what is held and what no longer is.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use roundhouse_config::{Label, Protocol};
 
@@ -34,6 +34,20 @@ impl Release {
     }
 }
 
+/// A hold that was ended here. Its record may still come: the write of it may be on its way.
+struct Released {
+    recorded: bool,
+    since: Instant,
+}
+
+impl Released {
+    /// Calls end within a few seconds, and only one is on its way at a time.
+    fn is_on_its_way(&self, now: Now) -> bool {
+        const ON_ITS_WAY: Duration = Duration::from_secs(10);
+        !self.recorded && now.monotonic.saturating_duration_since(self.since) < ON_ITS_WAY
+    }
+}
+
 /// A hold that is to be recorded.
 pub(super) type New = (Label, InstanceId, Arc<Versioned<Held>>);
 
@@ -55,7 +69,7 @@ pub struct Keeper {
     /// Held here and not yet in the registry.
     local: BTreeSet<Who>,
     /// Released here; the registry may still have the record.
-    released: BTreeSet<Who>,
+    released: BTreeMap<Who, Released>,
     /// How many were held since nothing was.
     episode: usize,
     decided: u64,
@@ -69,7 +83,7 @@ impl Keeper {
             probes,
             window: Window::default(),
             local: BTreeSet::new(),
-            released: BTreeSet::new(),
+            released: BTreeMap::new(),
             episode: 0,
             decided: 0,
         }
@@ -137,7 +151,8 @@ impl Keeper {
                 insert(fresh, job, *id, held.clone());
             }
         }
-        self.released.retain(|(job, id)| held(fresh, job, *id).is_some());
+        self.released
+            .retain(|(job, id), released| held(fresh, job, *id).is_some() || released.is_on_its_way(now));
         retain::carry(old, fresh);
         let missing = || old.all_instances().filter(|(job, id, _)| held_or_live(fresh, job, **id).is_none());
         let same_history = fresh.origin == old.origin && fresh.revision >= old.revision;
@@ -170,6 +185,7 @@ impl Keeper {
         if self.window.len() > 0 {
             self.window.forget(self.policy.window(snapshot.instance_count()), now.monotonic);
         }
+        self.released.retain(|_, released| released.recorded || released.is_on_its_way(now));
         if snapshot.held.is_empty() && snapshot.retained.is_empty() {
             self.episode = 0;
             return false;
@@ -178,7 +194,7 @@ impl Keeper {
         let ended = !over.is_empty();
         for (who, why) in over {
             tracing::info!(job = %who.0, instance = %who.1, why, "no longer held");
-            self.end(snapshot, who);
+            self.end(snapshot, who, now);
         }
         retain::expire(snapshot, now.wall) || ended
     }
@@ -189,19 +205,19 @@ impl Keeper {
             return None;
         }
         let new = |(job, id): &Who| Some((job.clone(), *id, held(snapshot, job, *id)?.clone()));
-        let delete = self.released.iter().cloned().collect();
+        let delete = self.released.keys().cloned().collect();
         Some(Unwritten { put: self.local.iter().filter_map(new).collect(), delete })
     }
 
     /// Ends holds at once. Answers how many.
-    pub fn release(&mut self, snapshot: &mut Snapshot, which: &Release) -> usize {
+    pub fn release(&mut self, snapshot: &mut Snapshot, which: &Release, now: Now) -> usize {
         let wanted: Vec<Who> = all_held(snapshot)
             .filter(|(job, id, _)| which.wants(job, **id))
             .map(|(job, id, _)| (job.clone(), *id))
             .collect();
         let instances = wanted.len();
         for who in wanted {
-            self.end(snapshot, who);
+            self.end(snapshot, who, now);
         }
         instances
             + match which {
@@ -230,8 +246,8 @@ impl Keeper {
             }
             own
         });
-        for (job, id) in &self.released {
-            remove(next, job, *id);
+        for ((job, id), released) in &mut self.released {
+            released.recorded |= remove(next, job, *id);
         }
     }
 
@@ -268,12 +284,14 @@ impl Keeper {
         self.decided += 1;
     }
 
-    fn end(&mut self, snapshot: &mut Snapshot, who: Who) {
-        let recorded = held(snapshot, &who.0, who.1).is_some_and(|held| !is_local(held));
+    fn end(&mut self, snapshot: &mut Snapshot, who: Who, now: Now) {
+        let Some(ended) = held(snapshot, &who.0, who.1).cloned() else { return };
         remove(snapshot, &who.0, who.1);
-        self.local.remove(&who);
-        if recorded {
-            self.released.insert(who);
+        let own = self.local.remove(&who);
+        // One of another program that is not recorded is that program's to end.
+        if own || !is_local(&ended) {
+            let recorded = !is_local(&ended);
+            self.released.insert(who, Released { recorded, since: now.monotonic });
         }
     }
 
