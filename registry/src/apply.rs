@@ -86,7 +86,8 @@ impl Snapshot {
         if let Some((_, sibling)) = siblings.get_min() {
             instance.share(&sibling.value);
         }
-        siblings.insert(id, versioned(instance, entry));
+        let came = siblings.insert(id, versioned(instance, entry)).is_none();
+        self.live += usize::from(came);
         Ok(())
     }
 
@@ -101,9 +102,12 @@ impl Snapshot {
             Key::Entrypoint(name) => drop(self.entrypoints.remove(&name)),
             Key::Gateway(id) => drop(self.gateways.remove(id.as_str())),
             Key::Guard(selector) => drop(self.guards.remove(&selector)),
-            Key::Health(job, id) => remove(&mut self.health, &job, id),
-            Key::Held(job, id) => remove(&mut self.held, &job, id),
-            Key::Instance(job, id) => remove(&mut self.instances, &job, id),
+            Key::Health(job, id) => drop(remove(&mut self.health, &job, id)),
+            Key::Held(job, id) => drop(remove(&mut self.held, &job, id)),
+            Key::Instance(job, id) => {
+                let gone = remove(&mut self.instances, &job, id).is_some();
+                self.live -= usize::from(gone);
+            }
             Key::Job(label) => drop(self.jobs.remove(&label)),
             Key::Line(label) => drop(self.lines.remove(&label)),
             Key::Pool(label) => drop(self.pools.remove(&label)),
@@ -127,14 +131,14 @@ fn insert<T>(jobs: &mut PerInstance<T>, job: Label, id: InstanceId, record: Arc<
     jobs.entry(job).or_default().insert(id, record);
 }
 
-/// The last record takes its job's map along.
-fn remove<T>(jobs: &mut PerInstance<T>, job: &Label, id: InstanceId) {
-    if let Some(records) = jobs.get_mut(job) {
-        records.remove(&id);
-        if records.is_empty() {
-            jobs.remove(job);
-        }
+/// The record that was there. The last one takes its job's map along.
+fn remove<T>(jobs: &mut PerInstance<T>, job: &Label, id: InstanceId) -> Option<Arc<Versioned<T>>> {
+    let records = jobs.get_mut(job)?;
+    let removed = records.remove(&id);
+    if records.is_empty() {
+        jobs.remove(job);
     }
+    removed
 }
 
 /// The value of an address is the key of the instance that holds it.

@@ -1,7 +1,8 @@
 //! What differs between two snapshots, in the terms in which a table is rebuilt.
 //!
 //! Names (jobs, domains, VIPs) change rarely and are rebuilt whole; instances change all the time and are named job by
-//! job. Structure that two snapshots share is skipped by pointer.
+//! job. Structure that two snapshots share is skipped by pointer, so a change among 100,000 instances costs a walk down
+//! the maps, however many jobs they belong to.
 
 use std::collections::BTreeSet;
 
@@ -46,12 +47,12 @@ fn differ<K: Ord, V: PartialEq>(old: &OrdMap<K, V>, new: &OrdMap<K, V>) -> bool 
     !old.ptr_eq(new) && old != new
 }
 
-/// Nodes that both maps share are skipped, so one change among 100,000 jobs is found in a few steps.
+/// Skips what both share, node by node: a change among 100,000 jobs does not cost a walk over them.
 fn changed_jobs<T: PartialEq>(old: &PerInstance<T>, new: &PerInstance<T>) -> BTreeSet<Label> {
     let label = |item| match item {
         DiffItem::Add(label, _) | DiffItem::Remove(label, _) | DiffItem::Update { new: (label, _), .. } => {
-            label
+            Label::clone(label)
         }
     };
-    old.diff(new).map(label).cloned().collect()
+    old.diff(new).map(label).collect()
 }

@@ -55,6 +55,8 @@ pub struct Snapshot {
     pub health: PerInstance<Health>,
     pub held: PerInstance<Held>,
     pub instances: PerInstance<Instance>,
+    /// How many of them there are, counted by `apply` as they come and go: the hold asks at every change.
+    pub live: usize,
     pub jobs: Records<Label, Job>,
     pub lines: Records<Label, Line>,
     pub pools: Records<Label, Pool>,
@@ -115,9 +117,9 @@ impl Snapshot {
         self.instances.get(job)?.get(&id)
     }
 
-    /// Live instances. Counts job by job.
+    /// Live instances.
     pub fn instance_count(&self) -> usize {
-        self.instances.values().map(OrdMap::len).sum()
+        self.live
     }
 
     /// Instances that are held.

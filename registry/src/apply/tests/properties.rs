@@ -90,6 +90,7 @@ proptest! {
             let listed = twin.listed(revision);
             prop_assert!(next.same_records(&listed), "{next:?}\n{listed:?}");
             prop_assert_eq!(next.revision, listed.revision);
+            prop_assert_eq!(next.instance_count(), next.all_instances().count());
             prop_assert_eq!(delta(&snapshot, &next).unwrap_or_default(), naive(&snapshot, &next));
             prop_assert_eq!(delta(&next, &next), None::<Delta>);
             snapshot = next;
@@ -105,4 +106,30 @@ proptest! {
         snapshot.quarantine = again.quarantine.clone();
         prop_assert!(again.same_records(&snapshot), "{again:?}\n{snapshot:?}");
     }
+}
+
+/// Small maps are one node; these have nodes to share.
+#[test]
+fn the_delta_of_many_jobs_is_what_changed() {
+    let key = |job: usize| format!("instances/job-{job}/0a1b2c3d-0000-4000-8000-000000000000");
+    let at = |port: usize| format!(r#"{{"address":"10.0.0.7","ports":{{"main":{port}}}}}"#);
+    let put = |job: usize, port| Change::Put(entry(&key(job), &at(port), 1));
+    let all = Batch { revision: Revision(1), changes: (0..2_000).map(|job| put(job * 2, 1)).collect() };
+    let old = apply(&Snapshot::default(), &all);
+    // Each the first, the last, or in the middle of its node now and then.
+    for first in (0..3_900).step_by(61) {
+        let delete = Change::Delete { key: key(first + 2 - first % 2), revision: Revision(2) };
+        let changes = vec![put(first + 10 - first % 2, 2), delete, put(first + 51 - first % 2, 1)];
+        let new = apply(&old, &Batch { revision: Revision(2), changes });
+        let found = delta(&old, &new).unwrap().instances;
+        assert_eq!(found, naive_jobs(&old, &new));
+        assert_eq!(found.len(), 3);
+        assert_eq!(delta(&new, &old).unwrap().instances, found);
+    }
+}
+
+fn naive_jobs(old: &Snapshot, new: &Snapshot) -> BTreeSet<Label> {
+    let labels: BTreeSet<&Label> = old.instances.keys().chain(new.instances.keys()).collect();
+    let differs = |label: &&Label| old.instances.get(*label) != new.instances.get(*label);
+    labels.into_iter().filter(differs).cloned().collect()
 }
