@@ -66,6 +66,8 @@ pub struct Keeper {
     /// Whether somebody probes what is held and ends the hold when the check fails.
     probes: bool,
     window: Window,
+    /// Jobs whose losses may weigh otherwise than at the last decision: one went, or the job's record changed.
+    unweighed: BTreeSet<Label>,
     /// Held here and not yet in the registry.
     local: BTreeSet<Who>,
     /// Released here; the registry may still have the record.
@@ -82,6 +84,7 @@ impl Keeper {
             by: by.into(),
             probes,
             window: Window::default(),
+            unweighed: BTreeSet::new(),
             local: BTreeSet::new(),
             released: BTreeMap::new(),
             episode: 0,
@@ -102,11 +105,15 @@ impl Keeper {
 
     /// Looks at a batch before it is applied: who leaves, and how.
     pub fn observe(&mut self, before: &Snapshot, batch: &Batch, now: Now) {
-        let of_instances = |key: &str| key.starts_with("instances/") || key.starts_with("held/");
-        for change in batch.changes.iter().filter(|change| of_instances(change.key())) {
+        for change in &batch.changes {
+            if !["instances/", "held/", "jobs/"].iter().any(|kind| change.key().starts_with(kind)) {
+                continue;
+            }
             match (Key::parse(change.key()), change) {
+                (Ok(Key::Job(job)), _) => drop(self.unweighed.insert(job)),
                 (Ok(Key::Instance(job, id)), Change::Put(_)) => self.window.remove(&(job, id)),
                 (Ok(Key::Instance(job, id)), Change::Delete { .. }) => {
+                    self.unweighed.insert(job.clone());
                     if let Some(record) = before.instance(&job, id) {
                         self.depart(before, (job, id), record.clone(), now);
                     }
@@ -121,20 +128,25 @@ impl Keeper {
     /// After batches were applied: what went is held if it is too much.
     pub fn decide(&mut self, next: &mut Snapshot, now: Now) {
         self.settle(next);
-        // Only a departure can make a loss too large.
-        if !self.window.take_news() {
+        let unweighed = std::mem::take(&mut self.unweighed);
+        if !self.window.waits() {
             return;
         }
         let live = next.instance_count();
         self.window.forget(self.policy.window(live), now.monotonic);
         let of_all = self.policy.is_mass(self.window.len(), live);
-        let waiting = self.window.waiting();
-        let losses: Vec<_> = waiting
-            .filter_map(|(who, departure)| {
-                let reason = self.loss(next, &who.0, of_all, live)?;
-                Some((who.clone(), departure.record.value.clone(), reason))
-            })
-            .collect();
+        // After a mass crash ten thousand wait: only those are looked at whose case may have changed.
+        let jobs: Vec<&Label> =
+            if of_all { self.window.jobs().collect() } else { unweighed.iter().collect() };
+        let mut losses = Vec::new();
+        for job in jobs {
+            if let Some(reason) = self.loss(next, job, of_all, live) {
+                let waiting = self.window.waiting_of(job);
+                losses.extend(
+                    waiting.map(|(who, departure)| (who, departure.record.value.clone(), reason.clone())),
+                );
+            }
+        }
         for (who, instance, reason) in losses {
             self.window.decided(&who);
             self.hold(next, who, instance, reason, now);
@@ -177,6 +189,8 @@ impl Keeper {
                 self.hold(fresh, who, instance, reason.clone(), now);
             }
         }
+        // Any job's record may be another one.
+        self.unweighed.extend(self.window.jobs().cloned());
         self.decide(fresh, now);
     }
 

@@ -179,6 +179,21 @@ fn the_last_instance_of_a_job_is_kept_while_a_check_vouches_for_it() {
 }
 
 #[test]
+fn one_that_went_is_looked_at_again_when_its_job_changes() {
+    let mut world = World::new(&[("checked", 2), ("plain", 1)]);
+    world.lose("checked", 0..1);
+    assert_eq!(world.held(), 0, "the other one serves");
+    world.register("checked", 1, State::Draining);
+    world.lose("checked", 1..2);
+    assert_eq!(world.held(), 1, "the other one left in order, and nobody is left");
+
+    world.lose("plain", 0..1);
+    assert_eq!(world.held(), 1, "nothing vouches for it");
+    world.put("jobs/plain", r#"{"jobname":"job.plain","ports":[{"name":"main","port":80}]}"#);
+    assert_eq!(world.held(), 2, "now its check does");
+}
+
+#[test]
 fn many_jobs_losing_one_each_are_one_loss() {
     let jobs: Vec<String> = (0..20).map(|n| format!("app{n}")).collect();
     let mut world = World::new(&jobs.iter().map(|job| (job.as_str(), 2)).collect::<Vec<_>>());

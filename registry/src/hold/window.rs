@@ -1,6 +1,6 @@
 //! Who left uncleanly in the last half minute.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -24,28 +24,26 @@ pub(super) struct Window {
     departures: HashMap<Who, Departure>,
     /// Oldest first; one that came back stays here until its time is over.
     order: VecDeque<(Instant, Who)>,
-    jobs: HashMap<Label, usize>,
-    /// Somebody left since the last look.
-    news: bool,
+    jobs: HashMap<Label, HashSet<InstanceId>>,
+    waiting: usize,
 }
 
 impl Window {
     pub(super) fn add(&mut self, who: Who, record: Arc<Versioned<Instance>>, at: Instant) {
         self.remove(&who);
-        *self.jobs.entry(who.0.clone()).or_default() += 1;
-        self.news = true;
+        self.jobs.entry(who.0.clone()).or_default().insert(who.1);
+        self.waiting += 1;
         self.order.push_back((at, who.clone()));
         self.departures.insert(who, Departure { record, held: false, at });
     }
 
     /// It came back, or left cleanly after all.
     pub(super) fn remove(&mut self, who: &Who) {
-        if self.departures.remove(who).is_none() {
-            return;
-        }
-        if let Some(count) = self.jobs.get_mut(&who.0) {
-            *count -= 1;
-            if *count == 0 {
+        let Some(departure) = self.departures.remove(who) else { return };
+        self.waiting -= usize::from(!departure.held);
+        if let Some(ids) = self.jobs.get_mut(&who.0) {
+            ids.remove(&who.1);
+            if ids.is_empty() {
                 self.jobs.remove(&who.0);
             }
         }
@@ -68,22 +66,34 @@ impl Window {
     }
 
     pub(super) fn of_job(&self, job: &Label) -> usize {
-        self.jobs.get(job).copied().unwrap_or_default()
+        self.jobs.get(job).map_or(0, HashSet::len)
     }
 
-    /// Whether somebody left since this was asked last.
-    pub(super) fn take_news(&mut self) -> bool {
-        std::mem::take(&mut self.news)
+    /// Whether somebody's fate is open.
+    pub(super) fn waits(&self) -> bool {
+        self.waiting > 0
     }
 
-    /// Those whose fate is open.
-    pub(super) fn waiting(&self) -> impl Iterator<Item = (&Who, &Departure)> {
-        self.departures.iter().filter(|(_, departure)| !departure.held)
+    /// Jobs that somebody left.
+    pub(super) fn jobs(&self) -> impl Iterator<Item = &Label> {
+        self.jobs.keys()
+    }
+
+    /// Those of the job whose fate is open.
+    pub(super) fn waiting_of(&self, job: &Label) -> impl Iterator<Item = (Who, &Departure)> {
+        self.jobs.get(job).into_iter().flatten().filter_map(|id| {
+            let who = (job.clone(), *id);
+            let departure = self.departures.get(&who).filter(|departure| !departure.held)?;
+            Some((who, departure))
+        })
     }
 
     pub(super) fn decided(&mut self, who: &Who) {
-        if let Some(departure) = self.departures.get_mut(who) {
+        if let Some(departure) = self.departures.get_mut(who)
+            && !departure.held
+        {
             departure.held = true;
+            self.waiting -= 1;
         }
     }
 }
