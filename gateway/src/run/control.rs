@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use roundhouse_config::Label;
+use roundhouse_registry::Snapshot;
 use roundhouse_registry::hold::Release;
 use roundhouse_registry::probe::Verdict;
-use roundhouse_registry::{Snapshot, delta};
 use tokio::sync::mpsc;
 
 use super::vips::Allocator;
@@ -98,30 +98,18 @@ impl<C: Catch> Control<C> {
     fn take(&mut self, snapshot: Arc<Snapshot>) {
         let old = std::mem::replace(&mut self.snapshot, snapshot);
         let table = self.shared.table.load_full();
-        let Some(delta) = delta::delta(&old, &self.snapshot) else {
-            self.shared.table.store(Arc::new(table.at(self.snapshot.revision)));
-            return;
-        };
-        let table = if delta.names {
-            Table::build(&self.facts, &self.snapshot, &table, &mut random_start)
-        } else {
-            table.at(self.snapshot.revision)
-        };
-        for label in &delta.instances {
-            table.refresh_job(&self.facts, &self.snapshot, label, &mut random_start);
-        }
+        let (table, delta) = table.updated(&self.facts, &old, &self.snapshot, &mut random_start);
         let table = Arc::new(table);
         self.shared.table.store(table.clone());
+        let Some(delta) = delta else { return };
         if delta.names {
             self.checker.reconcile(&table);
             self.catch();
+            self.allocator.allocate(&self.snapshot);
         }
         for label in &delta.instances {
             self.checker.reconcile_job(&table, label);
             self.release_failed(&table, label);
-        }
-        if delta.names {
-            self.allocator.allocate(&self.snapshot);
         }
     }
 

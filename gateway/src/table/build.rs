@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 use roundhouse_config::{Label, Port, Zone};
+use roundhouse_registry::delta::{Delta, delta};
 use roundhouse_registry::probe::Verdict;
 use roundhouse_registry::{InstanceId, Job, Revision, Snapshot, Versioned};
 
@@ -48,6 +49,24 @@ impl Table {
             names.domains.insert(name.to_string(), entry);
         }
         Table { revision: snapshot.revision, names: Arc::new(names), ..Table::empty(facts) }
+    }
+
+    /// The table of `new`, where this one is that of `old`, and what differs. A job whose instances changed gets its
+    /// new endpoints at once, in this table too: both have the same ports.
+    pub fn updated(
+        &self,
+        facts: &Facts,
+        old: &Snapshot,
+        new: &Snapshot,
+        start: &mut dyn FnMut() -> usize,
+    ) -> (Table, Option<Delta>) {
+        let Some(delta) = delta(old, new) else { return (self.at(new.revision), None) };
+        let table =
+            if delta.names { Table::build(facts, new, self, &mut *start) } else { self.at(new.revision) };
+        for label in &delta.instances {
+            table.refresh_job(facts, new, label, &mut *start);
+        }
+        (table, Some(delta))
     }
 
     /// The same names at a later revision.
