@@ -1,4 +1,4 @@
-//! The project's own programs, as cargo built them beside this test.
+//! The project's own programs, as cargo built them beside this test or bench.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -8,12 +8,19 @@ use std::process::Command;
 /// # Panics
 /// When it has not been built.
 pub fn program(name: &str) -> PathBuf {
-    let test = std::env::current_exe().expect("a test has a file");
-    // target/<profile>/deps/<test>
-    let folder = test.parent().and_then(|deps| deps.parent()).expect("a test lies in target/<profile>/deps");
-    let path = folder.join(name);
+    let path = profile_folder().join(name);
     assert!(path.exists(), "{} is not built; run `make test`, or cargo build --workspace", path.display());
     path
+}
+
+/// `target/<profile>`: a program lies there itself, a test in `deps` below.
+pub fn profile_folder() -> PathBuf {
+    let own = std::env::current_exe().expect("a process has a file");
+    let folder = own.parent().expect("a file lies in a folder");
+    match folder.parent() {
+        Some(above) if folder.ends_with("deps") => above.to_owned(),
+        _ => folder.to_owned(),
+    }
 }
 
 pub fn roundhouse() -> Command {
