@@ -7,7 +7,12 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 # Seconds a fuzz target runs.
 FUZZ_SECONDS ?= 60
-.PHONY: help run test soak lint fmt bench fuzz build tools-build tools-test tools-fuzz
+# The profile that is measured: what is shipped where that was built already, else plain release.
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+BENCH_PROFILE ?= $(if $(wildcard $(TARGET)/dist),dist,release)
+# As in BENCH_OPTIONS='--rows 1,3 --quick'.
+BENCH_OPTIONS ?=
+.PHONY: help run test soak lint fmt bench bench-registry fuzz build tools-build tools-test tools-bench tools-fuzz
 
 help:
 	@echo 'make run     build, start a gateway with the sample jobs, print what to try (Ctrl-C ends it)'
@@ -15,6 +20,7 @@ help:
 	@echo 'make soak    the registry under faults, in full: some 6 minutes, a line of numbers each'
 	@echo 'make lint    rustfmt, clippy, cargo-deny where it is installed'
 	@echo 'make bench   criterion benches of the pure parts'
+	@echo "make bench-registry  the registry's figures beside their aims, in benches/results (six minutes at most)"
 	@echo 'make fuzz    each fuzz target for FUZZ_SECONDS (60)'
 
 # ---- what a first user needs -------------------------------------------------------------------------------------
@@ -49,6 +55,10 @@ build: tools-build
 bench: tools-build
 	$(CARGO) bench -p roundhouse-benches
 
+bench-registry: tools-build tools-bench
+	$(CARGO) build --profile $(BENCH_PROFILE) -p roundhouse -p roundhouse-benches --bins
+	ulimit -n $$(ulimit -Hn); $(TARGET)/$(BENCH_PROFILE)/bench-registry $(BENCH_OPTIONS)
+
 # No unsafe code of ours is under test, so no sanitizer; the coverage options need no more of nightly than a permission.
 fuzz: tools-fuzz
 	@cd fuzz && for target in $$($(CARGO) fuzz list); do \
@@ -64,6 +74,9 @@ tools-build:
 
 tools-test:
 	@deploy/install-missing etcd:etcd-server etcdctl:etcd-client script:bsdutils curl:curl unshare:util-linux ip:iproute2 dig:bind9-dnsutils perl:perl nft:nftables
+
+tools-bench:
+	@deploy/install-missing etcd:etcd-server nginx:nginx-light wrk:wrk taskset:util-linux
 
 tools-fuzz:
 	@deploy/install-missing c++:g++

@@ -7,22 +7,10 @@ use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Cache};
 use criterion::{Criterion, criterion_group, criterion_main};
-use roundhouse::table::{Facts, Own, Table, Tried};
-use roundhouse_benches::{instance_entry, snapshot};
+use roundhouse::table::{Table, Tried};
+use roundhouse_benches::{facts, instance_entry, snapshot};
 use roundhouse_registry::kv::{Batch, Change, Revision};
-use roundhouse_registry::probe::Verdict;
 use roundhouse_registry::{apply, delta};
-
-fn facts() -> Facts {
-    let vips = "127.99.0.0/16".parse().unwrap();
-    Facts {
-        zone: "jobs.coding.net".parse().unwrap(),
-        vips,
-        own: Own::new(vips, Vec::new()),
-        workers: 2,
-        newcomer: Verdict::Healthy,
-    }
-}
 
 fn pure(c: &mut Criterion) {
     let facts = facts();

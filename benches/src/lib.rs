@@ -1,7 +1,25 @@
 //! Fixtures that the benches share: a registry of any size, made without a store.
 
+use roundhouse::table::{Facts, Own};
 use roundhouse_registry::Snapshot;
 use roundhouse_registry::kv::{Entry, Listing, Revision};
+use roundhouse_registry::probe::Verdict;
+
+/// A gateway with two workers that listens nowhere.
+///
+/// # Panics
+/// Never: the texts are right.
+#[allow(clippy::expect_used)]
+pub fn facts() -> Facts {
+    let vips = "127.99.0.0/16".parse().expect("a prefix");
+    Facts {
+        zone: "jobs.coding.net".parse().expect("a zone"),
+        vips,
+        own: Own::new(vips, Vec::new()),
+        workers: 2,
+        newcomer: Verdict::Healthy,
+    }
+}
 
 /// `jobs` jobs with `instances` instances each.
 pub fn snapshot(jobs: usize, instances: usize) -> Snapshot {

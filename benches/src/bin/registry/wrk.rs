@@ -1,0 +1,53 @@
+//! wrk, and what it says.
+
+use std::net::SocketAddr;
+use std::process::Command;
+use std::time::Duration;
+
+#[derive(Debug)]
+pub(crate) struct Load {
+    pub(crate) requests: f64,
+    pub(crate) a_second: f64,
+    pub(crate) p99_ms: f64,
+    /// Answers that are no success, and every kind of socket error.
+    pub(crate) failed: f64,
+}
+
+/// 64 kept connections for so long.
+pub(crate) fn load(server: SocketAddr, host: &str, time: Duration) -> Load {
+    let seconds = format!("{}s", time.as_secs().max(1));
+    let mut command = Command::new("wrk");
+    command.args(["-t1", "-c64", "--latency", "-d", &seconds, "-H", &format!("Host: {host}")]);
+    let output = command.arg(format!("http://{server}/")).output().expect("wrk is there");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "wrk: {text}{}", String::from_utf8_lossy(&output.stderr));
+    read(&text)
+}
+
+fn read(text: &str) -> Load {
+    let after = |name: &str| {
+        let line = text.lines().find_map(|line| line.trim().strip_prefix(name));
+        line.map(|rest| rest.trim().to_owned())
+    };
+    let number = |text: Option<String>| text.and_then(|text| text.parse().ok());
+    let requests = text.lines().find_map(|line| line.trim().split_once(" requests in")?.0.parse().ok());
+    let errors = after("Socket errors:").unwrap_or_default();
+    let errors: f64 = errors.split([' ', ',']).filter_map(|word| word.parse::<f64>().ok()).sum();
+    let refused: f64 = number(after("Non-2xx or 3xx responses:")).unwrap_or(0.0);
+    Load {
+        requests: requests.unwrap_or_else(|| panic!("wrk counted nothing: {text}")),
+        a_second: number(after("Requests/sec:")).unwrap_or_else(|| panic!("wrk counted nothing: {text}")),
+        p99_ms: after("99%").and_then(|time| milliseconds(&time)).unwrap_or(f64::NAN),
+        failed: errors + refused,
+    }
+}
+
+/// wrk writes `950.00us`, `1.20ms`, `3.00s`.
+fn milliseconds(time: &str) -> Option<f64> {
+    for (unit, factor) in [("us", 1e-3), ("ms", 1.0), ("s", 1e3)] {
+        if let Some(number) = time.strip_suffix(unit).and_then(|number| number.parse::<f64>().ok()) {
+            return Some(number * factor);
+        }
+    }
+    None
+}
