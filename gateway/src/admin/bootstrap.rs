@@ -30,7 +30,7 @@ pub async fn first_token(shared: Arc<Shared>, data_dir: PathBuf) {
         match make(&shared, &id, &data_dir).await {
             Ok(()) => return,
             Err(error) => {
-                tracing::warn!(%error, "there is no token yet, and none could be made; trying again")
+                tracing::warn!(%error, "there is no token yet, and none could be made; trying again");
             }
         }
         tokio::select! {

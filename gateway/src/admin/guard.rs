@@ -63,7 +63,7 @@ fn refuse_pages(method: &Method, uri: &Uri, headers: &HeaderMap, any_host: bool)
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     // An absolute-form target's authority is what the client meant (RFC 9112, 3.2.2); both must be ours.
     let target = uri.authority().map_or(host, |authority| authority.as_str());
-    if !any_host && !(is_loopback(host) && is_loopback(target)) {
+    if !(any_host || is_loopback(host) && is_loopback(target)) {
         let detail = "this API answers on loopback names only (127.0.0.1, [::1], localhost), so that no web page can \
                       reach it under a name of its own; ask http://127.0.0.1 with the port, or set the Host header to that";
         return Err(Problem::new(StatusCode::FORBIDDEN, detail).at("Host"));
