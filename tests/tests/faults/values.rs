@@ -80,8 +80,11 @@ async fn bad_values_are_quarantined_one_by_one() {
         metrics.lines().any(|line| line == format!("roundhouse_registry_quarantined {}", bad.len())),
         "{metrics}"
     );
-    let leased = stage.gateway.api("/v1/instances/leased").json();
-    assert_eq!(leased.as_array().map(Vec::len), Some(leases.len()), "{leased}");
+    eventually(SOON, "every leased instance is there", || {
+        let leased = stage.gateway.api("/v1/instances/leased").json();
+        let all = leased.as_array().cloned().unwrap_or_default();
+        seen(all, |all| all.len() == leases.len())
+    });
     for id in leases {
         let kept = stage.gateway.call("POST", &format!("/v1/leases/{id:x}/keepalive"), "");
         assert!(kept.status < 300, "{id:x}: {kept:?}");
