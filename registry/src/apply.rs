@@ -8,7 +8,7 @@ use std::sync::Arc;
 use roundhouse_config::Label;
 
 use crate::kv::{Batch, Change, Entry};
-use crate::record::{Instance, InstanceId, Job, Key, Record, ValueError, VipOwner, read};
+use crate::record::{Instance, InstanceId, Job, Key, Record, ValueError, Vip, VipOwner, read};
 use crate::snapshot::{PerInstance, Snapshot, Versioned};
 
 /// The snapshot after the batch. What the batch does not touch is shared with the old one.
@@ -48,6 +48,22 @@ impl Snapshot {
             && matches!(Key::parse(&entry.key), Ok(Key::Job(label)) if self.jobs.get(&label).is_some_and(|job| !job.value.implicit))
     }
 
+    /// One address is one job's: what the registry gives to another is no longer kept for a job that it forgot.
+    fn give_up_retained_vip(&mut self, label: &Label, offset: u32) {
+        if self.retained.is_empty() {
+            return;
+        }
+        let holders = self.vips.iter().filter(|(other, vip)| *other != label && vip.value.offset == offset);
+        let holders: Vec<Label> = holders.map(|(other, _)| other.clone()).collect();
+        for other in holders {
+            let key = Key::Vip(other.clone()).to_string();
+            if self.retained.remove(key.as_str()).is_some() {
+                tracing::error!(job = %other, to = %label, offset, "a VIP of a forgotten job was given to another");
+                self.vips.remove(&other);
+            }
+        }
+    }
+
     /// The registry speaks of it again.
     fn no_longer_retained(&mut self, key: &str) {
         if !self.retained.is_empty() {
@@ -71,7 +87,11 @@ impl Snapshot {
             Key::Pool(label) => drop(self.pools.insert(label, record(entry)?)),
             Key::Rule(name) => drop(self.rules.insert(name, record(entry)?)),
             Key::Token(name) => drop(self.tokens.insert(name, record(entry)?)),
-            Key::Vip(label) => drop(self.vips.insert(label, record(entry)?)),
+            Key::Vip(label) => {
+                let vip = record::<Vip>(entry)?;
+                self.give_up_retained_vip(&label, vip.value.offset);
+                self.vips.insert(label, vip);
+            }
             // Only writers look at these, in their transactions; here they are checked, so that a bad one is seen.
             Key::VipOwner(_) => drop(read::<VipOwner>(&entry.value)?),
             Key::Address(_) => check_holder(&entry.value)?,
@@ -123,7 +143,7 @@ fn record<T: Record>(entry: &Entry) -> Result<Arc<Versioned<T>>, ValueError> {
     Ok(versioned(read(&entry.value)?, entry))
 }
 
-fn versioned<T>(value: T, entry: &Entry) -> Arc<Versioned<T>> {
+pub(crate) fn versioned<T>(value: T, entry: &Entry) -> Arc<Versioned<T>> {
     Arc::new(Versioned { value, created: entry.created, modified: entry.modified, lease: entry.lease })
 }
 

@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::apply::apply;
 use crate::delta::delta;
 use crate::hold::writer::Writer;
-use crate::hold::{Keeper, Now, Policy, Release};
+use crate::hold::{Away, Keeper, Now, Policy, Release};
 use crate::kv::{Batch, Event, Kv, KvError, Source, Watch};
 use crate::recorder::Recorder;
 use crate::saved::Saved;
@@ -63,6 +63,8 @@ pub struct Follower {
     listed: bool,
     /// What was retained has ended: in its place is what the source has, if it has something.
     list_again: bool,
+    /// Nothing was heard from the source yet: what is served is the saved snapshot.
+    cold: bool,
 }
 
 /// The handle by which a hold is ended.
@@ -116,7 +118,8 @@ impl Follower {
                 let mut fresh = Snapshot::from_listing(listing);
                 match saved {
                     Some(saved) if saved.snapshot.origin == fresh.origin => {
-                        keeper.relisted(&saved.snapshot, &mut fresh, saved.age(), Now::read());
+                        let away = Away { time: saved.age(), from_disk: true };
+                        keeper.relisted(&saved.snapshot, &mut fresh, away, Now::read());
                     }
                     Some(saved) => tracing::warn!(
                         saved = %saved.snapshot.origin,
@@ -146,6 +149,7 @@ impl Follower {
             next_tick: Instant::now() + TICK,
             listed,
             list_again: false,
+            cold: !listed,
         })
     }
 
@@ -307,9 +311,15 @@ impl Follower {
         }
         let mut fresh = Snapshot::from_listing(listing);
         let old = self.store.load();
-        let away = self.store.contact().stale(std::time::Instant::now());
+        let time = self.store.contact().stale(std::time::Instant::now());
+        let away = Away { time, from_disk: self.cold };
         fresh.epoch = old.epoch;
-        self.keeper.relisted(&old, &mut fresh, away, Now::read());
+        if self.cold && fresh.origin != old.origin {
+            tracing::error!(saved = %old.origin, registry = %fresh.origin, "the saved snapshot was of another registry");
+        } else {
+            self.keeper.relisted(&old, &mut fresh, away, Now::read());
+        }
+        self.cold = false;
         let changed = delta(&old, &fresh);
         tracing::info!(revision = %fresh.revision, changed = changed.is_some(), "registry listed again");
         // Watchers of the API cannot be given the gap, so they are told to read a snapshot too.

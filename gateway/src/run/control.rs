@@ -138,7 +138,7 @@ impl<C: Catch> Control<C> {
             let failed =
                 |endpoint: Arc<Endpoint>| endpoint.held && endpoint.live.verdict() == Verdict::Unhealthy;
             if ports.peek().is_some() && ports.all(failed) {
-                let (holds, which) = (self.shared.holds.clone(), Release::Instance(label.clone(), id));
+                let (holds, which) = (self.shared.holds.clone(), Release::Failed(label.clone(), id));
                 tokio::spawn(async move { holds.release(which).await });
             }
         }

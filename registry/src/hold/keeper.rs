@@ -1,6 +1,6 @@
 //! Decides what is held and what no longer is.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use roundhouse_config::{Label, Protocol};
 
 use super::window::{Who, Window};
-use super::{Now, Policy, retain};
-use crate::kv::{Batch, Change, Revision};
-use crate::record::{Held, Instance, InstanceId, Job, Key, State};
+use super::{Away, Now, Policy, retain};
+use crate::apply::versioned;
+use crate::kv::{Batch, Change, Entry, Revision};
+use crate::record::{Held, Instance, InstanceId, Job, Key, State, read};
 use crate::snapshot::{Snapshot, Versioned};
 
 /// Which holds a person, or a failed check, ends.
@@ -19,6 +20,9 @@ pub enum Release {
     All,
     Job(Label),
     Instance(Label, InstanceId),
+    /// Its check fails here. For everybody only if this gateway's hold it is, or its gateway is gone: another one's way to
+    /// the instance may be better than ours.
+    Failed(Label, InstanceId),
     /// A record other than an instance, kept from another history.
     Record(String),
 }
@@ -28,7 +32,7 @@ impl Release {
         match self {
             Release::All => true,
             Release::Job(label) => label == job,
-            Release::Instance(label, one) => label == job && *one == id,
+            Release::Instance(label, one) | Release::Failed(label, one) => label == job && *one == id,
             Release::Record(_) => false,
         }
     }
@@ -37,6 +41,8 @@ impl Release {
 /// A hold that was ended here. Its record may still come: the write of it may be on its way.
 struct Released {
     recorded: bool,
+    /// Else it is only not served here.
+    delete: bool,
     since: Instant,
 }
 
@@ -105,21 +111,38 @@ impl Keeper {
 
     /// Looks at a batch before it is applied: who leaves, and how.
     pub fn observe(&mut self, before: &Snapshot, batch: &Batch, now: Now) {
+        // A farewell may stand in the same batch as the departure.
+        let mut puts: HashMap<&str, &Entry> = HashMap::new();
         for change in &batch.changes {
             if !["instances/", "held/", "jobs/"].iter().any(|kind| change.key().starts_with(kind)) {
                 continue;
             }
             match (Key::parse(change.key()), change) {
                 (Ok(Key::Job(job)), _) => drop(self.unweighed.insert(job)),
-                (Ok(Key::Instance(job, id)), Change::Put(_)) => self.window.remove(&(job, id)),
-                (Ok(Key::Instance(job, id)), Change::Delete { .. }) => {
+                (Ok(Key::Instance(job, id)), Change::Put(entry)) => {
+                    self.window.remove(&(job, id));
+                    puts.insert(&entry.key, entry);
+                }
+                (Ok(Key::Instance(job, id)), Change::Delete { key, .. }) => {
                     self.unweighed.insert(job.clone());
-                    if let Some(record) = before.instance(&job, id) {
-                        self.depart(before, (job, id), record.clone(), now);
+                    let record = match puts.remove(key.as_str()) {
+                        Some(entry) => {
+                            read::<Instance>(&entry.value).ok().map(|value| versioned(value, entry))
+                        }
+                        None => before.instance(&job, id).cloned(),
+                    };
+                    if let Some(record) = record {
+                        self.depart(before, (job, id), record, now);
                     }
                 }
-                // Whoever deleted it: there is nothing left to be written.
-                (Ok(Key::Held(job, id)), Change::Delete { .. }) => drop(self.released.remove(&(job, id))),
+                // Another gateway has judged of it, one way or the other.
+                (Ok(Key::Held(job, id)), Change::Put(_)) => self.window.decided(&(job, id)),
+                (Ok(Key::Held(job, id)), Change::Delete { .. }) => {
+                    // Whoever deleted it: there is nothing left to be written.
+                    let who = (job, id);
+                    self.window.decided(&who);
+                    self.released.remove(&who);
+                }
                 _ => {}
             }
         }
@@ -154,8 +177,8 @@ impl Keeper {
     }
 
     /// A listing took the place of a stream that broke: what is missing departed while nobody looked, and what was held
-    /// here stays held. `away`: since when nobody looked.
-    pub fn relisted(&mut self, old: &Snapshot, fresh: &mut Snapshot, away: Duration, now: Now) {
+    /// here stays held.
+    pub fn relisted(&mut self, old: &Snapshot, fresh: &mut Snapshot, away: Away, now: Now) {
         for (job, id) in &self.local {
             if let Some(held) = held(old, job, *id)
                 && held_or_live(fresh, job, *id).is_none()
@@ -167,8 +190,8 @@ impl Keeper {
             .retain(|(job, id), released| held(fresh, job, *id).is_some() || released.is_on_its_way(now));
         retain::carry(old, fresh);
         let missing = || old.all_instances().filter(|(job, id, _)| held_or_live(fresh, job, **id).is_none());
-        let same_history = fresh.origin == old.origin && fresh.revision >= old.revision;
-        if same_history && away < self.policy.deadline {
+        let same_history = retain::is_same_history(old, fresh, away);
+        if same_history && away.time < self.policy.deadline {
             let missing: Vec<_> =
                 missing().map(|(job, id, record)| (job.clone(), *id, record.clone())).collect();
             for (job, id, record) in missing {
@@ -177,8 +200,8 @@ impl Keeper {
         } else if !same_history {
             let reason = another_history(old.revision, fresh.revision);
             tracing::error!(reason, "what it does not have is kept");
-            // Nothing is held longer than that, whoever was away; only what guards doors has no deadline.
-            let in_time = away < self.policy.deadline;
+            // A file that old says what was, not what is lost; but what guards doors has no deadline.
+            let in_time = !(away.from_disk && away.time >= self.policy.deadline);
             let missing: Vec<_> = missing()
                 .filter(|(job, _, record)| in_time && !is_clean(record) && may_hold(old, job))
                 .map(|(job, id, record)| ((job.clone(), *id), record.value.clone()))
@@ -208,7 +231,7 @@ impl Keeper {
         let ended = !over.is_empty();
         for (who, why) in over {
             tracing::info!(job = %who.0, instance = %who.1, why, "no longer held");
-            self.end(snapshot, who, now);
+            self.end(snapshot, who, true, now);
         }
         retain::expire(snapshot, now.wall) || ended
     }
@@ -219,7 +242,8 @@ impl Keeper {
             return None;
         }
         let new = |(job, id): &Who| Some((job.clone(), *id, held(snapshot, job, *id)?.clone()));
-        let delete = self.released.keys().cloned().collect();
+        let delete = self.released.iter().filter(|(_, released)| released.delete);
+        let delete = delete.map(|(who, _)| who.clone()).collect();
         Some(Unwritten { put: self.local.iter().filter_map(new).collect(), delete })
     }
 
@@ -231,13 +255,14 @@ impl Keeper {
             .collect();
         let instances = wanted.len();
         for who in wanted {
-            self.end(snapshot, who, now);
+            let delete = !matches!(which, Release::Failed(..)) || self.decides(snapshot, &who);
+            self.end(snapshot, who, delete, now);
         }
         instances
             + match which {
                 Release::All => retain::release(snapshot, None),
                 Release::Record(key) => retain::release(snapshot, Some(key)),
-                Release::Job(_) | Release::Instance(..) => 0,
+                Release::Job(_) | Release::Instance(..) | Release::Failed(..) => 0,
             }
     }
 
@@ -267,6 +292,9 @@ impl Keeper {
 
     /// Why this job's departures are too much, if they are.
     fn loss(&self, next: &Snapshot, job: &Label, of_all: bool, live: usize) -> Option<String> {
+        if self.policy.share >= 1.0 {
+            return None;
+        }
         let departed = self.window.of_job(job);
         let live_of_job = next.instances.get(job).map_or(0, imbl::OrdMap::len);
         let seconds = self.policy.window(live).as_secs();
@@ -286,6 +314,9 @@ impl Keeper {
     }
 
     fn hold(&mut self, next: &mut Snapshot, who: Who, instance: Instance, reason: String, now: Now) {
+        if held_or_live(next, &who.0, who.1).is_some() {
+            return;
+        }
         let vouched = next.jobs.get(&who.0).is_some_and(|job| is_vouched_for(&job.value));
         let until = (!vouched).then(|| now.wall + self.policy.deadline);
         tracing::warn!(job = %who.0, instance = %who.1, reason, "held");
@@ -298,14 +329,21 @@ impl Keeper {
         self.decided += 1;
     }
 
-    fn end(&mut self, snapshot: &mut Snapshot, who: Who, now: Now) {
+    /// Whether this gateway's word ends the hold for everybody.
+    fn decides(&self, snapshot: &Snapshot, (job, id): &Who) -> bool {
+        held(snapshot, job, *id)
+            .is_none_or(|held| held.value.by == self.by || !snapshot.gateways.contains_key(&*held.value.by))
+    }
+
+    /// `delete`: its record too, if it has one.
+    fn end(&mut self, snapshot: &mut Snapshot, who: Who, delete: bool, now: Now) {
         let Some(ended) = held(snapshot, &who.0, who.1).cloned() else { return };
         remove(snapshot, &who.0, who.1);
         let own = self.local.remove(&who);
         // One of another program that is not recorded is that program's to end.
         if own || !is_local(&ended) {
             let recorded = !is_local(&ended);
-            self.released.insert(who, Released { recorded, since: now.monotonic });
+            self.released.insert(who, Released { recorded, delete, since: now.monotonic });
         }
     }
 
@@ -316,8 +354,11 @@ impl Keeper {
         for (job, id, held) in all_held(snapshot) {
             let vouched = snapshot.jobs.get(job).is_some_and(|job| is_vouched_for(&job.value));
             let deadline = match held.value.until {
-                None if vouched && self.probes => None,
-                until => Some(until.unwrap_or(held.value.since + self.policy.deadline)),
+                Some(until) => Some(until),
+                // While a check passes; whether one does is for those to say who probe.
+                None if self.probes && vouched => None,
+                None if !self.probes && !is_local(held) => None,
+                None => Some(held.value.since + self.policy.deadline),
             };
             let owners = owners.get_or_insert_with(|| addresses(snapshot));
             let why = if snapshot.instance(job, *id).is_some() {
@@ -326,7 +367,7 @@ impl Keeper {
                 "its address has a new owner"
             } else if deadline.is_some_and(|deadline| now.wall >= deadline) {
                 "its deadline passed"
-            } else if steady && !(vouched && self.probes) {
+            } else if steady && !(vouched && self.probes) && (self.probes || is_local(held)) {
                 "the registry is steady and it did not come back"
             } else {
                 continue;

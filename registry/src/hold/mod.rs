@@ -66,6 +66,14 @@ impl Policy {
     }
 }
 
+/// For how long nobody looked, and what is remembered of before.
+#[derive(Clone, Copy, Debug)]
+pub struct Away {
+    pub time: Duration,
+    /// An earlier run's memory, in the saved snapshot.
+    pub from_disk: bool,
+}
+
 /// One moment on both clocks: windows are measured on the monotonic one, records carry the other.
 #[derive(Clone, Copy, Debug)]
 pub struct Now {

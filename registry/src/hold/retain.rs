@@ -12,10 +12,13 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 
+use super::Away;
+use crate::kv::Revision;
 use crate::record::{Key, Timestamp};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Records, Snapshot};
 
 /// Why a record that the registry does not have is served.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +27,41 @@ pub struct Retained {
     /// `None`: until somebody releases it.
     pub until: Option<Timestamp>,
     pub reason: Box<str>,
+}
+
+/// Whether `fresh` goes on where `old` was. A cluster that lost its data and was started as before has the same id, and
+/// its revision soon catches up; but a record older than what was seen is one that was seen.
+pub(super) fn is_same_history(old: &Snapshot, fresh: &Snapshot, away: Away) -> bool {
+    if fresh.origin != old.origin || fresh.revision < old.revision {
+        return false;
+    }
+    let seen = Seen { until: old.revision, whole: !away.from_disk };
+    let instances = fresh.instances.iter().all(|(job, fresh)| {
+        old.instances.get(job).map_or_else(|| seen.knows(&OrdMap::new(), fresh), |old| seen.knows(old, fresh))
+    });
+    // What is retained has the revisions of a history before.
+    instances
+        && (!old.retained.is_empty()
+            || seen.knows(&old.jobs, &fresh.jobs)
+                && seen.knows(&old.domains, &fresh.domains)
+                && seen.knows(&old.vips, &fresh.vips)
+                && seen.knows(&old.rules, &fresh.rules)
+                && seen.knows(&old.guards, &fresh.guards))
+}
+
+struct Seen {
+    until: Revision,
+    /// Everything up to there; else an earlier version of this program may have left out what it could not read.
+    whole: bool,
+}
+
+impl Seen {
+    fn knows<K: Ord + Clone, T>(&self, old: &Records<K, T>, fresh: &Records<K, T>) -> bool {
+        fresh
+            .iter()
+            .filter(|(_, record)| (1..=self.until.0).contains(&record.modified.0))
+            .all(|(key, record)| old.get(key).map_or(!self.whole, |old| old.modified == record.modified))
+    }
 }
 
 /// Copies into `fresh` what only `old` has, of the kinds that are wanted.
@@ -75,6 +113,14 @@ fn lacks(fresh: &Snapshot, has: &HashSet<String>, old: &Snapshot, key: &Key, tex
     match key {
         Key::Job(label) if has.contains(text) => {
             implicit(fresh, label) == Some(true) && implicit(old, label) == Some(false)
+        }
+        // One address is one job's, and the registry says whose.
+        Key::Vip(label)
+            if old
+                .vip(label)
+                .is_some_and(|offset| fresh.vips.values().any(|vip| vip.value.offset == offset)) =>
+        {
+            false
         }
         _ => !has.contains(text) && fresh.quarantine.get(text).is_none(),
     }

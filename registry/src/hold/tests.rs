@@ -102,6 +102,10 @@ impl World {
 
     /// The listing that a registry with these keys gives.
     fn relist(&mut self, keep: impl Fn(&str) -> bool, origin: &str, revision: u64, away: Duration) {
+        self.relist_after(keep, origin, revision, Away { time: away, from_disk: false });
+    }
+
+    fn relist_after(&mut self, keep: impl Fn(&str) -> bool, origin: &str, revision: u64, away: Away) {
         let entries = self.snapshot.entries().into_iter().filter(|entry| keep(&entry.key)).collect();
         let listing = crate::kv::Listing { origin: origin.into(), revision: Revision(revision), entries };
         let mut fresh = Snapshot::from_listing(listing);
@@ -378,10 +382,11 @@ fn another_history_empties_nothing() {
 }
 
 #[test]
-fn another_history_after_a_long_absence_is_believed_but_for_what_guards_doors() {
+fn an_old_file_says_what_was_but_for_what_guards_doors() {
     let mut world = World::new(&[("app", 3)]);
     world.put("guards/cop.x", "{}");
-    world.relist(|_| false, "one", 3, Duration::from_secs(600));
+    let away = Away { time: Duration::from_secs(600), from_disk: true };
+    world.relist_after(|_| false, "one", 3, away);
     assert_eq!((world.members("app"), world.snapshot.jobs.len(), world.snapshot.guards.len()), (0, 0, 1));
 }
 
@@ -397,7 +402,8 @@ fn a_registrars_implicit_job_does_not_take_the_place_of_a_retained_one() {
             other.put(&entry("jobs/checked", implicit, 1));
         }
         other.revision = Revision(1);
-        world.keeper.relisted(&world.snapshot, &mut other, Duration::ZERO, world.now);
+        let away = Away { time: Duration::ZERO, from_disk: false };
+        world.keeper.relisted(&world.snapshot, &mut other, away, world.now);
         assert_eq!(
             other.jobs.values().map(|job| &job.value).collect::<Vec<_>>(),
             explicit.values().map(|job| &job.value).collect::<Vec<_>>()
@@ -410,6 +416,133 @@ fn a_registrars_implicit_job_does_not_take_the_place_of_a_retained_one() {
     }
     world.put("jobs/checked", r#"{"jobname":"job.checked","access":"deny"}"#);
     assert!(world.snapshot.retained.is_empty(), "a person's word is one");
+}
+
+#[test]
+fn clean_farewell_in_one_batch_is_not_held() {
+    let mut world = World::new(&[("app", 4)]);
+    let mut changes = Vec::new();
+    for n in 0..4 {
+        world.revision += 1;
+        changes.push(Change::Put(entry(&key("app", n), &instance(3_000 + n, State::Down), world.revision)));
+        world.revision += 1;
+        changes.push(Change::Delete { key: key("app", n), revision: Revision(world.revision) });
+    }
+    world.commit(changes);
+    assert_eq!((world.members("app"), world.held()), (0, 0));
+}
+
+#[test]
+fn a_hold_recorded_by_another_gateway_is_not_overwritten_by_a_late_one() {
+    let mut world = World::new(&[("app", 4)]);
+    let before = world.snapshot.clone();
+    // Gathered: the deletions and the other gateway's records, then one decision.
+    let mut changes: Vec<Change> = Vec::new();
+    for n in 0..4 {
+        world.revision += 1;
+        changes.push(Change::Delete { key: key("app", n), revision: Revision(world.revision) });
+    }
+    for n in 0..4 {
+        world.revision += 1;
+        let text = format!(
+            r#"{{"instance":{},"since":1000000,"until":1000600,"reason":"x","by":"other"}}"#,
+            serde_json::to_string(&before.instance(&"app".parse().unwrap(), id(n)).unwrap().value).unwrap()
+        );
+        changes.push(Change::Put(entry(&format!("held/app/{}", id(n)), &text, world.revision)));
+    }
+    world.commit(changes);
+    assert_eq!(world.held(), 4);
+    let by: Vec<_> = world
+        .snapshot
+        .held
+        .values()
+        .flat_map(|held| held.values())
+        .map(|held| (held.value.by.to_string(), held.modified.0))
+        .collect();
+    assert!(world.keeper.unwritten(&world.snapshot).is_none(), "nothing to write: {by:?}");
+}
+
+#[test]
+fn a_hold_released_by_another_gateway_is_not_held_again() {
+    let mut world = World::new(&[("app", 4)]);
+    let before = world.snapshot.clone();
+    let mut changes: Vec<Change> = Vec::new();
+    for n in 0..4 {
+        world.revision += 1;
+        changes.push(Change::Delete { key: key("app", n), revision: Revision(world.revision) });
+        world.revision += 1;
+        let text = format!(
+            r#"{{"instance":{},"since":1000000,"until":1000600,"reason":"x","by":"other"}}"#,
+            serde_json::to_string(&before.instance(&"app".parse().unwrap(), id(n)).unwrap().value).unwrap()
+        );
+        changes.push(Change::Put(entry(&format!("held/app/{}", id(n)), &text, world.revision)));
+        world.revision += 1;
+        changes
+            .push(Change::Delete { key: format!("held/app/{}", id(n)), revision: Revision(world.revision) });
+    }
+    world.commit(changes);
+    assert_eq!(world.held(), 0);
+}
+
+#[test]
+fn wiped_and_overtaken() {
+    let mut world = World::new(&[("app", 4)]);
+    world.put("domains/a.example", r#"{"routes":[{"to":[{"job":"app","port":"main"}]}]}"#);
+    world.put("guards/cop.x", "{}");
+    let old = world.snapshot.clone();
+    // etcd wiped, started with the same flags (same cluster id); the registrars are back before the gateway lists,
+    // with new records whose revisions the old history gave to others.
+    let mut fresh = Snapshot { origin: "one".into(), ..Snapshot::default() };
+    fresh.put(&entry("jobs/app", r#"{"jobname":"job.app","implicit":true}"#, 2));
+    for n in 0..4 {
+        fresh.put(&entry(&key("app", n), &instance(3_000 + n, State::Up), 3 + u64::from(n)));
+    }
+    fresh.revision = Revision(old.revision.0 + 1);
+    let away = Away { time: Duration::from_secs(5), from_disk: false };
+    world.keeper.relisted(&old, &mut fresh, away, world.now);
+    assert_eq!((fresh.domains.len(), fresh.guards.len(), fresh.retained.len()), (1, 1, 3));
+}
+
+#[test]
+fn a_follower_without_probes_keeps_a_recorded_hold_that_a_hub_vouches_for() {
+    let mut world = World::new(&[("checked", 4)]);
+    world.keeper = Keeper::new(Policy::default(), "lvs", false);
+    let mut changes: Vec<Change> = Vec::new();
+    for n in 0..4 {
+        world.revision += 1;
+        let text = format!(
+            r#"{{"instance":{},"since":1000000,"until":null,"reason":"x","by":"hub"}}"#,
+            instance(7_000 + n, State::Up)
+        );
+        changes.push(Change::Put(entry(&format!("held/checked/{}", id(n)), &text, world.revision)));
+        world.revision += 1;
+        changes.push(Change::Delete { key: key("checked", n), revision: Revision(world.revision) });
+    }
+    world.commit(changes);
+    world.pass(599);
+    assert_eq!(world.members("checked"), 4);
+    world.pass(2);
+    assert_eq!(world.members("checked"), 4, "the hub still holds them: the record has no deadline");
+}
+
+#[test]
+fn an_outage_longer_than_the_deadline_then_wiped() {
+    let mut world = World::new(&[("checked", 4)]);
+    world.put("domains/a.example", r#"{"routes":[{"to":[{"job":"checked","port":"main"}]}]}"#);
+    world.relist(|_| false, "two", 3, Duration::from_secs(1_800));
+    assert_eq!((world.members("checked"), world.snapshot.domains.len()), (4, 1));
+}
+
+#[test]
+fn two_jobs_never_have_one_vip() {
+    let mut world = World::new(&[("app", 1)]);
+    world.put("vips/app", r#"{"offset":7}"#);
+    world.relist(|_| false, "two", 3, Duration::from_secs(5));
+    // The other gateway remembers nothing, and gives the offset to another job.
+    world.put("jobs/new", r#"{"jobname":"job.new"}"#);
+    world.put("vips/new", r#"{"offset":7}"#);
+    let label = |text: &str| text.parse().unwrap();
+    assert_ne!(world.snapshot.vip(&label("app")), world.snapshot.vip(&label("new")));
 }
 
 proptest! {
