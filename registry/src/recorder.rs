@@ -13,6 +13,7 @@
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -37,7 +38,7 @@ pub struct Recorder {
 impl Recorder {
     /// Appends, so that a restart goes on in the same file.
     pub fn open(path: &Path) -> io::Result<Recorder> {
-        let file = OpenOptions::new().create(true).append(true).open(path)?;
+        let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
         Ok(Recorder { file: BufWriter::new(file), failed: false })
     }
 

@@ -30,6 +30,10 @@ pub(super) fn look(path: &Path) -> Result<Print, io::ErrorKind> {
 
 /// A file without a job is refused: an editor empties a file before it writes it, and that must take nothing out.
 pub(super) fn read(path: &Path) -> Result<JobsFile, Problems> {
+    // Opening a pipe waits for its writer, and nobody else's file would be looked at meanwhile.
+    if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        return Err(whole(path, "is no regular file; name one").into());
+    }
     let file = JobsFile::from_file(path)?;
     if file.jobs.is_empty() {
         let hint = "to let go of a file, take it out of [jobs] files in the settings";

@@ -208,10 +208,11 @@ fn report_ready(shared: &Shared) {
     );
 }
 
-/// SIGTERM and SIGINT, from before anything was started: none is missed.
+/// SIGTERM and SIGINT, from before anything was started: none is missed. SIGHUP ends nothing.
 struct StopSignals {
     term: Signal,
     interrupt: Signal,
+    hangup: Signal,
 }
 
 impl StopSignals {
@@ -219,13 +220,20 @@ impl StopSignals {
         Ok(StopSignals {
             term: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
         })
     }
 
     async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.term.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
+        loop {
+            tokio::select! {
+                _ = self.term.recv() => return "SIGTERM",
+                _ = self.interrupt.recv() => return "SIGINT",
+                // A terminal that closes, or a habit: neither may drop every connection.
+                _ = self.hangup.recv() => tracing::info!(
+                    "SIGHUP: settings are read at the start; jobs files and the certificate are read again when they change"
+                ),
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use super::keeper::{New, Unwritten};
-use crate::kv::{Commit, Condition, Kv, KvError, Txn};
+use crate::kv::{Commit, Condition, Kv, KvError, Txn, portions};
 use crate::record::{Key, encode};
 
 /// A hold takes two conditions and one operation, and etcd takes 128 of each in a transaction.
@@ -44,7 +44,7 @@ async fn write(kv: &dyn Kv, unwritten: Unwritten) -> Result<(), KvError> {
         let keys = delete.iter().map(|(job, id)| Key::Held(job.clone(), *id).to_string());
         kv.commit(keys.fold(Txn::new(), Txn::delete)).await?;
     }
-    for put in unwritten.put.chunks(TOGETHER) {
+    for put in portions(&unwritten.put, TOGETHER, |(.., held)| encode(&held.value).len()) {
         if kv.commit(put.iter().fold(Txn::new(), hold)).await? == Commit::Refused {
             // One of them came back, or is held by another gateway's word; the others are still to be written.
             for one in put {

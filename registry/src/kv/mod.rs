@@ -23,6 +23,9 @@ pub mod etcd;
 #[cfg(feature = "http")]
 pub mod http;
 pub mod json;
+mod portion;
+
+pub(crate) use self::portion::portions;
 
 /// The position of a commit in the store's history; 0 is before the first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

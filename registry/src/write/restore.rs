@@ -1,6 +1,6 @@
 //! Writes back what only this program remembers: records retained from the former history of the registry.
 
-use crate::kv::{Commit, Condition, Entry, Txn};
+use crate::kv::{Commit, Condition, Entry, Txn, portions};
 use crate::record::{Job, Key, Vip, VipOwner, decode, encode};
 use crate::snapshot::Snapshot;
 
@@ -23,7 +23,7 @@ impl Registry {
         let retained = |entry: &Entry| snapshot.retained.contains_key(entry.key.as_str());
         let entries: Vec<Entry> = snapshot.entries().into_iter().filter(retained).collect();
         let mut restored = Restored::default();
-        for together in entries.chunks(TOGETHER) {
+        for together in portions(&entries, TOGETHER, |entry| entry.key.len() + entry.value.len()) {
             if self.restore_all(together).await? {
                 restored.written += together.len();
                 continue;

@@ -1,5 +1,7 @@
 //! The redb file: entries, leases, the revision and the store's own id.
 
+use std::fs::{OpenOptions, Permissions};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -33,6 +35,12 @@ pub enum OpenError {
     Thread(std::io::Error),
 }
 
+/// Certificates' keys and tokens are in it: nobody else may read it, nor one that was made otherwise.
+fn own(path: &Path) -> std::io::Result<()> {
+    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)?;
+    file.set_permissions(Permissions::from_mode(0o600))
+}
+
 pub(super) struct Disk {
     db: Database,
     path: PathBuf,
@@ -41,6 +49,7 @@ pub(super) struct Disk {
 impl Disk {
     /// Opens or creates the file.
     pub(super) fn open(path: &Path) -> Result<Disk, OpenError> {
+        own(path).map_err(|error| OpenError::File { path: path.to_owned(), reason: error.to_string() })?;
         Disk::checked(path, redb::Builder::new().set_cache_size(CACHE).create(path))
     }
 

@@ -73,6 +73,8 @@ pub(super) async fn commit(cluster: &Cluster, keys: &Keys, txn: &Txn) -> Result<
                     request = request.or_else(looks(keys, txn));
                 }
                 lost = Some(reason);
+                // A member that answers at once that it knows nothing is not asked a thousand times.
+                sleep_until(Instant::now() + PAUSE).await;
             }
             _ => return Err(cluster.unavailable(reason)),
         }

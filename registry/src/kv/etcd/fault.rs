@@ -53,16 +53,28 @@ impl From<Error> for Fault {
             5 if message.contains("lease") => Fault::Answer(KvError::NoLease(LeaseId(0))),
             // The transport says 11 of a message over its limit too, and listing again would not help that.
             11 if message.contains("revision") => Fault::Answer(KvError::Compacted(Revision(0))),
+            11 if message.contains("message length") => Fault::Answer(KvError::Invalid(too_long())),
             16 => Fault::Stranger(message.to_owned()),
             3 if STRANGERS.iter().any(|text| message.contains(text)) => Fault::Stranger(message.to_owned()),
             3 => Fault::Answer(KvError::Invalid(message.to_owned())),
             7 if status.source().is_none() => Fault::Forbidden,
             8 if message.contains("too many requests") => Fault::Unready(message.to_owned()),
+            // Nobody else has room either, and asking again makes it worse.
+            8 if message.contains("database space exceeded") => Fault::Answer(KvError::Unavailable {
+                store: "etcd".to_owned(),
+                reason: "its space is used up: compact and defragment it, then `etcdctl alarm disarm`"
+                    .to_owned(),
+            }),
             14 if message.contains("no leader") => Fault::Unready(message.to_owned()),
             14 if status.source().is_some_and(never_connected) => Fault::Unreachable(reason()),
             _ => Fault::Lost(reason()),
         }
     }
+}
+
+/// An answer that no page of the usual length fits into.
+pub(super) fn too_long() -> String {
+    "the answer is longer than this program reads".to_owned()
 }
 
 /// An old revision of the users; a request without a token, after they were switched on.

@@ -89,15 +89,23 @@ impl Etcd {
         let end = prefix_end(&from);
         let mut at = 0;
         let mut origin = String::new();
+        let mut page_keys = PAGE;
         loop {
             let mut options = GetOptions::new()
                 .with_range(end.clone())
-                .with_limit(PAGE)
+                .with_limit(page_keys)
                 .with_sort(SortTarget::Key, SortOrder::Ascend);
             if at != 0 {
                 options = options.with_revision(at);
             }
-            let page = self.get_range(&from, &options).await?;
+            let page = match self.get_range(&from, &options).await {
+                // Somebody keeps large values there: shorter pages.
+                Err(KvError::Invalid(reason)) if reason == fault::too_long() && page_keys > 1 => {
+                    page_keys /= 2;
+                    continue;
+                }
+                page => page?,
+            };
             if at == 0
                 && let Some(header) = page.header()
             {
