@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use roundhouse_registry::delta::delta;
-use roundhouse_registry::hold::{Keeper, Now, Policy};
+use roundhouse_registry::hold::{Away, Keeper, Now, Policy};
 use roundhouse_registry::{Follower, Snapshot};
 
 use crate::options::Options;
@@ -44,7 +44,8 @@ pub(crate) fn run(options: &Options, world: &mut World, report: &mut Report) {
             let began = Instant::now();
             let mut fresh = Snapshot::from_listing(kv.list().await.expect("etcd runs"));
             let mut keeper = Keeper::new(Policy::default(), "bench", false);
-            keeper.relisted(&old, &mut fresh, Duration::from_secs(1), Now::read());
+            let away = Away { time: Duration::from_secs(1), from_disk: false };
+            keeper.relisted(&old, &mut fresh, away, Now::read());
             assert!(delta(&old, &fresh).is_none(), "nothing has changed");
             relisted.push(began.elapsed().as_secs_f64());
         }
