@@ -185,6 +185,14 @@ fn endpoint_set(
         let (id, instance) = (member.id(), member.instance());
         let number = *instance.ports.get(&port.name)?;
         let address = SocketAddr::new(instance.address.to_canonical(), number);
+        let live = live(facts, job, old, id, address);
+        // Of a hundred endpoints one has changed.
+        if let Some(same) = old.and_then(|old| old.find(id)).filter(|old| {
+            Arc::ptr_eq(&old.live, &live)
+                && (old.weight, old.state, old.held) == (instance.weight, instance.state, member.is_held())
+        }) {
+            return Some(same.clone());
+        }
         Some(Arc::new(Endpoint {
             job: job.label.clone(),
             port: port.name.clone(),
@@ -194,7 +202,7 @@ fn endpoint_set(
             state: instance.state,
             held: member.is_held(),
             refused: facts.own.holds(address),
-            live: live(facts, job, old, id, address),
+            live,
         }))
     });
     EndpointSet::new(endpoints.collect(), facts.workers, start)

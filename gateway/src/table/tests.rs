@@ -5,7 +5,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use roundhouse_registry::kv::{Batch, Change, Entry, Revision};
 use roundhouse_registry::probe::Verdict;
-use roundhouse_registry::{Snapshot, apply, delta};
+use roundhouse_registry::{Snapshot, apply};
 
 use super::*;
 
@@ -150,13 +150,14 @@ fn an_offset_outside_the_prefix_has_no_address() {
     assert_eq!(vip_address("fd00::/112".parse().unwrap(), 17).unwrap().to_string(), "fd00::11");
 }
 
-/// Every address that a table would dial.
+/// Every address that a table would dial, and how.
 fn dialled(table: &Table) -> HashSet<(String, String, String)> {
     let mut all = HashSet::new();
     for job in table.jobs() {
         for port in &job.ports {
             for endpoint in &port.endpoints().endpoints {
-                all.insert((job.label.to_string(), port.name().to_string(), endpoint.address.to_string()));
+                let how = format!("{} {} {}", endpoint.address, endpoint.weight, endpoint.state);
+                all.insert((job.label.to_string(), port.name().to_string(), how));
             }
         }
     }
@@ -167,7 +168,7 @@ proptest! {
     /// A table brought along by deltas equals one built from nothing: no ghost, nobody missing.
     #[test]
     fn following_deltas_equals_building_anew(
-        steps in proptest::collection::vec((0..4u8, 0..3u8, 0..4u8, 1..4u16), 1..40)
+        steps in proptest::collection::vec((0..5u8, 0..3u8, 0..4u8, 1..4u16), 1..40)
     ) {
         let facts = facts();
         let mut snapshot = Snapshot::default();
@@ -180,16 +181,13 @@ proptest! {
                 1 => delete(&snapshot, &format!("jobs/{label}")),
                 2 => put(&snapshot, &format!("instances/{label}/{}", id(instance)), &format!(
                     r#"{{"address":"10.0.0.{number}","ports":{{"p1":1,"p2":2,"p3":3}}}}"#)),
+                // At one address, with another weight or state.
+                3 => put(&snapshot, &format!("instances/{label}/{}", id(instance)), &format!(
+                    r#"{{"address":"10.0.0.1","ports":{{"p1":1}},"weight":{},"state":"{}"}}"#,
+                    number / 2, ["up", "draining"][usize::from(number % 2)])),
                 _ => delete(&snapshot, &format!("instances/{label}/{}", id(instance))),
             };
-            if let Some(delta) = delta::delta(&snapshot, &next) {
-                if delta.names {
-                    table = build(&facts, &next, &table);
-                }
-                for label in &delta.instances {
-                    table.refresh_job(&facts, &next, label, &mut || 0);
-                }
-            }
+            table = table.updated(&facts, &snapshot, &next, &mut || 0).0;
             snapshot = next;
             let fresh = build(&facts, &snapshot, &Table::empty(&facts));
             prop_assert_eq!(dialled(&table), dialled(&fresh));
