@@ -4,7 +4,7 @@ use std::io::Write;
 
 use serde_json::Value;
 
-use super::server::Server;
+use super::server::{Server, encoded};
 use super::{Outcome, Output, print_json};
 
 /// `None`: everything.
@@ -16,7 +16,7 @@ pub(super) async fn release(
 ) -> anyhow::Result<Outcome> {
     let path = match what {
         None => "/v1/holds".to_owned(),
-        Some(what) => format!("/v1/holds/{what}"),
+        Some(what) => format!("/v1/holds/{}", segments(what)),
     };
     let answer: Value = server.delete(&path).await?;
     match output {
@@ -37,4 +37,21 @@ pub(super) async fn restore(
         Output::Table => writeln!(out, "written {}, left as they are {}", answer["written"], answer["left"])?,
     }
     Ok(Outcome::Ok)
+}
+
+/// The slashes are the path's; everything else is a name's own.
+fn segments(what: &str) -> String {
+    what.split('/').map(encoded).collect::<Vec<_>>().join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_a_segment_whatever_it_has() {
+        assert_eq!(segments("app2/0c1f"), "app2/0c1f");
+        assert_eq!(segments("x?y#z"), "x%3Fy%23z");
+        assert_eq!(segments("domains/*.a b%.net"), "domains/%2A.a%20b%25.net");
+    }
 }
