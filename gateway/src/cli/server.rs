@@ -33,6 +33,11 @@ impl Server {
         self.client.server()
     }
 
+    /// For calls whose bodies are streamed.
+    pub(super) fn client(&self) -> &HttpClient {
+        &self.client
+    }
+
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, HttpError> {
         self.ask(Method::GET, path).await
     }
@@ -93,7 +98,7 @@ impl Server {
 }
 
 /// Nobody answered: how to get somebody who does.
-fn pointed(error: HttpError) -> HttpError {
+pub(super) fn pointed(error: HttpError) -> HttpError {
     match error {
         HttpError::Unavailable { server, reason } => {
             let hint =
@@ -104,7 +109,7 @@ fn pointed(error: HttpError) -> HttpError {
     }
 }
 
-/// Percent-encoding of a query's value (RFC 3986, 2.1): all but unreserved characters.
+/// Percent-encoding of a query's value or a path's segment (RFC 3986, 2.1): all but unreserved characters.
 pub(super) fn encoded(text: &str) -> String {
     let byte = |byte: u8| match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),

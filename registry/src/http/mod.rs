@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! HttpClient ─► call         one request, one whole answer: registration, the CLI
-//!    │  │    └► open         one request, an answer read while it comes: kv::http (snapshot and watch)
+//!    │  │    ├► open         one request, an answer read while it comes: kv::http (snapshot and watch), an export
+//!    │  │    └► upload       one request whose body is made while it is sent: an import
 //!    │  └ Bearer             who asks; never in a log
 //!    └ Dial                  TCP, and over it TLS where the URL says https
 //! sse                        the text of a watch as events
@@ -111,7 +112,9 @@ impl HttpClient {
         headers: &[(&str, &str)],
         body: Option<Vec<u8>>,
     ) -> Result<Answer, HttpError> {
-        let request = self.request(method, path, headers, body)?;
+        let json = body.as_ref().map(|_| ("content-type", "application/json"));
+        let headers: Vec<_> = json.into_iter().chain(headers.iter().copied()).collect();
+        let request = self.request(method, path, &headers, Full::new(body.unwrap_or_default().into()))?;
         let answer = tokio::time::timeout(DEADLINE, self.exchange(request))
             .await
             .map_err(|_| self.unavailable(&format!("no answer within {DEADLINE:?}")))??;
@@ -121,18 +124,15 @@ impl HttpClient {
         Err(self.refused(answer.status, &answer.body))
     }
 
-    fn request(
+    fn request<B>(
         &self,
         method: Method,
         path: &str,
         headers: &[(&str, &str)],
-        body: Option<Vec<u8>>,
-    ) -> Result<Request<Full<Bytes>>, HttpError> {
+        body: B,
+    ) -> Result<Request<B>, HttpError> {
         let mut request =
             Request::builder().method(method).uri(path).header(header::HOST, &self.dial.authority);
-        if body.is_some() {
-            request = request.header(header::CONTENT_TYPE, "application/json");
-        }
         // A token that cannot be read now may be readable later.
         if let Some(token) = self.token.read().map_err(|error| self.unavailable(&error))? {
             request = request.header(header::AUTHORIZATION, token.header());
@@ -140,7 +140,7 @@ impl HttpClient {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        request.body(Full::new(Bytes::from(body.unwrap_or_default()))).map_err(|error| self.strange(&error))
+        request.body(body).map_err(|error| self.strange(&error))
     }
 
     /// The server's own sentence; for a token that is missing or wrong, also where it is to be written.

@@ -1,11 +1,14 @@
-//! An answer that is read while it comes.
+//! An answer that is read while it comes, and a body that is made while it is sent.
 
+use std::error::Error;
+use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Collected, Limited};
-use hyper::body::Incoming;
-use hyper::{Method, Response, header};
+use futures_util::{StreamExt as _, stream};
+use http_body_util::{BodyExt, Collected, Full, Limited, StreamBody};
+use hyper::body::{Body, Frame, Incoming};
+use hyper::{Method, Request, Response, header};
 use hyper_util::rt::TokioIo;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -30,7 +33,43 @@ impl HttpClient {
     /// `GET`, until the head of a 2xx answer of this media type is there; everything else is an error, within
     /// [`CONNECT_DEADLINE`] and [`HEAD_DEADLINE`].
     pub async fn open(&self, path: &str, media_type: &str) -> Result<Stream, HttpError> {
-        let request = self.request(Method::GET, path, &[("accept", media_type)], None)?;
+        self.open_within(path, media_type, HEAD_DEADLINE).await
+    }
+
+    /// The same for an answer whose head takes its time.
+    pub async fn open_within(
+        &self,
+        path: &str,
+        media_type: &str,
+        patience: Duration,
+    ) -> Result<Stream, HttpError> {
+        let request = self.request(Method::GET, path, &[("accept", media_type)], Full::default())?;
+        self.begin(request, media_type, patience).await
+    }
+
+    /// `POST` of a body in pieces, which is answered in JSON. `patience` is for all of the body and the answer's head.
+    pub async fn upload(
+        &self,
+        path: &str,
+        media_type: &str,
+        pieces: impl Iterator<Item = io::Result<Bytes>> + Send + 'static,
+        patience: Duration,
+    ) -> Result<Stream, HttpError> {
+        let body = StreamBody::new(stream::iter(pieces).map(|piece| piece.map(Frame::data)));
+        let headers = [("accept", "application/json"), ("content-type", media_type)];
+        self.begin(self.request(Method::POST, path, &headers, body)?, "application/json", patience).await
+    }
+
+    async fn begin<B>(
+        &self,
+        request: Request<B>,
+        media_type: &str,
+        patience: Duration,
+    ) -> Result<Stream, HttpError>
+    where
+        B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+    {
+        let path = request.uri().path().to_owned();
         let connect = timeout(CONNECT_DEADLINE, self.dial.connect()).await;
         let stream = connect
             .map_err(|_| self.unavailable(&format!("no connection within {CONNECT_DEADLINE:?}")))?
@@ -39,14 +78,15 @@ impl HttpClient {
         let asked = async {
             let (mut sender, connection) =
                 hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-            connections.spawn(async { drop(connection.await) });
+            // Boxed: the body need not be Unpin.
+            connections.spawn(async { drop(Box::pin(connection).await) });
             sender.send_request(request).await
         };
-        let late = || self.unavailable(&format!("no answer within {HEAD_DEADLINE:?}"));
-        let answer = timeout(HEAD_DEADLINE, asked).await.map_err(|_| late())?;
+        let late = || self.unavailable(&format!("no answer within {patience:?}"));
+        let answer = timeout(patience, asked).await.map_err(|_| late())?;
         let answer = answer.map_err(|error| self.unavailable(&error))?;
         if !answer.status().is_success() {
-            return Err(timeout(HEAD_DEADLINE, self.refusal(answer)).await.map_err(|_| late())?);
+            return Err(timeout(patience, self.refusal(answer)).await.map_err(|_| late())?);
         }
         let found = answer.headers().get(header::CONTENT_TYPE).and_then(|found| found.to_str().ok());
         if !found.is_some_and(|found| found.starts_with(media_type)) {
@@ -75,6 +115,14 @@ impl Stream {
                 Some(Err(error)) => return Err(self.client.unavailable(&error)),
                 None => return Ok(None),
             }
+        }
+    }
+
+    /// The next part, or an error where none comes for so long.
+    pub async fn chunk_within(&mut self, patience: Duration) -> Result<Option<Bytes>, HttpError> {
+        match timeout(patience, self.chunk()).await {
+            Ok(chunk) => chunk,
+            Err(_) => Err(self.unavailable(&format!("nothing more within {patience:?}"))),
         }
     }
 

@@ -109,6 +109,36 @@ fn the_cli_and_job_init_speak_it() {
 }
 
 #[test]
+fn a_whole_registry_goes_out_and_in_over_it() {
+    let secured = secured();
+    let token_file = secured.gateway.data_dir().join("admin-token");
+    let (file, ca) = (secured.gateway.data_dir().join("all.jsonl"), secured.certificates.ca());
+    let run = |arguments: &[&str], known: bool| {
+        let mut command = programs::roundhouse();
+        command
+            .args(["--server", &secured.gateway.url(), "registry"])
+            .args(arguments)
+            .env("ROUNDHOUSE_CA", &ca);
+        if known {
+            command.env("ROUNDHOUSE_TOKEN_FILE", &token_file);
+        }
+        let said = command.output().unwrap();
+        (said.status.code(), [said.stdout, said.stderr].map(|said| String::from_utf8(said).unwrap()).concat())
+    };
+    let file = file.to_str().unwrap();
+    let (code, said) = run(&["export", file], false);
+    assert!(code == Some(1) && said.contains("no token was sent"), "{said}");
+    for (arguments, sentence) in [
+        (&["export", file][..], "records at revision"),
+        (&["import", file, "--merge"], "EQUAL"),
+        (&["diff", file, "--merge"], "TO CREATE"),
+    ] {
+        let (code, said) = run(arguments, true);
+        assert!(code == Some(0) && said.contains(sentence), "{arguments:?}: {said}");
+    }
+}
+
+#[test]
 fn a_certificate_that_cannot_be_used_stops_the_start() {
     let gateway = Gateway::prepared("embedded", "").with_admin("cert = \"none.pem\"\nkey = \"none.pem\"");
     let said = gateway.command().output().unwrap();

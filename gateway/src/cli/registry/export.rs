@@ -15,7 +15,7 @@ use crate::transfer::{Contents, Lines, Reader};
 
 pub(super) async fn export(
     file: &Path,
-    place: Place,
+    place: Place<'_>,
     output: Output,
     out: &mut impl Write,
 ) -> anyhow::Result<Outcome> {
@@ -46,9 +46,9 @@ pub(super) async fn export(
     Ok(Outcome::Ok)
 }
 
-async fn pour(place: Place, mut take: impl FnMut(&[u8]) -> anyhow::Result<()>) -> anyhow::Result<()> {
+async fn pour(place: Place<'_>, mut take: impl FnMut(&[u8]) -> anyhow::Result<()>) -> anyhow::Result<()> {
     match place {
-        Place::Gateway { authority } => remote::export(&authority, take).await,
+        Place::Gateway(server) => remote::export(server, take).await,
         Place::Direct(settings) => {
             let opened = open(&settings, false).await?;
             for piece in Lines::new(opened.kv.list().await?, &opened.prefix, now()) {

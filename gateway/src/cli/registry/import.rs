@@ -16,7 +16,7 @@ const PIECE: usize = 64 << 10;
 
 pub(super) async fn import(
     path: &Path,
-    place: Place,
+    place: Place<'_>,
     how: &How,
     dry_run: bool,
     output: Output,
@@ -28,9 +28,9 @@ pub(super) async fn import(
     refuse_misfits(&contents, how)?;
     let options = Options { mode: how.mode(), grace: how.grace, dry_run };
     let report = match place {
-        Place::Gateway { authority } => {
+        Place::Gateway(server) => {
             file.rewind().with_context(unreadable)?;
-            remote::import(&authority, file, options, how.quarantined).await?
+            remote::import(server, file, options, how.quarantined).await?
         }
         Place::Direct(settings) => {
             let opened = open(&settings, !dry_run).await?;

@@ -29,18 +29,15 @@ pub(in crate::cli) struct Direct {
     prefix: Option<String>,
 }
 
-pub(super) enum Place {
-    Gateway { authority: String },
+pub(super) enum Place<'a> {
+    Gateway(&'a Server),
     Direct(Box<Settings>),
 }
 
 impl Direct {
-    pub(super) fn place(self, server: &Server) -> anyhow::Result<Place> {
+    pub(super) fn place(self, server: &Server) -> anyhow::Result<Place<'_>> {
         let mut settings = match (&self.config, &self.registry, &self.data_dir) {
-            (None, None, None) => {
-                let authority = server.url().trim_start_matches("http://").to_owned();
-                return Ok(Place::Gateway { authority });
-            }
+            (None, None, None) => return Ok(Place::Gateway(server)),
             (Some(path), ..) => Settings::from_file(path)?,
             (None, ..) => Settings::default(),
         };
