@@ -27,11 +27,13 @@ mod leases;
 mod metrics;
 mod overview;
 mod own;
+mod parts;
 mod problem;
 mod records;
 mod routes;
 mod serve;
 mod snapshot;
+mod stall;
 #[cfg(test)]
 mod tests;
 mod tls;

@@ -21,6 +21,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use super::caller::Peer;
+use super::stall::{self, Impatient};
 use super::tls::Certificate;
 use super::{MAX_WATCHES, router};
 use crate::phase::Phase;
@@ -54,6 +55,7 @@ pub async fn serve(listener: TcpListener, certificate: Option<Certificate>, shar
                     // Answers are small and waited for.
                     let _ = stream.set_nodelay(true);
                     let service = of_peer(service.clone(), Peer(peer.ip()));
+                    let stream = Impatient::new(stream, stall::PATIENCE);
                     let phase = phase.clone();
                     match certificate.as_ref().map(Certificate::acceptor) {
                         None => connections.spawn(connection(stream, service, phase)),
@@ -91,7 +93,7 @@ fn of_peer(service: TowerToHyperService<Router>, peer: Peer) -> impl Requests {
 }
 
 async fn secured(
-    stream: TcpStream,
+    stream: Impatient<TcpStream>,
     acceptor: TlsAcceptor,
     service: impl Requests,
     mut phase: watch::Receiver<Phase>,

@@ -3,21 +3,24 @@
 //! Every secret that the registry holds passes here: certificates' keys, tokens. Who may call anything on this listener
 //! may call these two; once there are tokens, the routes of this file are the `admin` role's alone.
 
+use std::io;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Json;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use futures_util::{StreamExt, stream};
+use futures_util::StreamExt;
 use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 
+use super::parts::PATIENCE;
 use super::written::settled;
-use super::{Api, Problem};
+use super::{Api, Problem, parts};
 use crate::transfer::{
     Contents, Grace, ImportError, Lines, MAX_BYTES, Mode, Options, ReadError, Reader, Report, import, list,
     misfits,
@@ -37,13 +40,31 @@ pub(super) async fn export(State(api): State<Api>) -> Result<Response, Problem> 
         )
     })?;
     let lines = Lines::new(listing, &shared.settings.registry.prefix, now());
-    // A client that does not see the last line has not got it all: an error can only end the stream.
-    let body = Body::from_stream(stream::iter(lines).inspect(move |_| {
-        let _ = &permit;
-    }));
+    let body = poured(lines, permit, PATIENCE);
     let kind = (header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
     let secret = (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(([kind, secret], body).into_response())
+}
+
+/// The permit is held until the last line is on its way or the client is given up. A client that does not see the last
+/// line has not got it all: an error can only end the stream.
+fn poured(
+    mut lines: impl Iterator<Item = io::Result<Bytes>> + Send + 'static,
+    permit: OwnedSemaphorePermit,
+    patience: Duration,
+) -> Body {
+    let (writer, body) = parts::body(patience);
+    tokio::spawn(async move {
+        let _permit = permit;
+        while let Some(lines) = lines.next() {
+            let Ok(lines) = lines else { return };
+            if writer.part(lines).await.is_err() {
+                return;
+            }
+        }
+        let _ = writer.end().await;
+    });
+    body
 }
 
 #[derive(Deserialize)]
@@ -67,7 +88,7 @@ pub(super) async fn post(
     let permit = permit(&api.transfers);
     let first = permit.as_ref().map(|_| Reader::default()).map_err(|_| ReadError::TooLong);
     // Read to its end also where it is refused: an answer in the middle of a body is lost with the connection.
-    let contents = read(request.into_body(), first).await;
+    let contents = read(request.into_body(), first, PATIENCE).await;
     let _permit = permit?;
     let Query(wish) = wish.map_err(|rejection| {
         let instead = "write ?mode=fresh, merge or replace, &grace=60s, &dry_run=true, &quarantined=true";
@@ -92,11 +113,19 @@ pub(super) async fn post(
     Ok(Json(report))
 }
 
-/// After an error nothing is kept, only read.
-async fn read(body: Body, mut reader: Result<Reader, ReadError>) -> Result<Contents, Problem> {
+/// After an error nothing is kept, only read; `patience` is for each piece.
+async fn read(
+    body: Body,
+    mut reader: Result<Reader, ReadError>,
+    patience: Duration,
+) -> Result<Contents, Problem> {
     let mut pieces = body.into_data_stream();
     let mut taken = 0_usize;
-    while let Some(piece) = pieces.next().await {
+    let stalled = |_| {
+        let detail = format!("nothing more of the export came within {patience:?}; send it again");
+        Problem::new(StatusCode::REQUEST_TIMEOUT, detail)
+    };
+    while let Some(piece) = timeout(patience, pieces.next()).await.map_err(stalled)? {
         let piece = piece.map_err(|error| Problem::bad_request(format!("{error}; send the whole export")))?;
         taken = taken.saturating_add(piece.len());
         reader = reader.and_then(|mut reader| reader.push(&piece).map(|()| reader));
@@ -139,4 +168,33 @@ impl From<ImportError> for Problem {
 /// Seconds since the epoch.
 fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    const SHORT: Duration = Duration::from_millis(20);
+
+    #[tokio::test]
+    async fn a_client_that_stalls_does_not_keep_the_permit() {
+        let transfers = Arc::new(Semaphore::new(1));
+        let lines = std::iter::repeat_with(|| Ok(Bytes::from_static(b"{}\n")));
+        let body = poured(lines, permit(&transfers).unwrap(), SHORT);
+        assert!(permit(&transfers).is_err(), "it is held while the client may read");
+        let free = timeout(Duration::from_secs(10), transfers.acquire()).await;
+        free.unwrap().unwrap().forget();
+        assert!(body.collect().await.is_err(), "and what came is not whole");
+    }
+
+    #[tokio::test]
+    async fn a_body_that_stalls_is_given_up() {
+        let begun = stream::once(async { Ok::<_, io::Error>(Bytes::from_static(b"{")) });
+        let body = Body::from_stream(begun.chain(stream::pending()));
+        let problem = read(body, Ok(Reader::default()), SHORT).await.err().unwrap();
+        assert_eq!(problem.into_response().status(), StatusCode::REQUEST_TIMEOUT);
+    }
 }
