@@ -5,40 +5,56 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use roundhouse_config::{JobName, Label, Port, Protocol, duration};
 use roundhouse_registry::http::registration::{RegisterBody, RegisteredBody, StateChange};
 use roundhouse_registry::record::{ValueError, decode, encode};
 use roundhouse_registry::write::NewInstance;
-use roundhouse_registry::{Instance, InstanceId};
+use roundhouse_registry::{Instance, InstanceId, Member};
 use serde_json::{Map, Value, json};
 
 use super::caller::Caller;
 use super::extract::{Body, NoPrecondition, Segment};
 use super::jobs::{refuse_taken_jobname, unknown};
+use super::parts::PATIENCE;
+use super::view::View;
 use super::written::{answer, etag};
-use super::{Api, Problem, own};
+use super::{Api, Problem, own, parts};
 
 /// Under a second a scheduling hiccup takes an instance out; after a day a lease means nothing.
 const TTL: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(86_400);
 
 pub(super) async fn list(State(api): State<Api>) -> Response {
-    api.look(|view| {
-        let all = view.snapshot.all_members();
-        Json(all.map(|(job, member)| view.instance(job, member)).collect::<Vec<_>>()).into_response()
-    })
+    streamed(&api, None)
 }
 
 pub(super) async fn list_of_job(
     State(api): State<Api>,
     Segment(label): Segment<Label>,
 ) -> Result<Response, Problem> {
-    api.look(|view| {
-        let instances: Vec<_> = view.instances_of(&label).collect();
-        let known = view.snapshot.jobs.contains_key(&label) || !instances.is_empty();
-        known.then(|| Json(&instances).into_response()).ok_or_else(|| unknown(&label))
-    })
+    let snapshot = api.shared.store.load();
+    let known = snapshot.jobs.contains_key(&label) || snapshot.members(&label).next().is_some();
+    if known { Ok(streamed(&api, Some(label))) } else { Err(unknown(&label)) }
+}
+
+/// All instances, or those of one job, made while they are sent: snapshot and table are those of one moment, the live
+/// state is that of the moment when it is written.
+fn streamed(api: &Api, job: Option<Label>) -> Response {
+    let (snapshot, table) = (api.shared.store.load(), api.shared.table.load_full());
+    let (writer, body) = parts::body(PATIENCE);
+    tokio::spawn(async move {
+        let view = View { snapshot: &snapshot, table: &table, not_caught: &[] };
+        let members: Box<dyn Iterator<Item = (&Label, Member<'_>)> + Send> = match &job {
+            None => Box::new(snapshot.all_members()),
+            Some(job) => Box::new(snapshot.members(job).map(move |member| (job, member))),
+        };
+        let instances =
+            members.filter_map(|(job, member)| serde_json::to_vec(&view.instance(job, member)).ok());
+        // The reader knows what it has not got.
+        let _ = writer.array(b"[".to_vec(), instances, b"\n]\n").await;
+    });
+    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
 pub(super) async fn show(

@@ -264,6 +264,46 @@ async fn a_snapshot_of_many_entries_comes_in_parts_and_is_one_moment() {
 }
 
 #[tokio::test]
+async fn many_instances_come_in_parts() {
+    const EACH: usize = 300;
+    let gateway = Gateway::start().await;
+    let kv = gateway.shared.registry.kv();
+    let instances: Vec<_> =
+        ["app2", "app3"].into_iter().flat_map(|job| (0..EACH).map(move |i| (job, i))).collect();
+    for some in instances.chunks(128) {
+        let put = |txn: Txn, (job, i): &(&str, usize)| {
+            let key = format!("instances/{job}/{}", InstanceId::random());
+            txn.put(
+                key,
+                format!(r#"{{"address":"10.0.{}.{}","ports":{{"main":1111}}}}"#, i / 250, i % 250),
+                None,
+            )
+        };
+        kv.commit(some.iter().fold(Txn::new(), put)).await.unwrap();
+    }
+    let last = kv.list().await.unwrap().revision;
+    gateway.shared.store.changes().wait_for(|now| *now >= last).await.unwrap();
+    for (path, jobs) in [("/v1/instances", &["app2", "app3"][..]), ("/v1/instances/app3", &["app3"])] {
+        let answer = gateway.send(&format!("GET {path}"), &[], "").await;
+        assert_eq!(answer.headers()["content-type"], "application/json");
+        let (mut body, mut parts) = (answer.into_body(), Vec::new());
+        while let Some(frame) = body.frame().await {
+            parts.push(frame.unwrap().into_data().unwrap());
+        }
+        assert!(parts.len() > jobs.len(), "{path}: {}", parts.len());
+        let all: Value = serde_json::from_slice(&parts.concat()).unwrap();
+        let all = all.as_array().unwrap();
+        assert_eq!(all.len(), jobs.len() * EACH, "{path}");
+        assert!(all.iter().all(|instance| jobs.contains(&instance["job"].as_str().unwrap())), "{path}");
+        assert_eq!(
+            (&all[0]["state"], &all[0]["static"], &all[0]["open"]),
+            (&json!("up"), &json!(true), &json!(0))
+        );
+    }
+    assert_eq!(gateway.ask("GET /v1/instances/app4", "").await.0, 404);
+}
+
+#[tokio::test]
 async fn the_overview_tells_what_there_is() {
     let gateway = Gateway::start().await;
     gateway.ask("PUT /v1/jobs/app2", APP2).await;
