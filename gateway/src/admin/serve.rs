@@ -1,12 +1,14 @@
 //! Connections of the API: how many, how slow, and how they end.
 
 use std::convert::Infallible;
+use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::response::Response;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -19,11 +21,12 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use super::caller::Peer;
 use super::stall::{self, Impatient};
 use super::tls::Certificate;
-use super::{MAX_WATCHES, router};
+use super::{MAX_WATCHES, Problem, router};
 use crate::phase::Phase;
 use crate::shared::Shared;
 
@@ -40,7 +43,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Serves until the gateway drains; open watches end at once, other requests within [`FINISH`]. With a certificate it
-/// is TLS and nothing else.
+/// is TLS and nothing else but an answer that says so.
 pub async fn serve(listener: TcpListener, certificate: Option<Certificate>, shared: Arc<Shared>) {
     let mut phase = shared.phase.clone();
     let service = TowerToHyperService::new(router(shared));
@@ -55,10 +58,9 @@ pub async fn serve(listener: TcpListener, certificate: Option<Certificate>, shar
                     // Answers are small and waited for.
                     let _ = stream.set_nodelay(true);
                     let service = of_peer(service.clone(), Peer(peer.ip()));
-                    let stream = Impatient::new(stream, stall::PATIENCE);
                     let phase = phase.clone();
                     match certificate.as_ref().map(Certificate::acceptor) {
-                        None => connections.spawn(connection(stream, service, phase)),
+                        None => connections.spawn(connection(patient(stream), service, phase)),
                         Some(acceptor) => connections.spawn(secured(stream, acceptor, service, phase)),
                     };
                 }
@@ -92,21 +94,46 @@ fn of_peer(service: TowerToHyperService<Router>, peer: Peer) -> impl Requests {
     })
 }
 
+fn patient(stream: TcpStream) -> Impatient<TcpStream> {
+    Impatient::new(stream, stall::PATIENCE)
+}
+
 async fn secured(
-    stream: Impatient<TcpStream>,
+    stream: TcpStream,
     acceptor: TlsAcceptor,
     service: impl Requests,
     mut phase: watch::Receiver<Phase>,
 ) {
-    let shaken = tokio::select! {
-        shaken = timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)) => shaken,
+    let shaking = async {
+        let mut first = [0];
+        stream.peek(&mut first).await?;
+        Ok(match first {
+            // A method's first letter, where a handshake begins with 22.
+            [b'A'..=b'Z'] => Shaken::Plain(patient(stream)),
+            _ => Shaken::Tls(Box::new(acceptor.accept(patient(stream)).await?)),
+        })
+    };
+    let shaken: Result<io::Result<Shaken>, _> = tokio::select! {
+        shaken = timeout(HANDSHAKE_TIMEOUT, shaking) => shaken,
         () = draining(&mut phase) => return,
     };
     match shaken {
-        Ok(Ok(stream)) => connection(stream, service, phase).await,
+        Ok(Ok(Shaken::Tls(stream))) => connection(*stream, service, phase).await,
+        Ok(Ok(Shaken::Plain(stream))) => connection(stream, service_fn(speaks_tls), phase).await,
         Ok(Err(error)) => tracing::debug!(%error, "admin: no TLS handshake"),
         Err(_) => tracing::debug!("admin: the TLS handshake took too long"),
     }
+}
+
+enum Shaken {
+    Tls(Box<TlsStream<Impatient<TcpStream>>>),
+    /// A request in the clear: it is told that, and nothing else.
+    Plain(Impatient<TcpStream>),
+}
+
+async fn speaks_tls(_: Request<Incoming>) -> Result<Response, Infallible> {
+    let detail = "this port speaks TLS; write https:// instead of http://";
+    Ok(([(header::CONNECTION, "close")], Problem::bad_request(detail)).into_response())
 }
 
 async fn connection(

@@ -49,14 +49,14 @@ pub(super) async fn export(State(api): State<Api>) -> Result<Response, Problem> 
 /// The permit is held until the last line is on its way or the client is given up. A client that does not see the last
 /// line has not got it all: an error can only end the stream.
 fn poured(
-    mut lines: impl Iterator<Item = io::Result<Bytes>> + Send + 'static,
+    lines: impl Iterator<Item = io::Result<Bytes>> + Send + 'static,
     permit: OwnedSemaphorePermit,
     patience: Duration,
 ) -> Body {
     let (writer, body) = parts::body(patience);
     tokio::spawn(async move {
         let _permit = permit;
-        while let Some(lines) = lines.next() {
+        for lines in lines {
             let Ok(lines) = lines else { return };
             if writer.part(lines).await.is_err() {
                 return;

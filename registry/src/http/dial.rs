@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
-use tokio_rustls::rustls::{ClientConfig, Error as TlsError, RootCertStore};
+use tokio_rustls::rustls::{CertificateError, ClientConfig, Error as TlsError, RootCertStore};
 
 /// Who may have signed the gateway's certificate.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -95,11 +95,21 @@ fn system_roots() -> Arc<RootCertStore> {
 
 /// A certificate that is not trusted is the operator's to mend, and this is how.
 fn reason(error: &std::io::Error) -> String {
-    match error.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>()) {
-        Some(TlsError::InvalidCertificate(_)) => {
+    let Some(TlsError::InvalidCertificate(wrong)) = error.get_ref().and_then(|inner| inner.downcast_ref())
+    else {
+        return format!("{error}; does it speak TLS there?");
+    };
+    match wrong {
+        // A signer that was made anew under its former name is known, and its signature is wrong.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
             format!("{error}; name the file of who signed its certificate: `ca` (--ca, ROUNDHOUSE_CA)")
         }
-        _ => format!("{error}; does it speak TLS there?"),
+        // By its name: the error's type is of a crate that rustls keeps to itself.
+        CertificateError::Other(other) if other.to_string() == "CaUsedAsEndEntity" => {
+            "a CA certificate is served as the leaf; serve one that it signed and that is none itself (CA:FALSE)"
+                .to_owned()
+        }
+        _ => error.to_string(),
     }
 }
 

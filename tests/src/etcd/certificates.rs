@@ -38,6 +38,7 @@ impl Certificates {
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
         let ca = params.self_signed(&key).expect("a certificate");
         self.write("ca.pem", &ca.pem());
+        self.write("ca-key.pem", &key.serialize_pem());
         let issuer = Issuer::new(params, key);
         self.issue("server", &issuer);
         self.issue("client", &issuer);
@@ -45,6 +46,10 @@ impl Certificates {
 
     pub fn ca(&self) -> PathBuf {
         self.folder.path().join("ca.pem")
+    }
+
+    pub fn ca_key(&self) -> PathBuf {
+        self.folder.path().join("ca-key.pem")
     }
 
     pub fn server(&self) -> Identity {

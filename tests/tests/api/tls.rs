@@ -52,15 +52,32 @@ async fn whoever_trusts_the_signer_and_has_a_token_is_answered() {
     let nobody = HttpClient::new(secured.gateway.admin().to_string()).with_tls(secured.ca());
     let error = nobody.call(Method::GET, "/v1/jobs", &[], None).await.err().unwrap();
     assert!(matches!(&error, HttpError::Refused { status, .. } if status.as_u16() == 401), "{error}");
-    // In the clear there is nobody.
+    // In the clear nobody is told anything but this, whatever is asked.
     let plain = HttpClient::new(secured.gateway.admin().to_string());
-    assert!(matches!(
-        plain.call(Method::GET, "/healthz", &[], None).await,
-        Err(HttpError::Unavailable { .. })
-    ));
+    for path in ["/healthz", "/v1/jobs"] {
+        let error = plain.call(Method::GET, path, &[], None).await.err().unwrap();
+        assert!(
+            matches!(&error, HttpError::Refused { status, .. } if status.as_u16() == 400)
+                && error.to_string().contains("this port speaks TLS; write https://"),
+            "{error}"
+        );
+    }
     // A name of its own, which a listener without tokens would not answer to.
     let answer = secured.client(secured.ca()).call(Method::GET, "/v1/jobs", &[("x-a", "b")], None).await;
     assert!(answer.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ca_certificate_is_no_leaf() {
+    let gateway = Gateway::prepared("embedded", "");
+    let certificates = Certificates::of(&gateway.net.gateway().to_string());
+    let (cert, key) = (certificates.ca(), certificates.ca_key());
+    let lines = format!("cert = \"{}\"\nkey = \"{}\"", cert.display(), key.display());
+    let mut gateway = gateway.with_admin(&lines);
+    gateway.run();
+    let client = HttpClient::new(gateway.admin().to_string()).with_tls(Roots::File(cert));
+    let error = get(&client).await.unwrap_err();
+    assert!(error.contains("a CA certificate is served as the leaf") && !error.contains("--ca"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
