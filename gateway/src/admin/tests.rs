@@ -38,13 +38,16 @@ impl Drop for Gateway {
 
 impl Gateway {
     async fn start() -> Gateway {
+        Gateway::with(Settings::default()).await
+    }
+
+    async fn with(settings: Settings) -> Gateway {
         let folder = std::env::temp_dir().join(format!("roundhouse-admin-{}", InstanceId::random()));
         std::fs::create_dir(&folder).unwrap();
         let kv = Arc::new(Embedded::open(&folder.join("registry.redb")).unwrap());
         let follower = Follower::start(kv.clone()).await.unwrap();
         let (store, holds) = (follower.store(), follower.holds());
         tokio::spawn(follower.run());
-        let settings = Settings::default();
         let (phase, phases) = watch::channel(Phase::Serving);
         let vips = settings.names.vips;
         let own = Own::new(vips, vec![("127.0.0.1:8400".parse().unwrap(), "admin".into())]);
@@ -326,4 +329,82 @@ async fn the_overview_tells_what_there_is() {
         assert!(gateway.ask(&format!("GET {path}"), "").await.1.is_array(), "{path}");
     }
     assert_eq!(gateway.send("GET /healthz", &[], "").await.status(), StatusCode::OK);
+}
+
+/// Until the file is there, or is not.
+async fn until(path: &std::path::Path, there: bool) {
+    let ends = Instant::now() + Duration::from_secs(10);
+    while path.exists() != there {
+        assert!(Instant::now() < ends, "{} there: {}", path.display(), !there);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn the_first_token_outlives_crashes_and_wiped_registries() {
+    use roundhouse_registry::record::{Key, Role, Token, TokenText};
+    use roundhouse_registry::write::Expect;
+
+    let mut settings = Settings::default();
+    settings.admin.require_token = true;
+    let gateway = Gateway::with(settings).await;
+    let (shared, folder) = (gateway.shared.clone(), gateway.folder.clone());
+    let (file, fresh) = (folder.join("admin-token"), folder.join("admin-token.new"));
+    let admin = Key::Token("admin".parse().unwrap());
+    let text = |path: &PathBuf| std::fs::read_to_string(path).unwrap();
+    let accepts = |text: &str| {
+        let token = shared.store.load().tokens.get("admin").cloned();
+        token.is_some_and(|token| token.value.accepts(&text.trim().parse::<TokenText>().unwrap()))
+    };
+
+    // A crash after the registry took it, which is also what a lost answer leaves.
+    let lost = TokenText::generate("admin".parse().unwrap());
+    std::fs::write(&fresh, lost.reveal()).unwrap();
+    shared.registry.put_first_token(lost.id(), &Token::new(Role::Admin, lost.hash())).await.unwrap().unwrap();
+    let task = tokio::spawn(super::first_token(shared.clone(), folder.clone()));
+    until(&file, true).await;
+    assert!(text(&file) == lost.reveal() && !fresh.exists());
+
+    // The registry is emptied, and whoever runs the gateway is not locked out.
+    std::fs::remove_file(&file).unwrap();
+    shared.registry.delete_record(&admin, Expect::Any).await.unwrap();
+    until(&file, true).await;
+    let second = text(&file);
+    assert!(accepts(&second) && !accepts(&lost.reveal()));
+
+    // What another's token made void goes; what is no token at all was never offered.
+    task.abort();
+    let _ = task.await;
+    for void in [lost.reveal(), "rh_adm".to_owned()] {
+        std::fs::write(&fresh, void).unwrap();
+        let task = tokio::spawn(super::first_token(shared.clone(), folder.clone()));
+        until(&fresh, false).await;
+        assert!(text(&file) == second && accepts(&second));
+        task.abort();
+        let _ = task.await;
+    }
+}
+
+#[tokio::test]
+async fn the_last_admin_token_stays() {
+    let gateway = Gateway::start().await;
+    for (id, role) in [("root", "admin"), ("ci", "operate")] {
+        let made = gateway.ask("POST /v1/tokens", &json!({ "id": id, "role": role }).to_string()).await;
+        assert_eq!(made.0, 201, "{made:?}");
+    }
+    let root = gateway.shared.store.load().tokens.get("root").unwrap().value.clone();
+    let mut less = json!(root);
+    less["role"] = json!("read");
+    for (request, body) in
+        [("DELETE /v1/tokens/root", String::new()), ("PUT /v1/tokens/root", less.to_string())]
+    {
+        let (status, problem) = gateway.ask(request, &body).await;
+        assert!(
+            status == 409 && problem["detail"].as_str().unwrap().contains("another one first"),
+            "{problem}"
+        );
+    }
+    assert_eq!(gateway.ask("DELETE /v1/tokens/ci", "").await.0, 200);
+    assert_eq!(gateway.ask("POST /v1/tokens", r#"{"id":"more","role":"admin"}"#).await.0, 201);
+    assert_eq!(gateway.ask("DELETE /v1/tokens/root", "").await.0, 200);
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::http::StatusCode;
 use roundhouse_config::{DomainName, Label, PortName, Selector};
 use roundhouse_registry::record::{
-    Cert, Director, Domain, Entrypoint, Gateway, Guard, Key, Line, Name, Pool, PoolTarget, Rule, RulePort,
-    Target, Token, ValueError,
+    Cert, Director, Domain, Entrypoint, Gateway, Guard, Key, Line, Name, Pool, PoolTarget, Role, Rule,
+    RulePort, Target, Token, ValueError,
 };
 use roundhouse_registry::{Records, Snapshot, Versioned};
 use serde_json::{Value, json};
@@ -215,6 +215,14 @@ impl Writable for Token {
         Key::Token(id.clone())
     }
 
+    fn refusal(&self, id: &Name, site: &Site<'_>) -> Result<(), Problem> {
+        if is_admin(self, site) { Ok(()) } else { site.keeps_an_admin(id) }
+    }
+
+    fn removal(id: &Name, site: &Site<'_>) -> Result<(), Problem> {
+        site.keeps_an_admin(id)
+    }
+
     fn warnings(&self, site: &Site<'_>) -> Vec<String> {
         let past =
             self.expired(site.now).then(|| "`expires` is past, so nobody can use the token".to_owned());
@@ -222,7 +230,26 @@ impl Writable for Token {
     }
 }
 
+fn is_admin(token: &Token, site: &Site<'_>) -> bool {
+    token.role == Role::Admin && !token.expired(site.now)
+}
+
 impl Site<'_> {
+    /// Nobody could make another one.
+    fn keeps_an_admin(&self, without: &Name) -> Result<(), Problem> {
+        let mut admins = self.snapshot.tokens.iter().filter(|(_, token)| is_admin(&token.value, self));
+        match (admins.next(), admins.next()) {
+            (Some((last, _)), None) if last == without => {
+                let detail = format!(
+                    "`{last}` is the last token with the role `admin`, and without it nobody could make another; put \
+                     another one first"
+                );
+                Err(Problem::new(StatusCode::CONFLICT, detail))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn lacks_port(&self, job: &Label, port: Option<&PortName>) -> Option<String> {
         let Some(record) = self.snapshot.jobs.get(job) else {
             return Some(format!("there is no job `{job}` yet"));

@@ -62,6 +62,11 @@ pub(super) trait Writable: Kind {
         Ok(())
     }
 
+    /// Why it cannot go.
+    fn removal(_name: &Self::Name, _site: &Site<'_>) -> Result<(), Problem> {
+        Ok(())
+    }
+
     /// What whoever wrote it would want to know. Records may be written in any order, so naming what is not there is
     /// no mistake, but may be one.
     fn warnings(&self, _site: &Site<'_>) -> Vec<String> {
@@ -114,6 +119,7 @@ pub(super) async fn delete<K: Writable>(
     RecordName(name): RecordName<K>,
     Precondition(expect): Precondition,
 ) -> Result<Response, Problem> {
+    api.site(|site| K::removal(&name, site))?;
     let written = api.write(api.shared.registry.delete_record(&K::key(&name), expect)).await;
     // In the words of this kind.
     let written =
