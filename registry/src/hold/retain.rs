@@ -4,7 +4,8 @@
 //! That its revision is lower is the only sign, and what it lacks was not deleted by anybody. Instances are held one by
 //! one (see [`keeper`](super::keeper)); the jobs, domains, VIPs, certificates, rules and pools without which nothing
 //! routes to them stay where they are in the snapshot, and are listed as retained. They go when they are released, or at
-//! the deadline; rules and guards only when they are released, because losing one can open a door.
+//! the deadline; rules and guards only when they are released, because losing one can open a door, and tokens, because
+//! losing them locks everybody out. Tokens do not even go when everything is released: they are released by name.
 //!
 //! Only this program's memory (and its snapshot on disk) has them: writing them back is a person's decision, see
 //! `roundhouse registry import`.
@@ -135,18 +136,18 @@ pub(super) fn expire(snapshot: &mut Snapshot, now: Timestamp) -> bool {
     !keys.is_empty()
 }
 
-/// Ends one, or all. How many.
+/// Ends one, or all but the tokens. How many.
 pub(super) fn release(snapshot: &mut Snapshot, key: Option<&str>) -> usize {
-    let keys: Vec<Arc<str>> =
-        snapshot.retained.keys().filter(|one| key.is_none_or(|key| key == &***one)).cloned().collect();
+    let wanted = |one: &str| key.map_or(!one.starts_with(Key::TOKENS), |key| key == one);
+    let keys: Vec<Arc<str>> = snapshot.retained.keys().filter(|one| wanted(one)).cloned().collect();
     // A deleted record is not retained either.
     keys.iter().for_each(|key| snapshot.delete(key));
     keys.len()
 }
 
-/// Losing one can let somebody in.
+/// Losing one can let somebody in, or keep everybody out.
 pub(super) fn guards_doors(key: &Key) -> bool {
-    matches!(key, Key::Rule(_) | Key::Guard(_))
+    matches!(key, Key::Rule(_) | Key::Guard(_) | Key::Token(_))
 }
 
 /// Instances have holds of their own, and presence and verdicts mean nothing without their writer.

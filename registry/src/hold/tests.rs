@@ -382,6 +382,23 @@ fn another_history_empties_nothing() {
 }
 
 #[test]
+fn tokens_of_a_former_history_go_only_by_name() {
+    let mut world = World::new(&[("app", 1)]);
+    let token = format!(r#"{{"role":"admin","hash":"{}"}}"#, "0".repeat(64));
+    for key in ["tokens/root", "tokens/ci"] {
+        world.put(key, &token);
+    }
+    assert_eq!(world.snapshot.tokens.len(), 2);
+    world.relist(|_| false, "two", 500, Duration::from_secs(20));
+    world.pass(100_000);
+    assert_eq!(world.snapshot.tokens.len(), 2, "no deadline ends them");
+    world.release(&Release::All);
+    assert_eq!((world.snapshot.tokens.len(), world.snapshot.retained.len()), (2, 2));
+    assert_eq!(world.release(&Release::Record("tokens/ci".into())), 1);
+    assert_eq!(world.snapshot.tokens.len(), 1);
+}
+
+#[test]
 fn an_old_file_says_what_was_but_for_what_guards_doors() {
     let mut world = World::new(&[("app", 3)]);
     world.put("guards/cop.x", "{}");
