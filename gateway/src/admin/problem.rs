@@ -103,7 +103,7 @@ impl From<WriteError> for Problem {
             WriteError::AddressTaken { .. } => {
                 return Problem::new(StatusCode::CONFLICT, error.to_string()).at("address");
             }
-            WriteError::NotYours { .. } => StatusCode::FORBIDDEN,
+            WriteError::NotYours { .. } | WriteError::Static { .. } => StatusCode::FORBIDDEN,
             WriteError::LabelTaken { .. } | WriteError::JobNameTaken { .. } | WriteError::InUse { .. } => {
                 StatusCode::CONFLICT
             }
@@ -209,6 +209,7 @@ mod tests {
         assert_eq!(status(WriteError::JobNameTaken { label: label.clone(), wanted }), 409);
         assert_eq!(status(WriteError::AddressTaken { address: "a".into(), holder: "b".into() }), 409);
         assert_eq!(status(WriteError::NotYours { key: "a".into(), allowed: "b".into() }), 403);
+        assert_eq!(status(WriteError::Static { key: "a".into() }), 403);
         assert_eq!(status(WriteError::InUse { label, instances: 2 }), 409);
         assert_eq!(status(WriteError::NoVip { used: 2, size: 4 }), 507);
         assert_eq!(status(WriteError::Busy("jobs/x".into())), 503);

@@ -74,6 +74,8 @@ pub enum WriteError {
          names its range"
     )]
     NotYours { key: String, allowed: String },
+    #[error("{key} is not the caller's own: it is static: operators only")]
+    Static { key: String },
     #[error("job `{label}` still has {instances} instance(s); stop or drain them first")]
     InUse { label: Label, instances: usize },
     #[error(

@@ -39,10 +39,12 @@ impl Reach {
         }
     }
 
-    /// The same of a record as it is stored. One that cannot be read is nobody's own.
+    /// The same of a record as it is stored. One that cannot be read is nobody's own, nor is one that somebody put there
+    /// to stay.
     pub(super) fn check_stored(&self, found: &Entry) -> Result<(), WriteError> {
         match (self, decode(&found.value)) {
             (Reach::Everywhere, _) => Ok(()),
+            _ if found.lease.is_none() => Err(WriteError::Static { key: found.key.clone() }),
             (_, Ok(instance)) => self.check(&found.key, &instance),
             (_, Err(_)) => {
                 let allowed = "an address, and its record has none that can be read".to_owned();
@@ -55,6 +57,8 @@ impl Reach {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kv::{LeaseId, Revision};
+    use crate::record::encode;
 
     #[test]
     fn an_own_instance_is_at_the_own_address_or_in_a_range() {
@@ -69,5 +73,23 @@ mod tests {
         }
         let error = reach.check("instances/app/1", &at("10.0.0.8")).unwrap_err().to_string();
         assert!(error.contains("10.0.0.7 or in 10.9.0.0/16"), "{error}");
+    }
+
+    #[test]
+    fn a_static_instance_is_nobodys_own() {
+        let instance = Instance::new("10.0.0.7".parse().unwrap(), [].into());
+        let stored = |lease| Entry {
+            key: "instances/app/1".into(),
+            value: encode(&instance),
+            created: Revision(1),
+            modified: Revision(1),
+            lease,
+        };
+        let reach = Reach::Own { address: instance.address, ranges: Vec::new() };
+        assert!(reach.check_stored(&stored(Some(LeaseId(7)))).is_ok());
+        assert!(Reach::Everywhere.check_stored(&stored(None)).is_ok());
+        let error = reach.check_stored(&stored(None)).unwrap_err();
+        assert!(matches!(error, WriteError::Static { .. }));
+        assert!(error.to_string().contains("it is static: operators only"), "{error}");
     }
 }
