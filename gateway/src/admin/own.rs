@@ -46,9 +46,9 @@ pub(super) fn admit_registration(
     Ok(())
 }
 
-/// Of a lease: what it holds must be own instances, all of it.
-pub(super) fn admit_lease(api: &Api, caller: &Caller, lease: LeaseId) -> Result<(), Problem> {
-    let Some((id, token)) = caller.registrar() else { return Ok(()) };
+/// What the lease holds. One that holds nothing of this registry may be another application's in the same etcd, and is not
+/// known here, whoever asks. A registrar's holds own instances, all of it.
+pub(super) fn admit_lease(api: &Api, caller: &Caller, lease: LeaseId) -> Result<Vec<Holding>, Problem> {
     let snapshot = api.shared.store.load();
     // Nothing between lock and unlock can leave it half changed.
     let held = api.leases.lock().unwrap_or_else(PoisonError::into_inner).of(lease, &snapshot);
@@ -63,20 +63,21 @@ pub(super) fn admit_lease(api: &Api, caller: &Caller, lease: LeaseId) -> Result<
             }
         });
     }
+    let Some((id, token)) = caller.registrar() else { return Ok(held) };
     let reach = caller.reach();
-    for holding in held {
+    for holding in &held {
         let Holding::Instance(job, instance) = holding else {
             return Err(refused(id, &format!("lease {lease} holds what is no instance")));
         };
-        if snapshot.instance(&job, instance).is_some_and(|record| !reach.covers(&record.value)) {
+        if snapshot.instance(job, *instance).is_some_and(|record| !reach.covers(&record.value)) {
             return Err(refused(
                 id,
                 &format!("lease {lease} holds {job}/{instance}, which is somebody else's"),
             ));
         }
-        admit_jobname(id, token, &job, &jobname(&snapshot, &job, None))?;
+        admit_jobname(id, token, job, &jobname(&snapshot, job, None))?;
     }
-    Ok(())
+    Ok(held)
 }
 
 fn admit_jobname(id: &Name, token: &Token, label: &Label, name: &JobName) -> Result<(), Problem> {

@@ -408,3 +408,23 @@ async fn the_last_admin_token_stays() {
     assert_eq!(gateway.ask("POST /v1/tokens", r#"{"id":"more","role":"admin"}"#).await.0, 201);
     assert_eq!(gateway.ask("DELETE /v1/tokens/root", "").await.0, 200);
 }
+
+#[tokio::test]
+async fn leases_of_others_are_out_of_reach() {
+    let gateway = Gateway::start().await;
+    let kv = gateway.shared.registry.kv().clone();
+    let ttl = Duration::from_secs(60);
+    let (foreign, hub) = (kv.grant(ttl).await.unwrap(), kv.grant(ttl).await.unwrap());
+    let value = r#"{"version":"1","host":"h","vips":"127.0.0.0/16","admin":"a"}"#;
+    kv.commit(Txn::new().put("gateways/hub-2", value, Some(hub))).await.unwrap();
+    let mut changes = gateway.shared.store.changes();
+    changes.wait_for(|_| gateway.shared.store.load().gateways.contains_key("hub-2")).await.unwrap();
+
+    assert_eq!(gateway.ask(&format!("POST /v1/leases/{foreign}/keepalive"), "").await.0, 404);
+    assert_eq!(gateway.ask(&format!("DELETE /v1/leases/{foreign}"), "").await.0, 204);
+    let (status, problem) = gateway.ask(&format!("DELETE /v1/leases/{hub}"), "").await;
+    assert!(status == 403 && problem["detail"].as_str().unwrap().contains("stop that program"), "{problem}");
+    for lease in [foreign, hub] {
+        kv.keep_alive(lease).await.unwrap();
+    }
+}

@@ -187,7 +187,7 @@ fn what_is_not_there_is_said_with_what_is() {
             case(["GET", nobody, ""], 404, "", "GET /v1/instances/web lists what this job has"),
             case(["POST", &state, r#"{"state":"draining"}"#], 404, "", "there is no instance web/"),
             case(["DELETE", "/v1/domains/nobody.net", ""], 404, "", "there is no domain"),
-            case(["POST", "/v1/leases/abc/keepalive", ""], 404, "", "lease abc is not there"),
+            case(["POST", "/v1/leases/abc/keepalive", ""], 404, "", "there is no lease abc"),
             case(["POST", "/v1/leases/xyz/keepalive", ""], 422, "id", "`xyz` is no lease id"),
             case(["GET", "/v1/watch?from=x", ""], 400, "from", "as in /v1/watch?from=17"),
             case(["GET", "/v1/explain", ""], 400, "target", "say what to explain"),

@@ -23,13 +23,21 @@ pub(super) async fn keep_alive(
     Ok(Json(json!({ "lease": lease.to_string() })))
 }
 
-/// Ends the lease and what was registered under it. One that is gone already is no error.
+/// Ends the lease and what was registered under it. One that is gone already is no error; a program's own, by which it
+/// says that it is there, ends with the program.
 pub(super) async fn revoke(
     State(api): State<Api>,
     caller: Caller,
     Segment(lease): Segment<LeaseId>,
 ) -> Result<StatusCode, Problem> {
-    own::admit_lease(&api, &caller, lease)?;
+    let held = match own::admit_lease(&api, &caller, lease) {
+        Err(problem) if problem.is_not_found() => return Ok(StatusCode::NO_CONTENT),
+        held => held?,
+    };
+    if held.contains(&Holding::Other) {
+        let detail = format!("lease {lease} is a gateway's or a director's own; stop that program instead");
+        return Err(Problem::new(StatusCode::FORBIDDEN, detail));
+    }
     api.write(api.shared.registry.revoke(lease)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
