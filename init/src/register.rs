@@ -39,12 +39,21 @@ pub(crate) async fn keep(plan: Plan, mut orders: UnboundedReceiver<Order>, mut m
     if order == Some(Order::Drain) {
         tokio::select! {
             biased;
-            _ = orders.recv() => return registrar.leave().await,
+            _ = orders.recv() => return leave(registrar).await,
             () = registrar.set_state(State::Draining) => messenger.tell(News::Drained),
         }
         orders.recv().await;
     }
+    leave(registrar).await;
+}
+
+/// Nobody follows the progress any more: what the registry refused last is told at the end.
+async fn leave(registrar: Registrar) {
+    let progress = registrar.progress();
     registrar.leave().await;
+    if let Progress::Failing { reason } = &*progress.borrow() {
+        log!("the registry refused the last that it was told; the lease runs out by itself: {reason}");
+    }
 }
 
 fn start(plan: &Plan, address: IpAddr) -> Result<Registrar, impl std::error::Error + use<>> {
@@ -114,6 +123,9 @@ async fn report(
             Progress::Pending { error } => {
                 messenger.tell(News::Unregistered);
                 error.map_or_else(String::new, |error| format!("not registered, trying again: {error}"))
+            }
+            Progress::Failing { reason } => {
+                format!("registered still, but the registry refuses to hear of it: {reason}")
             }
             Progress::Refused { reason } => {
                 messenger.tell(News::Unregistered);

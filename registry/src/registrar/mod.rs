@@ -62,6 +62,10 @@ pub enum Progress {
         error: Option<String>,
     },
     Registered,
+    /// Registered still, and the registry refuses what it is told since: heartbeats, a state, the farewell.
+    Failing {
+        reason: String,
+    },
     /// The registry said no. It is asked again every TTL, since the cause may go.
     Refused {
         reason: String,
@@ -187,7 +191,7 @@ impl Task {
         if self.lease.is_some() {
             // Perhaps only the way to the registry was lost: what a person wrote there meanwhile is not written over.
             let (job, id) = (&self.registration.job, self.registration.id);
-            if let Some(stored) = self.target.state(job, id).await.map_err(Refusal::Unreachable)? {
+            if let Some(stored) = self.target.state(job, id).await? {
                 self.saw(stored);
             }
         }
@@ -211,12 +215,13 @@ impl Task {
                     match self.round(lease).await {
                         Ok(true) => {
                             proven = began;
-                            if self.unwritten {
-                                self.write_state().await;
+                            if !self.unwritten || self.write_state().await {
+                                self.report_if_new(Progress::Registered);
                             }
                         }
                         Ok(false) => return Some("the lease or the key is gone from the registry".into()),
-                        Err(reason) => {
+                        Err(refusal) => {
+                            let reason = self.failed(refusal);
                             // A registry that is away: the lease may live on (leases restart at an election), so only
                             // a full TTL of silence counts as lost.
                             if proven.elapsed() > ttl {
@@ -233,7 +238,7 @@ impl Task {
     }
 
     /// One keepalive, and a look whether the key is still there: somebody may have deleted it.
-    async fn round(&mut self, lease: LeaseId) -> Result<bool, String> {
+    async fn round(&mut self, lease: LeaseId) -> Result<bool, Refusal> {
         if !self.target.keep_alive(lease).await? {
             return Ok(false);
         }
@@ -276,8 +281,9 @@ impl Task {
             }
             Command::Leave(done) => {
                 if let Some(lease) = self.lease
-                    && let Err(reason) = self.target.revoke(lease).await
+                    && let Err(refusal) = self.target.revoke(lease).await
                 {
+                    let reason = self.failed(refusal);
                     tracing::warn!(%reason, "lease not revoked; it will run out");
                 }
                 let _ = done.send(());
@@ -286,7 +292,8 @@ impl Task {
         }
     }
 
-    async fn write_state(&mut self) {
+    /// Whether the registry was told, or a person's state stands against it.
+    async fn write_state(&mut self) -> bool {
         let (job, id) = (&self.registration.job, self.registration.id);
         let from = is_health(self.state).then_some(HEALTH);
         match self.target.set_state(job, id, self.state, from).await {
@@ -295,12 +302,33 @@ impl Task {
                 if let Some(stored) = stored {
                     self.saw(stored);
                 }
+                true
             }
-            Err(reason) => {
+            Err(refusal) => {
                 self.unwritten = true;
+                let reason = self.failed(refusal);
                 tracing::warn!(%reason, state = %self.state, "state not written; tried again at the next keepalive");
+                false
             }
         }
+    }
+
+    /// A refusal is told at once: whoever waits for a TTL of silence learns too late that a token was revoked.
+    fn failed(&self, refusal: Refusal) -> String {
+        let refused = !matches!(refusal, Refusal::Unreachable(_));
+        let reason = refusal.reason();
+        if refused {
+            self.report_if_new(Progress::Failing { reason: reason.clone() });
+        }
+        reason
+    }
+
+    fn report_if_new(&self, progress: Progress) {
+        self.report.send_if_modified(|now| {
+            let new = *now != progress;
+            *now = progress;
+            new
+        });
     }
 
     fn new_instance(&self) -> NewInstance {

@@ -79,41 +79,37 @@ impl Target {
                 {
                     Refusal::Taken(message)
                 }
-                // 5xx: the gateway is there, its registry is not.
-                HttpError::Refused { status, message, .. } if !status.is_server_error() => {
-                    Refusal::No(message)
-                }
-                error => unreachable(error),
+                error => error.into(),
             }),
         }
     }
 
-    pub(super) async fn keep_alive(&self, lease: LeaseId) -> Result<bool, String> {
+    pub(super) async fn keep_alive(&self, lease: LeaseId) -> Result<bool, Refusal> {
         match self {
             #[cfg(feature = "etcd")]
             Target::Etcd(etcd) => match etcd.keep_alive(lease).await {
                 Ok(()) => Ok(true),
                 Err(KvError::NoLease(_)) => Ok(false),
-                Err(error) => Err(text(error)),
+                Err(error) => Err(error.into()),
             },
             #[cfg(feature = "http")]
-            Target::Http(client) => client.keep_alive(lease).await.map_err(text),
+            Target::Http(client) => Ok(client.keep_alive(lease).await?),
         }
     }
 
     /// `None`: the key is gone, or nobody can read it.
-    pub(super) async fn state(&self, job: &Label, id: InstanceId) -> Result<Option<State>, String> {
+    pub(super) async fn state(&self, job: &Label, id: InstanceId) -> Result<Option<State>, Refusal> {
         match self {
             #[cfg(feature = "etcd")]
             Target::Etcd(etcd) => {
                 let key = Key::Instance(job.clone(), id).to_string();
-                let entry = etcd.kv().get(&key).await.map_err(text)?;
+                let entry = etcd.kv().get(&key).await?;
                 Ok(entry
                     .and_then(|entry| decode::<Instance>(&entry.value).ok())
                     .map(|instance| instance.state))
             }
             #[cfg(feature = "http")]
-            Target::Http(client) => client.state(job, id).await.map_err(text),
+            Target::Http(client) => Ok(client.state(job, id).await?),
         }
     }
 
@@ -125,34 +121,70 @@ impl Target {
         id: InstanceId,
         state: State,
         from: Option<&[State]>,
-    ) -> Result<Option<State>, String> {
+    ) -> Result<Option<State>, Refusal> {
         match self {
             #[cfg(feature = "etcd")]
             Target::Etcd(etcd) => match etcd.set_state_from(job, id, state, from).await {
                 Ok((_, state)) => Ok(Some(state)),
                 Err(WriteError::NotFound(_)) => Ok(None),
-                Err(error) => Err(text(error)),
+                Err(error) => Err(error.into()),
             },
             #[cfg(feature = "http")]
             Target::Http(client) => {
                 let change = StateChange { state, from: from.map(<[State]>::to_vec) };
-                client.set_state(job, id, &change).await.map_err(text)
+                Ok(client.set_state(job, id, &change).await?)
             }
         }
     }
 
-    pub(super) async fn revoke(&self, lease: LeaseId) -> Result<(), String> {
+    pub(super) async fn revoke(&self, lease: LeaseId) -> Result<(), Refusal> {
         match self {
             #[cfg(feature = "etcd")]
-            Target::Etcd(etcd) => etcd.revoke(lease).await.map_err(text),
+            Target::Etcd(etcd) => Ok(etcd.revoke(lease).await?),
             #[cfg(feature = "http")]
-            Target::Http(client) => client.revoke(lease).await.map_err(text),
+            Target::Http(client) => Ok(client.revoke(lease).await?),
         }
     }
 }
 
-fn text(error: impl std::fmt::Display) -> String {
-    error.to_string()
+impl Refusal {
+    pub(super) fn reason(self) -> String {
+        match self {
+            Refusal::No(reason) | Refusal::Taken(reason) | Refusal::Unreachable(reason) => reason,
+        }
+    }
+}
+
+#[cfg(feature = "http")]
+impl From<HttpError> for Refusal {
+    fn from(error: HttpError) -> Refusal {
+        match error {
+            // 5xx: the gateway is there, its registry is not.
+            HttpError::Refused { status, message, .. } if !status.is_server_error() => Refusal::No(message),
+            error => unreachable(error),
+        }
+    }
+}
+
+#[cfg(feature = "etcd")]
+impl From<KvError> for Refusal {
+    fn from(error: KvError) -> Refusal {
+        match error {
+            KvError::Unavailable { .. } => unreachable(error),
+            error => Refusal::No(error.to_string()),
+        }
+    }
+}
+
+#[cfg(feature = "etcd")]
+impl From<WriteError> for Refusal {
+    fn from(error: WriteError) -> Refusal {
+        match error {
+            WriteError::Kv(error) => error.into(),
+            WriteError::Busy(_) => unreachable(error),
+            error => Refusal::No(error.to_string()),
+        }
+    }
 }
 
 fn unreachable(error: impl std::fmt::Display) -> Refusal {
