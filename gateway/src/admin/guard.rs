@@ -6,6 +6,7 @@
 //! for, the Host may be any, since a page has no token; the Origin is looked at all the same.
 
 use std::net::IpAddr;
+use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
@@ -15,6 +16,7 @@ use roundhouse_registry::record::Timestamp;
 
 use super::caller::{Caller, Peer};
 use super::routes::For;
+use super::seldom::Seldom;
 use super::{Api, Problem, conditional};
 
 const REVISION: HeaderName = HeaderName::from_static("x-roundhouse-revision");
@@ -34,7 +36,7 @@ pub(super) async fn guard(State(api): State<Api>, peer: Peer, mut request: Reque
             conditional::apply(&condition, next.run(request).await)
         }
     };
-    audit.write(response.status());
+    audit.write(response.status(), &api.refused);
     let shared = &api.shared;
     let headers = response.headers_mut();
     headers.insert(REVISION, HeaderValue::from(shared.store.load().revision.0));
@@ -87,7 +89,7 @@ struct Audit {
     /// `None`: nothing is written by this request.
     method: Option<Method>,
     path: String,
-    /// A heartbeat comes every few seconds from every registrar.
+    /// A heartbeat comes every few seconds from every registrar; a refused one is told once a minute.
     heartbeat: bool,
     peer: IpAddr,
     token: String,
@@ -109,10 +111,13 @@ impl Audit {
         }
     }
 
-    fn write(&self, status: StatusCode) {
+    fn write(&self, status: StatusCode, refused: &Seldom) {
         let Audit { method: Some(method), path, peer, token, .. } = self else { return };
+        let refusal = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
         let status = status.as_u16();
-        if self.heartbeat {
+        if self.heartbeat && refusal && refused.is_due(*peer, Instant::now()) {
+            tracing::info!(target: "roundhouse::audit", %token, %peer, %method, %path, status, "heartbeat refused");
+        } else if self.heartbeat {
             tracing::debug!(target: "roundhouse::audit", %token, %peer, %method, %path, status, "heartbeat");
         } else {
             tracing::info!(target: "roundhouse::audit", %token, %peer, %method, %path, status, "write");

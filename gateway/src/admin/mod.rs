@@ -31,6 +31,7 @@ mod parts;
 mod problem;
 mod records;
 mod routes;
+mod seldom;
 mod serve;
 mod snapshot;
 mod stall;
@@ -60,6 +61,7 @@ pub(crate) use self::jobs::refuse_taken_jobname;
 use self::leases::Leases;
 pub use self::problem::Problem;
 use self::routes::{Table, routes};
+use self::seldom::Seldom;
 pub use self::serve::serve;
 pub use self::tls::{Certificate, CertificateError};
 use crate::shared::Shared;
@@ -79,6 +81,8 @@ struct Api {
     watches: Arc<Semaphore>,
     transfers: Arc<Semaphore>,
     leases: Arc<Mutex<Leases>>,
+    /// Heartbeats that were refused.
+    refused: Arc<Seldom>,
 }
 
 pub fn router(shared: Arc<Shared>) -> Router {
@@ -89,6 +93,7 @@ pub fn router(shared: Arc<Shared>) -> Router {
         watches: Arc::new(Semaphore::new(MAX_WATCHES)),
         transfers: Arc::new(Semaphore::new(transfer::MAX_TRANSFERS)),
         leases: Arc::default(),
+        refused: Arc::default(),
     };
     router
         .fallback(unknown_path)

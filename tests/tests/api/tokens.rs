@@ -136,7 +136,7 @@ fn a_gateway_that_asks_for_tokens_makes_the_first_one() {
     std::fs::write(&token_file, &text).unwrap();
     // Where its requests come from.
     let own = IpAddr::from([127, 0, 0, 1]);
-    let _job = Job::new(&first.url(), "app2", own, free_port())
+    let job = Job::new(&first.url(), "app2", own, free_port())
         .option("--token-file", token_file.to_str().unwrap())
         .start();
     let instances = || {
@@ -146,4 +146,7 @@ fn a_gateway_that_asks_for_tokens_makes_the_first_one() {
     eventually(SOON, "it is registered", instances);
     let gone = cli(&["--token-file", path, "token", "rm", "reg"]).output().unwrap();
     assert!(gone.status.success(), "{gone:?}");
+    // Both sides say why it is going to be gone.
+    job.wait_line(SOON, "the registry refuses to hear of it: the token is not known here");
+    first.process().wait_line(SOON, "heartbeat refused");
 }
