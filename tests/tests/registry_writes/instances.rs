@@ -216,7 +216,7 @@ async fn a_limited_writer_touches_its_own_instances_only(backend: &Backend) {
     // It moves to somebody else just before its former owner's write arrives.
     let (other, newer) = (registry.clone(), moved.clone());
     let deed = async move {
-        other.register(&newer, None).await.unwrap();
+        other.register_leased(&newer, TTL).await.unwrap();
     };
     let late = Registry::new(Meddler::before_next_commit(backend.open().await, deed)).within(own("10.0.0.7"));
     not_yours(late.set_state(&new.job, new.id, State::Draining).await.unwrap_err());
