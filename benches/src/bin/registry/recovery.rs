@@ -53,5 +53,5 @@ pub(crate) fn run(options: &Options, report: &mut Report) {
             &killed_to,
         ));
     }
-    report.note(7, "one etcd member alone; the gateway's pauses between attempts grow from 0.1 s to 5 s");
+    report.note(7, "one etcd member alone; the gateway's pauses between attempts grow from 0.1 s to 2 s");
 }
