@@ -8,7 +8,8 @@ use super::reader::Section;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HoldSettings {
     /// Percent of a job's, or of all, instances: if more than that vanish together without a farewell, they are
-    /// held. Default 30: more than a host or a rack usually carries. 100 turns the hold off.
+    /// held. Default 30: more than a host or a rack usually carries. 100 turns this off; a registry that comes back with
+    /// another history empties nothing all the same.
     pub share: u32,
     /// And at least so many. Default 3: one of two is a crash, not a sign.
     pub least: u32,
