@@ -4,7 +4,7 @@
 //! listeners, `gateway.toml` and the jobs file. A value that left it needs no second check.
 //!
 //! - [`names`]: labels, JOBNAMEs, selectors, zones and domains.
-//! - [`units`]: durations, byte sizes, listeners and registry URLs.
+//! - [`units`]: durations, byte sizes, listeners, address ranges and registry URLs.
 //! - [`service`]: ports and checks, as files, records and the API share them.
 //! - [`access`]: how a program gets into etcd.
 //! - [`settings`]: `gateway.toml`, raw to resolved.
@@ -28,7 +28,7 @@ pub mod units;
 pub use access::{Access, RawAccess};
 #[cfg(feature = "jobs-file")]
 pub use jobs::{CheckSpec, JobSpec, JobsFile, StaticInstance};
-pub use names::{DomainName, JobName, Label, NameError, PortName, Selector, Tag, Zone};
+pub use names::{DomainName, JobName, Label, Name, NameError, NameFormError, PortName, Selector, Tag, Zone};
 pub use problem::{Place, Problem, Problems};
 pub use service::{Check, CheckKind, Port, Protocol, ServiceError};
 pub use settings::{
@@ -36,5 +36,6 @@ pub use settings::{
     Limits, NameSettings, RegistrySettings, Settings, WordError,
 };
 pub use units::{
-    ByteSize, ByteSizeError, DurationError, Listen, ListenError, RegistryUrl, RegistryUrlError, duration,
+    ByteSize, ByteSizeError, DialledError, DurationError, Listen, ListenError, Network, NetworkError,
+    RegistryUrl, RegistryUrlError, dialled, duration,
 };

@@ -5,13 +5,15 @@
 //!
 //! Labels and port names follow RFC 1035 section 2.3.1 as relaxed by RFC 1123 section 2.1 (a digit may
 //! come first) in lower case: DNS ignores case, registry keys do not, so one spelling is enforced where a
-//! name becomes a key. Zones and domains are never keys people type twice, so there case is folded.
+//! name becomes a key; so it is with [`Name`], of records that are no job's. Zones and domains are never keys
+//! people type twice, so there case is folded.
 
 mod domain;
 mod error;
 mod host;
 mod jobname;
 mod label;
+mod name;
 mod selector;
 mod tag;
 mod tree;
@@ -22,6 +24,7 @@ pub use error::NameError;
 pub(crate) use host::is_host_name;
 pub use jobname::JobName;
 pub use label::{Label, PortName};
+pub use name::{Name, NameFormError};
 pub use selector::Selector;
 pub use tag::Tag;
 pub use zone::Zone;

@@ -4,11 +4,17 @@
 //! do not know what. Every unit prints in the form it is written, so that output can be pasted back.
 
 mod bytesize;
+mod dialled;
 pub mod duration;
+mod file;
 mod listen;
+mod network;
 mod registry_url;
 
 pub use bytesize::{ByteSize, ByteSizeError};
+pub use dialled::{DialledError, dialled};
 pub use duration::DurationError;
+pub use file::is_absolute_file;
 pub use listen::{Listen, ListenError};
+pub use network::{Network, NetworkError};
 pub use registry_url::{RegistryUrl, RegistryUrlError};

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use roundhouse_config::units::is_absolute_file;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use serde::de::value::MapAccessDeserializer;
@@ -17,8 +18,6 @@ use super::{Digest, ValueError};
 
 /// Real chains have two or three.
 const MAX_CHAIN: usize = 16;
-/// Bytes of a path (Linux, PATH_MAX).
-const MAX_PATH: usize = 4_096;
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Cert {
@@ -130,8 +129,7 @@ impl CertKey {
     }
 
     pub fn file(path: &Path) -> Result<CertKey, CertError> {
-        let bytes = path.as_os_str().as_encoded_bytes();
-        if !path.is_absolute() || bytes.len() > MAX_PATH || bytes.contains(&0) {
+        if !is_absolute_file(path) {
             return Err(CertError::Path);
         }
         Ok(CertKey::File(path.to_owned()))

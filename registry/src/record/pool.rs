@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use roundhouse_config::{Label, PortName, duration};
+use roundhouse_config::{Label, PortName, dialled, duration};
 use serde::{Deserialize, Serialize};
 
 use super::{Sorted, ValueError};
@@ -146,12 +146,8 @@ impl Pool {
             }
             for (i, vip) in vips.iter().enumerate() {
                 let wrong = |message: String| Err(ValueError::field(format!("lines.{line}[{i}]"), message));
-                let canonical = vip.to_canonical();
-                if canonical != *vip {
-                    return wrong(format!("`{vip}` is IPv4 in IPv6's clothes; write `{canonical}`"));
-                }
-                if vip.is_unspecified() || vip.is_multicast() {
-                    return wrong(format!("nobody can connect to {vip}; write the VIP that clients dial"));
+                if let Err(error) = dialled(*vip) {
+                    return wrong(error.to_string());
                 }
                 if seen.contains(vip) {
                     return wrong(format!("`{vip}` is there twice; a VIP belongs to one line"));

@@ -5,6 +5,11 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use thiserror::Error;
+
+use crate::serde_as_text;
+use crate::text::quoted;
+
 const MAX: usize = 128;
 
 /// The name of a certificate, a rule or a token: 1 to 128 of a-z, 0-9, `-` and `.`. No `_`, which ends the name in a
@@ -12,7 +17,8 @@ const MAX: usize = 128;
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name(Arc<str>);
 
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+/// What to write instead of a text that is no name.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("`{0}` is no name; write 1 to {MAX} of a-z, 0-9, `-` and `.`, a letter or digit first and last")]
 pub struct NameFormError(String);
 
@@ -32,7 +38,7 @@ impl FromStr for Name {
             && bytes.first().is_some_and(word)
             && bytes.last().is_some_and(word)
             && bytes.iter().all(|byte| word(byte) || matches!(byte, b'-' | b'.'));
-        let wrong = || NameFormError(text.chars().take(48).flat_map(char::escape_debug).collect());
+        let wrong = || NameFormError(quoted(text));
         right.then(|| Name(text.into())).ok_or_else(wrong)
     }
 }
@@ -55,7 +61,7 @@ impl fmt::Debug for Name {
     }
 }
 
-roundhouse_config::serde_as_text!(Name);
+serde_as_text!(Name);
 
 #[cfg(test)]
 mod tests {

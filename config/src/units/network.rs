@@ -1,24 +1,33 @@
-//! Address ranges in records.
+//! Address ranges.
 
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
 use ipnet::{IpNet, Ipv4Net};
+use thiserror::Error;
+
+use crate::serde_as_text;
+use crate::text::quoted;
 
 /// A range such as `10.0.0.0/8`, without bits beyond its prefix and never IPv4-mapped, so that one range has one
 /// spelling and a peer's canonical address is in it or is not.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Network(IpNet);
 
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+/// What is wrong with a range, and what to write instead.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum NetworkError {
     #[error("`{0}` is no address range; write one as in `10.0.0.0/8` or `2001:db8::/32`")]
     Form(String),
+
     #[error("`{0}` has no prefix length; write `{1}`")]
     Alone(IpAddr, IpNet),
+
     #[error("`{0}` has bits beyond its prefix; write `{1}`")]
     HostBits(IpNet, IpNet),
+
     #[error("`{0}` is IPv4 in IPv6's clothes; write `{1}`")]
     Mapped(IpNet, IpNet),
 }
@@ -45,7 +54,7 @@ impl FromStr for Network {
         if let Ok(address) = text.parse::<IpAddr>() {
             return Err(NetworkError::Alone(address, IpNet::from(address.to_canonical())));
         }
-        let form = || NetworkError::Form(text.chars().take(64).collect());
+        let form = || NetworkError::Form(quoted(text));
         let net: IpNet = text.parse().map_err(|_| form())?;
         if let Some(unmapped) = unmapped(net) {
             return Err(NetworkError::Mapped(net, unmapped));
@@ -77,7 +86,7 @@ impl fmt::Debug for Network {
     }
 }
 
-roundhouse_config::serde_as_text!(Network);
+serde_as_text!(Network);
 
 #[cfg(test)]
 mod tests {
