@@ -7,6 +7,7 @@
 //! - [`units`]: durations, byte sizes, listeners, address ranges and registry URLs.
 //! - [`service`]: ports and checks, as files, records and the API share them.
 //! - [`access`]: how a program gets into etcd.
+//! - [`Entrypoint`]: a listener, as `gateway.toml` and the registry share it.
 //! - [`settings`]: `gateway.toml`, raw to resolved.
 //! - [`jobs`]: the jobs file, protobuf text format (feature `jobs-file`).
 //!
@@ -14,6 +15,7 @@
 //! reported all at once as [`Problems`], each with file, line, column, path and, where one exists, the cure.
 
 pub mod access;
+mod entrypoint;
 #[cfg(feature = "jobs-file")]
 pub mod jobs;
 pub mod names;
@@ -24,18 +26,21 @@ pub mod settings;
 pub mod suggest;
 mod text;
 pub mod units;
+mod word;
 
 pub use access::{Access, RawAccess};
+pub use entrypoint::{Entrypoint, EntrypointProtocol};
 #[cfg(feature = "jobs-file")]
 pub use jobs::{CheckSpec, JobSpec, JobsFile, StaticInstance};
 pub use names::{DomainName, JobName, Label, Name, NameError, NameFormError, PortName, Selector, Tag, Zone};
 pub use problem::{Place, Problem, Problems};
 pub use service::{Check, CheckKind, Port, Protocol, ServiceError};
 pub use settings::{
-    AdminSettings, Answer, Catch, DnsSettings, Entrypoint, EntrypointProtocol, HoldSettings, JobsSettings,
-    Limits, NameSettings, RegistrySettings, Settings, WordError,
+    AdminSettings, Answer, Catch, DnsSettings, HoldSettings, JobsSettings, Limits, NameSettings,
+    NamedEntrypoint, RegistrySettings, Settings, TcpSettings,
 };
 pub use units::{
     ByteSize, ByteSizeError, DialledError, DurationError, Listen, ListenError, Network, NetworkError,
     RegistryUrl, RegistryUrlError, dialled, duration,
 };
+pub use word::WordError;

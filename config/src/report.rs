@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use crate::problem::{Place, Problem, Problems};
 
@@ -55,6 +56,14 @@ impl<'a> Report<'a> {
         outwards(path).any(|path| wrong.contains(path))
     }
 
+    /// Whether something is wrong with a part of `path`: what was read of it is then not the whole.
+    pub(crate) fn is_wrong_within(&self, path: &str) -> bool {
+        let wrong = self.wrong.borrow();
+        let from = (Bound::Included(path), Bound::Unbounded);
+        let mut behind = wrong.range::<str, _>(from).map_while(|other| other.strip_prefix(path));
+        behind.any(|rest| rest.starts_with(['.', '[']))
+    }
+
     fn add(&self, problem: Problem) {
         self.wrong.borrow_mut().insert(problem.path.clone());
         self.problems.borrow_mut().push(problem);
@@ -83,6 +92,8 @@ mod tests {
         assert_eq!(report.reference("hosts[0]"), "f:1:1");
         report.wrong("jobs[3].port", "is missing");
         assert!(report.is_wrong("jobs[3].port[1]") && !report.is_wrong("jobs[3]"));
+        assert!(report.is_wrong_within("jobs[3]") && report.is_wrong_within("jobs"));
+        assert!(!report.is_wrong_within("jobs[3].port") && !report.is_wrong_within("job"));
         assert_eq!(report.finish(()).unwrap_err().to_string(), "f:7:2: jobs[3].port: is missing");
     }
 }

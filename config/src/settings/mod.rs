@@ -8,6 +8,7 @@
 //! Every default stands beside its reason in the file of its section; `config/examples/gateway.toml` shows
 //! them all.
 
+mod certificates;
 mod conflicts;
 mod entrypoint;
 mod hold;
@@ -18,21 +19,22 @@ mod names;
 mod quantity;
 mod reader;
 mod registry;
-mod word;
+mod tcp;
 
 use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
-pub use entrypoint::{Entrypoint, EntrypointProtocol};
+pub use entrypoint::NamedEntrypoint;
 pub use hold::HoldSettings;
 pub use jobs::JobsSettings;
 pub use limits::Limits;
 pub use listeners::{AdminSettings, DnsSettings};
-pub use names::{Answer, Catch, NameSettings};
+pub use names::{Answer, Catch, MAX_HUB_ADDRESSES, NameSettings};
 pub use registry::RegistrySettings;
-pub use word::WordError;
+pub use tcp::TcpSettings;
 
+use crate::access::Identity;
 use crate::problem::{self, Place, Problem, Problems};
 use crate::report::Report;
 use reader::Section;
@@ -54,8 +56,11 @@ pub struct Settings {
     pub names: NameSettings,
     /// Data-plane threads, at most 256; 0 means one a core.
     pub workers: usize,
-    pub entrypoints: Vec<Entrypoint>,
+    pub entrypoints: Vec<NamedEntrypoint>,
+    /// What TLS that ends here may be shown, by the names in them; at most 1,000. Beside those of the registry.
+    pub certificates: Vec<Identity>,
     pub limits: Limits,
+    pub tcp: TcpSettings,
     pub jobs: JobsSettings,
 }
 
@@ -97,8 +102,10 @@ impl Settings {
             dns: DnsSettings::read(&root.section("dns")),
             names: NameSettings::read(&root.section("names")),
             workers: workers.count("count", 0, 0..=MAX_WORKERS) as usize,
-            entrypoints: Entrypoint::read_all(root),
+            entrypoints: NamedEntrypoint::read_all(root, base),
+            certificates: certificates::read_all(root, base),
             limits: Limits::read(&root.section("limits")),
+            tcp: TcpSettings::read(&root.section("tcp")),
             jobs: JobsSettings::read(&root.section("jobs"), base),
         };
         workers.refuse_unknown();
@@ -117,8 +124,10 @@ impl Default for Settings {
             dns: DnsSettings::default(),
             names: NameSettings::default(),
             workers: 0,
-            entrypoints: vec![Entrypoint::default()],
+            entrypoints: vec![NamedEntrypoint::default()],
+            certificates: Vec::new(),
             limits: Limits::default(),
+            tcp: TcpSettings::default(),
             jobs: JobsSettings::default(),
         }
     }

@@ -14,10 +14,19 @@ impl Section<'_> {
         default: Duration,
         bounds: RangeInclusive<Duration>,
     ) -> Duration {
-        let example = format!("\"{}\"", duration::format(default));
-        let Some(value) = self.scalar(key, &example, duration::parse) else { return default };
+        self.optional_duration(key, default, bounds).unwrap_or(default)
+    }
+
+    /// A duration within `bounds`, if it is there.
+    pub(super) fn optional_duration(
+        &self,
+        key: &'static str,
+        example: Duration,
+        bounds: RangeInclusive<Duration>,
+    ) -> Option<Duration> {
         let show = |bound: &Duration| format!("\"{}\"", duration::format(*bound));
-        self.within(key, value, &bounds, show).unwrap_or(default)
+        let value = self.scalar(key, &show(&example), duration::parse)?;
+        self.within(key, value, &bounds, show)
     }
 
     /// A size within `bounds`.
@@ -33,16 +42,26 @@ impl Section<'_> {
 
     /// A whole number within `bounds`.
     pub(super) fn count(&self, key: &'static str, default: u32, bounds: RangeInclusive<u32>) -> u32 {
-        let Some(value) = self.value(key) else { return default };
+        self.optional_count(key, default, bounds).unwrap_or(default)
+    }
+
+    /// A whole number within `bounds`, if it is there.
+    pub(super) fn optional_count(
+        &self,
+        key: &'static str,
+        example: u32,
+        bounds: RangeInclusive<u32>,
+    ) -> Option<u32> {
+        let value = self.value(key)?;
         let Some(integer) = value.as_integer() else {
-            self.wrong_type(key, value, "a whole number", &format!("{key} = {default}"));
-            return default;
+            self.wrong_type(key, value, "a whole number", &format!("{key} = {example}"));
+            return None;
         };
         // What fits no i64 is out of every bound.
         let number = i64::from_str_radix(integer.as_str(), integer.radix()).unwrap_or(i64::MAX);
         let wide = i64::from(*bounds.start())..=i64::from(*bounds.end());
         let number = self.within(key, number, &wide, ToString::to_string);
-        number.and_then(|number| u32::try_from(number).ok()).unwrap_or(default)
+        number.and_then(|number| u32::try_from(number).ok())
     }
 
     fn within<T: PartialOrd>(

@@ -72,10 +72,7 @@ impl<'a> Section<'a> {
 
     /// A string that `T` parses and that must be there; what stands in for it otherwise is also the example.
     pub(super) fn required<T: FromStr<Err: Display> + Display>(&self, key: &'static str, example: T) -> T {
-        if self.value(key).is_none() && self.table.is_some() {
-            let hint = format!("write {key} = \"{example}\"");
-            self.report.wrong_with_hint(&self.path_of(key), "is missing", hint);
-        }
+        self.require(key, &format!("\"{example}\""));
         self.parsed(key, example)
     }
 
@@ -124,6 +121,12 @@ impl<'a> Section<'a> {
         })
     }
 
+    /// A path that must be there, as it stands.
+    pub(super) fn required_file(&self, key: &'static str, example: &str) -> Option<PathBuf> {
+        self.require(key, example);
+        self.file(key, example)
+    }
+
     /// `true` or `false`, if it is there.
     pub(super) fn truth(&self, key: &'static str, example: bool) -> Option<bool> {
         let value = self.value(key)?;
@@ -141,7 +144,13 @@ impl<'a> Section<'a> {
 
     /// Whether a value of this section, as far as it was read, will not do.
     pub(super) fn is_wrong(&self) -> bool {
-        self.asked.borrow().iter().any(|key| self.report.is_wrong(&self.path_of(key)))
+        self.asked.borrow().iter().any(|key| self.is_wrong_at(key))
+    }
+
+    /// Whether the value of `key`, or a part of it, will not do.
+    pub(super) fn is_wrong_at(&self, key: &str) -> bool {
+        let path = self.path_of(key);
+        self.report.is_wrong(&path) || self.report.is_wrong_within(&path)
     }
 
     /// Notes every key that nobody asked for.
@@ -184,6 +193,14 @@ impl<'a> Section<'a> {
         let value = self.table?.get(key)?;
         self.report.locate(&self.path_of(key), Place::of(self.text, value.span().start));
         Some(value.get_ref())
+    }
+
+    /// Notes that `key` is not there. A value that is no table has been noted already.
+    fn require(&self, key: &'static str, example: &str) {
+        if self.value(key).is_none() && self.table.is_some() {
+            let hint = format!("write {key} = {example}");
+            self.report.wrong_with_hint(&self.path_of(key), "is missing", hint);
+        }
     }
 
     fn path_of(&self, key: &str) -> String {

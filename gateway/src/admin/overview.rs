@@ -32,9 +32,9 @@ pub(super) async fn status(State(api): State<Api>) -> Json<Value> {
     let shared = &api.shared;
     let snapshot = shared.store.load();
     let settings = &shared.settings;
-    let entrypoints = settings.entrypoints.iter().map(|entrypoint| {
-        let protocol = entrypoint.protocol.to_string();
-        json!({ "name": entrypoint.name, "listen": entrypoint.listen, "protocol": protocol })
+    let entrypoints = settings.entrypoints.iter().map(|named| {
+        let (listen, protocol) = (named.entrypoint.listen, named.entrypoint.protocol);
+        json!({ "name": named.name, "listen": listen, "protocol": protocol })
     });
     let draining = *shared.phase.borrow() == Phase::Draining;
     Json(json!({

@@ -16,6 +16,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
         host: host_name(),
         vips: shared.settings.names.vips,
         admin: shared.settings.admin.listen.to_string(),
+        addresses: shared.settings.names.hub_addresses.clone(),
     };
     let mut phase = shared.phase.clone();
     let mut lease: Option<LeaseId> = None;

@@ -49,12 +49,12 @@ impl Ports {
             dns::Server::bind(dns_address).map_err(|error| explain(dns_address, "dns.listen".into(), &error));
         let mut errors = Vec::new();
         let mut entrypoints = Vec::new();
-        for entrypoint in &settings.entrypoints {
-            let address = entrypoint.listen.socket_addr();
+        for named in &settings.entrypoints {
+            let address = named.entrypoint.listen.socket_addr();
             match reuseport_group(address, workers) {
-                Ok(group) => entrypoints.push((entrypoint.name.to_string(), group)),
+                Ok(group) => entrypoints.push((named.name.to_string(), group)),
                 Err(error) => {
-                    let setting = format!("entrypoint `{}` listen", entrypoint.name);
+                    let setting = format!("entrypoint `{}` listen", named.name);
                     errors.push(explain(address, setting, &error));
                 }
             }

@@ -61,13 +61,13 @@ pub(super) fn what_to_try(
         writeln!(out, "  curl http://$(dig @{} -p {} {name} +short):{}", dns.ip(), dns.port(), port.port)?;
     }
     let http = jobs.jobs.iter().find(|job| job.ports.iter().any(|port| port.protocol.is_http()));
-    if let (Some(job), Some(entrypoint)) = (http, settings.entrypoints.first()) {
+    if let (Some(job), Some(named)) = (http, settings.entrypoints.first()) {
         writeln!(
             out,
             "  curl -H 'Host: {}.{}' http://{}/",
             job.label,
             zone.first_label(),
-            entrypoint.listen
+            named.entrypoint.listen
         )?;
     }
     writeln!(out, "  {program} get instances")?;

@@ -38,7 +38,6 @@ pub use cert::{Cert, CertError, CertKey, Chain};
 pub use digest::{Digest, DigestError};
 pub use director::Director;
 pub use domain::{Destination, Domain, Route, RouteMatch};
-pub use entrypoint::{Entrypoint, EntrypointProtocol};
 pub use gateway::Gateway;
 pub use guard::Guard;
 pub use health::Health;
@@ -58,4 +57,4 @@ pub(crate) use value::nests_too_deep;
 pub use value::{MAX_VALUE, ValueError, decode, encode};
 pub use vip::{Vip, VipOwner};
 
-pub use roundhouse_config::{Name, NameFormError, Network, NetworkError};
+pub use roundhouse_config::{Entrypoint, EntrypointProtocol, Name, NameFormError, Network, NetworkError};

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
+mod entrypoints;
+mod l4;
 mod properties;
 mod refusals;
 

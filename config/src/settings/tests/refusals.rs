@@ -24,7 +24,7 @@ listen = ":80"
 [[entrypoint]]
 name = "web"
 listen = "80"
-protocol = "https"
+protocol = "quic"
 "#;
     let expected = r#"g.toml:1:1: data_dri: unknown key
   hint: did you mean `data_dir`?
@@ -35,12 +35,12 @@ g.toml:6:7: dns.ttl: is the number 5, not a string
 g.toml:8:8: names.zone: zone label is empty; write 1 to 63 of a-z, 0-9 and `-`
 g.toml:9:8: names.vips: `127.99.3.0/16` has host bits set; write `127.99.0.0/16`
 g.toml:10:1: names.colour: unknown key
-  hint: known here: zone, vips, answer, catch
+  hint: known here: zone, vips, answer, hub_addresses, catch
 g.toml:12:9: workers.count: 1000 is out of bounds; write 0 to 256
 g.toml:13:1: entrypoint[0].name: is missing
   hint: write name = "http"
 g.toml:17:10: entrypoint[1].listen: listen address `80` is a port alone; write `:80` for all addresses or `127.0.0.1:80`
-g.toml:18:12: entrypoint[1].protocol: `https` is not in this version; write `http`"#;
+g.toml:18:12: entrypoint[1].protocol: `quic` is unknown; write `http`, `https`, `tls`, `tcp` or `udp`"#;
     assert_eq!(problems(text), expected);
 }
 
@@ -78,10 +78,9 @@ fn wrong_types_are_told_what_to_write() {
 }
 
 #[test]
-fn words_of_later_versions_are_known_as_such() {
-    assert!(problems("names.answer = \"hub\"").contains("`hub` is not in this version; write `vip`"));
-    assert!(problems("names.catch = \"capture\"").contains("`capture` is not in this version; write `bind`"));
-    assert!(problems("names.catch = \"net\"").contains("`net` is unknown; write `bind`"));
+fn an_unknown_word_is_told_the_known_ones() {
+    assert!(problems("names.answer = \"ip\"").contains("`ip` is unknown; write `vip` or `hub`"));
+    assert!(problems("names.catch = \"net\"").contains("`net` is unknown; write `bind` or `capture`"));
     assert!(problems("registry.url = \"http://hub\"").contains("a gateway keeps the registry"));
 }
 
@@ -124,6 +123,51 @@ fn loopback_vips_are_not_told_to_other_machines() {
     );
     assert!(text.contains("a few hubs on a network of your own"), "{text}");
     parse("dns.listen = \"10.0.0.1:53\"\nnames.vips = \"10.9.0.0/16\"");
+}
+
+#[test]
+fn loopback_hubs_are_not_told_to_other_machines() {
+    let hub = |hubs: &str| {
+        format!("dns.listen = \":53\"\nnames = {{ answer = \"hub\", hub_addresses = [{hubs}] }}")
+    };
+    let text = problems(&hub("\"10.0.0.5\", \"::1\""));
+    assert!(text.starts_with("g.toml:1:14: dns.listen: DNS on `:53` would answer other machines with ::1"));
+    assert!(text.contains("one machine: listen = \"127.0.0.1:53\" here"), "{text}");
+    parse(&hub("\"10.0.0.5\""));
+    parse("names = { answer = \"hub\", hub_addresses = [\"127.0.0.5\"] }");
+    let vips = problems("dns.listen = \":53\"");
+    assert!(vips.contains("names.answer = \"hub\" and their addresses as names.hub_addresses"), "{vips}");
+}
+
+#[test]
+fn hub_addresses_are_for_hubs_that_clients_can_dial() {
+    let hub = |more: &str| problems(&format!("[names]\nanswer = \"hub\"\n{more}"));
+    for none in ["", "hub_addresses = []"] {
+        let text = hub(none);
+        assert!(
+            text.contains("names.hub_addresses: is missing") && text.contains("[\"10.0.0.5\"]"),
+            "{text}"
+        );
+    }
+    let elements = hub("hub_addresses = [\"hub\", \"0.0.0.0\", \"::ffff:10.0.0.5\", 5]");
+    assert_eq!(
+        elements,
+        "g.toml:3:18: names.hub_addresses[0]: `hub` is no address; write as in `10.0.0.5`\n\
+         g.toml:3:25: names.hub_addresses[1]: nobody can connect to 0.0.0.0; write the address that clients dial\n\
+         g.toml:3:36: names.hub_addresses[2]: `::ffff:10.0.0.5` is IPv4 in IPv6's clothes; write `10.0.0.5`\n\
+         g.toml:3:55: names.hub_addresses[3]: is the number 5, not a string\n  \
+         hint: write hub_addresses = [\"10.0.0.5\"]"
+    );
+    assert!(hub("hub_addresses = [\"10.0.0.5\", \"10.0.0.5\"]").contains("`10.0.0.5` is there twice"));
+    let many: Vec<String> = (1..=17).map(|n| format!("\"10.0.0.{n}\"")).collect();
+    let many = format!("hub_addresses = [{}]", many.join(", "));
+    assert!(hub(&many).contains("17 addresses; write at most 16"));
+
+    let vip = problems("names.hub_addresses = [\"10.0.0.5\"]");
+    assert!(vip.contains("names.hub_addresses: only with answer = \"hub\""), "{vip}");
+    let catch = hub("hub_addresses = [\"10.0.0.5\"]\ncatch = \"capture\"");
+    assert!(catch.starts_with("g.toml:4:9: names.catch: `capture` is for VIPs"), "{catch}");
+    assert_eq!(problems("names.answer = \"cloud\"\nnames.hub_addresses = [\"10.0.0.5\"]").lines().count(), 1);
 }
 
 #[test]
@@ -173,6 +217,25 @@ fn names_and_listeners_are_one_of_a_kind() {
     let any =
         "[[entrypoint]]\nname = \"a\"\nlisten = \":0\"\n[[entrypoint]]\nname = \"b\"\nlisten = \":0\"\n";
     assert_eq!(parse(any).entrypoints.len(), 2);
+}
+
+#[test]
+fn tcp_and_udp_have_ports_of_their_own() {
+    let dns = |name: &str, protocol: &str| {
+        format!(
+            "[[entrypoint]]\nname = \"{name}\"\nlisten = \":53\"\nprotocol = \"{protocol}\"\njob = \"dns\"\n"
+        )
+    };
+    assert_eq!(parse(&(dns("a", "tcp") + &dns("b", "udp"))).entrypoints.len(), 2);
+    for protocol in ["tcp", "udp"] {
+        let text = problems(&(dns("a", protocol) + &dns("b", protocol)));
+        assert!(text.contains("`:53` is taken by entrypoint[0].listen"), "{text}");
+    }
+    let own = "dns.listen = \":53\"\nnames.vips = \"10.9.0.0/16\"\n";
+    let text = problems(&(own.to_owned() + &dns("a", "udp")));
+    assert!(text.contains("entrypoint[0].listen: `:53` is taken by dns.listen, at g.toml:1:14"), "{text}");
+    let unknown = problems(&(dns("a", "tcp") + &dns("b", "quic")));
+    assert_eq!(unknown.lines().count(), 1, "{unknown}");
 }
 
 #[test]

@@ -17,10 +17,8 @@ pub(super) fn address(address: IpAddr, port: Option<u16>, facts: &Facts<'_>, ste
     let at = |listen: SocketAddr| {
         Some(listen.port()) == port && (listen.ip() == address || listen.ip().is_unspecified())
     };
-    if let Some(entrypoint) = facts.entrypoints.iter().find(|entrypoint| at(entrypoint.listen.socket_addr()))
-    {
-        steps
-            .add("address", format!("{address} is entrypoint `{}`, which goes by the Host", entrypoint.name));
+    if let Some(named) = facts.entrypoints.iter().find(|named| at(named.entrypoint.listen.socket_addr())) {
+        steps.add("address", format!("{address} is entrypoint `{}`, which goes by the Host", named.name));
         steps.add("hint", "explain a URL, as in http://blog.coding.net/");
         return Verdict::NoRoute;
     }

@@ -15,7 +15,7 @@ mod tests;
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use roundhouse_config::Entrypoint;
+use roundhouse_config::NamedEntrypoint;
 use serde::{Deserialize, Serialize};
 
 use self::target::{Host, Target};
@@ -27,7 +27,7 @@ use crate::table::{Named, Table};
 pub struct Facts<'a> {
     pub table: &'a Table,
     pub not_caught: &'a [NotCaught],
-    pub entrypoints: &'a [Entrypoint],
+    pub entrypoints: &'a [NamedEntrypoint],
     /// Seconds since the registry was heard and why it is not, if it is lost.
     pub lost: Option<(f64, String)>,
 }

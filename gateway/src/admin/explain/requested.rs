@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use roundhouse_config::{Entrypoint, PortName};
+use roundhouse_config::{NamedEntrypoint, PortName};
 
 use super::target::{HttpRequest, Target};
 use super::{Facts, Steps, Verdict, endpoints};
@@ -24,8 +24,8 @@ pub(super) fn goes_to_entrypoint(target: &Target, job: &JobEntry, facts: &Facts<
     target.port.is_none() || entrypoint(number, facts).is_some()
 }
 
-fn entrypoint<'a>(number: u16, facts: &Facts<'a>) -> Option<&'a Entrypoint> {
-    facts.entrypoints.iter().find(|entrypoint| entrypoint.listen.socket_addr().port() == number)
+fn entrypoint<'a>(number: u16, facts: &Facts<'a>) -> Option<&'a NamedEntrypoint> {
+    facts.entrypoints.iter().find(|named| named.entrypoint.listen.socket_addr().port() == number)
 }
 
 pub(super) fn job(
@@ -85,10 +85,8 @@ fn leg(leg: &Arc<Leg>, facts: &Facts<'_>, steps: &mut Steps) -> Verdict {
 /// Where the request comes in.
 fn arrives(target: &Target, facts: &Facts<'_>, steps: &mut Steps) -> Verdict {
     let all = || {
-        let all = facts
-            .entrypoints
-            .iter()
-            .map(|entrypoint| format!("`{}` on {}", entrypoint.name, entrypoint.listen));
+        let all =
+            facts.entrypoints.iter().map(|named| format!("`{}` on {}", named.name, named.entrypoint.listen));
         all.collect::<Vec<_>>().join(", ")
     };
     if let Some(HttpRequest { tls: true, .. }) = target.request {
@@ -96,15 +94,13 @@ fn arrives(target: &Target, facts: &Facts<'_>, steps: &mut Steps) -> Verdict {
         return Verdict::NoRoute;
     }
     match (entrypoint(number(target), facts), facts.entrypoints.first(), target.port) {
-        (Some(entrypoint), _, _) => {
-            steps.add(
-                "listener",
-                format!("entrypoint `{}` on {} takes it by its Host", entrypoint.name, entrypoint.listen),
-            );
+        (Some(named), _, _) => {
+            let listen = named.entrypoint.listen;
+            steps.add("listener", format!("entrypoint `{}` on {listen} takes it by its Host", named.name));
             Verdict::Ok
         }
         (None, Some(first), None) => {
-            let listen = first.listen;
+            let listen = first.entrypoint.listen;
             steps.add(
                 "listener",
                 format!(

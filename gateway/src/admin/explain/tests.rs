@@ -51,7 +51,7 @@ fn stack(newcomer: Health) -> Table {
 }
 
 fn ask_with(table: &Table, text: &str, not_caught: &[NotCaught]) -> (Verdict, String) {
-    let entrypoints = [Entrypoint::default()];
+    let entrypoints = [NamedEntrypoint::default()];
     let facts =
         Facts { table, not_caught, entrypoints: &entrypoints, lost: Some((12.0, "no leader".into())) };
     let explanation = explain(text, &text.parse().unwrap(), &facts);
