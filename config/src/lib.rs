@@ -34,7 +34,7 @@ pub use entrypoint::{Entrypoint, EntrypointProtocol};
 pub use jobs::{CheckSpec, JobSpec, JobsFile, StaticInstance};
 pub use names::{DomainName, JobName, Label, Name, NameError, NameFormError, PortName, Selector, Tag, Zone};
 pub use problem::{Place, Problem, Problems};
-pub use service::{Check, CheckKind, Port, Protocol, ServiceError};
+pub use service::{Check, CheckKind, OriginateTls, Port, Protocol, ProxyVersion, ServiceError, TrustedCa};
 pub use settings::{
     AdminSettings, Answer, Catch, DnsSettings, HoldSettings, JobsSettings, Limits, NameSettings,
     NamedEntrypoint, RegistrySettings, Settings, TcpSettings,

@@ -32,7 +32,7 @@ impl FromStr for PortArgument {
             None => (rest, Protocol::default()),
         };
         match number.parse() {
-            Ok(port) if port > 0 => Ok(Self(Port { name, port, protocol })),
+            Ok(port) if port > 0 => Ok(Self(Port::new(name, port, protocol))),
             _ => Err(PortError::Number),
         }
     }
@@ -44,11 +44,11 @@ mod tests {
 
     #[test]
     fn what_is_left_out_has_a_default() {
-        let main = Port { name: PortName::main(), port: 1111, protocol: Protocol::Tcp };
+        let main = Port::new(PortName::main(), 1111, Protocol::Tcp);
         for text in ["1111", "main=1111", "1111/tcp", "main=1111/tcp"] {
             assert_eq!(text.parse(), Ok(PortArgument(main.clone())), "{text}");
         }
-        let dns = Port { name: "dns".parse().unwrap(), port: 53, protocol: Protocol::Udp };
+        let dns = Port::new("dns".parse().unwrap(), 53, Protocol::Udp);
         assert_eq!("dns=53/udp".parse(), Ok(PortArgument(dns)));
     }
 

@@ -16,7 +16,7 @@ pub fn jobname(text: &str) -> JobName {
 }
 
 pub fn port(name: &str, port: u16) -> Port {
-    Port { name: name.parse().expect("a port name"), port, protocol: Protocol::Tcp }
+    Port::new(name.parse().expect("a port name"), port, Protocol::Tcp)
 }
 
 /// A job with one port, `main`.

@@ -42,12 +42,12 @@ pub(super) fn number(text: &str) -> Result<u16, String> {
 fn main(job: &Fields<'_>) -> Option<(Port, String)> {
     let port = job.read("port", number);
     let protocol = job.parsed::<Protocol>("protocol").unwrap_or_default();
-    Some((Port { name: PortName::main(), port: port?, protocol }, job.path_of("port")))
+    Some((Port::new(PortName::main(), port?, protocol), job.path_of("port")))
 }
 
 fn named(fields: &Fields<'_>) -> Option<(Port, String)> {
     let name = fields.required("name", "admin", PortName::from_str);
     let port = fields.required("port", "8080", number);
     let protocol = fields.parsed::<Protocol>("protocol").unwrap_or_default();
-    Some((Port { name: name?, port: port?, protocol }, fields.path().to_owned()))
+    Some((Port::new(name?, port?, protocol), fields.path().to_owned()))
 }

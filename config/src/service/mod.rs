@@ -7,12 +7,16 @@
 mod check;
 mod port;
 mod protocol;
+mod tls;
 
 pub use check::{Check, CheckKind};
-pub use port::Port;
+pub use port::{Port, ProxyVersion};
 pub use protocol::Protocol;
+pub use tls::{OriginateTls, TrustedCa};
 
 use thiserror::Error;
+
+use crate::names::DomainName;
 
 /// What is wrong with a port or a check, and what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -26,6 +30,35 @@ pub enum ServiceError {
 
     #[error("port 0 cannot be dialled; write 1 to 65535")]
     PortZero,
+
+    #[error("`proxy` does not go with {protocol}; leave it out, or write protocol tcp")]
+    Proxy { protocol: Protocol },
+
+    #[error(
+        "`tls` is for ports without TLS, and on protocol tls the client's own TLS reaches the instance; leave it out, \
+         or write protocol tcp"
+    )]
+    TlsTwice,
+
+    #[error("`tls` runs over TCP, and this port is udp; leave it out")]
+    TlsOverUdp,
+
+    #[error("server name `{name}` is a wildcard; write the one name that is in the certificate")]
+    ServerName { name: DomainName },
+
+    #[error(
+        "`ca` is no PEM; write what stands from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----, line breaks \
+         included, or {{\"file\":\"/path\"}}"
+    )]
+    CaNoPem,
+
+    #[error("`ca` has a private key; write only the certificates of who signs")]
+    KeyInCa,
+
+    #[error(
+        "`ca` is no absolute path; write it as the gateway sees it, as in {{\"file\":\"/etc/tls/ca.pem\"}}"
+    )]
+    CaPath,
 
     #[error("check {field} `{value}` is out of bounds; write `{least}` to `{most}`")]
     Bounds { field: &'static str, value: String, least: String, most: String },

@@ -2,17 +2,59 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Protocol, ServiceError};
+use super::{OriginateTls, Protocol, ServiceError};
 use crate::names::PortName;
+use crate::serde_as_text;
+use crate::word::words;
 
 /// A named port of a job: `{"name":"main","port":1111,"protocol":"tcp"}`. Read from outside, the number is
-/// never 0.
+/// never 0, and `proxy` and `tls` are only where they fit the protocol.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "RawPort")]
 pub struct Port {
     pub name: PortName,
     pub port: u16,
     pub protocol: Protocol,
+    /// The PROXY header that instances get first on each connection, before any TLS: who the client is. Instances must
+    /// expect it. Not for udp, which has no connection to begin, nor for http and grpc, where connections are shared
+    /// by clients and a request's own headers say it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<ProxyVersion>,
+    /// TLS from the gateway to the instance. Not for udp, and not for tls, where the client has TLS with the instance
+    /// already.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<OriginateTls>,
+}
+
+/// Which PROXY header: version 1 is text, version 2 is binary and names the JOBNAME too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ProxyVersion {
+    V1,
+    V2,
+}
+
+words!(ProxyVersion { V1 = "v1", V2 = "v2" });
+serde_as_text!(ProxyVersion);
+
+impl Port {
+    /// A port whose instances are dialled plainly.
+    pub fn new(name: PortName, port: u16, protocol: Protocol) -> Self {
+        Self { name, port, protocol, proxy: None, tls: None }
+    }
+
+    fn validated(self) -> Result<Self, ServiceError> {
+        if self.port == 0 {
+            return Err(ServiceError::PortZero);
+        }
+        let protocol = self.protocol;
+        let shared = matches!(protocol, Protocol::Udp | Protocol::Http | Protocol::Grpc);
+        match protocol {
+            _ if shared && self.proxy.is_some() => Err(ServiceError::Proxy { protocol }),
+            Protocol::Tls if self.tls.is_some() => Err(ServiceError::TlsTwice),
+            Protocol::Udp if self.tls.is_some() => Err(ServiceError::TlsOverUdp),
+            _ => Ok(self),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -21,16 +63,18 @@ struct RawPort {
     port: u16,
     #[serde(default)]
     protocol: Protocol,
+    #[serde(default)]
+    proxy: Option<ProxyVersion>,
+    #[serde(default)]
+    tls: Option<OriginateTls>,
 }
 
 impl TryFrom<RawPort> for Port {
     type Error = ServiceError;
 
     fn try_from(raw: RawPort) -> Result<Self, Self::Error> {
-        if raw.port == 0 {
-            return Err(ServiceError::PortZero);
-        }
-        Ok(Self { name: raw.name, port: raw.port, protocol: raw.protocol })
+        let RawPort { name, port, protocol, proxy, tls } = raw;
+        Self { name, port, protocol, proxy, tls }.validated()
     }
 }
 
@@ -38,13 +82,25 @@ impl TryFrom<RawPort> for Port {
 mod tests {
     use super::*;
 
+    fn refusal(fields: &str) -> String {
+        let json = format!(r#"{{"name":"main","port":1111,{fields}}}"#);
+        serde_json::from_str::<Port>(&json).unwrap_err().to_string()
+    }
+
     #[test]
     fn the_shape_is_the_api_s() {
         let json = r#"{"name":"main","port":1111,"protocol":"tcp"}"#;
         let port: Port = serde_json::from_str(json).unwrap();
+        assert_eq!(port, Port::new(PortName::main(), 1111, Protocol::Tcp));
         assert_eq!(serde_json::to_string(&port).unwrap(), json);
         let short: Port = serde_json::from_str(r#"{"name":"main","port":1111,"colour":"red"}"#).unwrap();
         assert_eq!(short, port);
+        let null = r#"{"name":"main","port":1111,"proxy":null,"tls":null}"#;
+        assert_eq!(serde_json::from_str::<Port>(null).unwrap(), port);
+        let json = r#"{"name":"main","port":1111,"protocol":"tcp","proxy":"v2","tls":{"server_name":null,"ca":null,"certificate":null,"verify":true}}"#;
+        let port: Port = serde_json::from_str(json).unwrap();
+        assert_eq!((port.proxy, &port.tls), (Some(ProxyVersion::V2), &Some(OriginateTls::default())));
+        assert_eq!(serde_json::to_string(&port).unwrap(), json);
     }
 
     #[test]
@@ -52,5 +108,30 @@ mod tests {
         let error = serde_json::from_str::<Port>(r#"{"name":"main","port":0}"#).unwrap_err();
         assert!(error.to_string().contains("write 1 to 65535"));
         assert!(serde_json::from_str::<Port>(r#"{"name":"main","port":65536}"#).is_err());
+    }
+
+    #[test]
+    fn a_proxy_header_is_for_connections_of_one_client() {
+        for protocol in ["udp", "http", "grpc"] {
+            let error = refusal(&format!(r#""protocol":"{protocol}","proxy":"v1""#));
+            let expected =
+                format!("`proxy` does not go with {protocol}; leave it out, or write protocol tcp");
+            assert!(error.contains(&expected), "{error}");
+        }
+        assert!(refusal(r#""proxy":"v3""#).contains("`v3` is unknown; write `v1` or `v2`"));
+        let tls = r#"{"name":"main","port":1,"protocol":"tls","proxy":"v1"}"#;
+        assert!(serde_json::from_str::<Port>(tls).is_ok());
+    }
+
+    #[test]
+    fn tls_is_not_put_around_tls() {
+        assert!(
+            refusal(r#""protocol":"tls","tls":{}"#).contains("the client's own TLS reaches the instance")
+        );
+        assert!(refusal(r#""protocol":"udp","tls":{}"#).contains("`tls` runs over TCP"));
+        for protocol in ["tcp", "http", "grpc"] {
+            let json = format!(r#"{{"name":"main","port":1,"protocol":"{protocol}","tls":{{}}}}"#);
+            assert!(serde_json::from_str::<Port>(&json).is_ok(), "{json}");
+        }
     }
 }

@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use roundhouse_config::{JobName, Label, Port, Protocol, duration};
+use roundhouse_config::{JobName, Label, Port, PortName, Protocol, duration};
 use roundhouse_registry::http::registration::{RegisterBody, RegisteredBody, StateChange};
 use roundhouse_registry::record::{ValueError, decode, encode};
 use roundhouse_registry::write::NewInstance;
@@ -139,11 +139,7 @@ async fn register(
 
 /// A registrar that says nothing of the job's ports has one that serves what its instance does.
 fn ports_of(instance: &Instance) -> Vec<Port> {
-    let port = |(name, number): (&_, &u16)| Port {
-        name: Clone::clone(name),
-        port: *number,
-        protocol: Protocol::Tcp,
-    };
+    let port = |(name, number): (&PortName, &u16)| Port::new(name.clone(), *number, Protocol::Tcp);
     instance.ports.iter().map(port).collect()
 }
 

@@ -61,7 +61,13 @@ impl Desired {
         if self.jobname != JobName::implicit(&self.label) {
             job.jobname = self.jobname.clone();
         }
-        job.ports = self.ports.clone();
+        // How its instances are dialled is more than the file says.
+        let dialled = |port: &Port| {
+            let same = |stored: &&Port| stored.name == port.name && stored.protocol == port.protocol;
+            let stored = job.ports.iter().find(same).unwrap_or(port);
+            Port { port: port.port, ..stored.clone() }
+        };
+        job.ports = self.ports.iter().map(dialled).collect();
         job.check = self.check.clone();
         job.implicit = false;
         job

@@ -1,4 +1,4 @@
-use roundhouse_config::JobsFile;
+use roundhouse_config::{JobsFile, OriginateTls, ProxyVersion};
 use roundhouse_registry::State;
 use serde_json::{Value, json};
 
@@ -75,6 +75,8 @@ fn what_the_file_cannot_say_is_kept() {
     let (job, _) = current.job.as_mut().unwrap();
     job.vip = Some(7);
     job.jobname = "job.db_cop.coding".parse().unwrap();
+    job.ports[0].proxy = Some(ProxyVersion::V2);
+    job.ports[0].tls = Some(OriginateTls::default());
     let canary = r#"{"routes":[{"to":[{"job":"db","weight":90},{"job":"db2","weight":10}]}]}"#;
     let (routes, _) = current.domains.values_mut().next().unwrap();
     *routes = serde_json::from_str(canary).unwrap();

@@ -1,11 +1,12 @@
 //! `jobs/<label>`: what a job is called, what it serves and how it wants to be served.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use roundhouse_config::{Check, JobName, Label, Port, PortName, duration};
+use roundhouse_config::{Check, JobName, Label, Limits, Port, PortName, TrustedCa, duration};
 use serde::{Deserialize, Serialize};
 
-use super::ValueError;
+use super::{CertError, Chain, ValueError};
 
 /// A job with more ports than this is a mistake in a generator.
 const MAX_PORTS: usize = 64;
@@ -25,6 +26,13 @@ pub struct Job {
     /// How long live connections may go on once an instance drains.
     #[serde(default = "default_drain", with = "duration")]
     pub drain: Duration,
+    /// What becomes of live connections to an instance that fails its check.
+    #[serde(default)]
+    pub on_unhealthy: OnUnhealthy,
+    #[serde(default)]
+    pub timeouts: Timeouts,
+    #[serde(default)]
+    pub limits: JobLimits,
     /// Whether the mass-expiry hold may keep instances that vanish with many others. A job whose instances come and go
     /// by the hundred says no.
     #[serde(default = "default_hold")]
@@ -59,6 +67,43 @@ pub enum DefaultAccess {
     Deny,
 }
 
+/// What becomes of live connections to an instance that fails its check.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnUnhealthy {
+    /// A flapping check must not cut database sessions.
+    #[default]
+    Keep,
+    /// For instances that fail over among themselves: a client that stays connected to the one that lost goes on
+    /// writing to it.
+    Close,
+}
+
+/// Of a job's connections, within the bounds of the gateway's `[limits]`; `null`: as the gateway has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Timeouts {
+    /// To connect to an instance, before another one is tried.
+    #[serde(with = "duration::optional")]
+    pub connect: Option<Duration>,
+    /// Without a byte either way.
+    #[serde(with = "duration::optional")]
+    pub idle: Option<Duration>,
+    /// However busy.
+    #[serde(with = "duration::optional")]
+    pub lifetime: Option<Duration>,
+}
+
+/// What may be open to a job at once on one gateway, 1 to 1,000,000; `null`: no limit of the job's own.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct JobLimits {
+    /// Connections, and sessions of udp.
+    pub connections: Option<u32>,
+    /// The same of one client, as the gateway's `[limits]` tells clients apart.
+    pub connections_per_client: Option<u32>,
+}
+
 fn default_check() -> Option<Check> {
     Some(Check::default())
 }
@@ -81,6 +126,9 @@ impl Job {
             check: default_check(),
             access: DefaultAccess::default(),
             drain: default_drain(),
+            on_unhealthy: OnUnhealthy::default(),
+            timeouts: Timeouts::default(),
+            limits: JobLimits::default(),
             hold: default_hold(),
             vip: None,
             implicit: false,
@@ -116,8 +164,12 @@ impl Job {
                 let message = format!("{} is already the number of port `{}`", port.port, other.name);
                 return Err(ValueError::field(format!("ports[{i}].port"), message));
             }
+            if let Some(TrustedCa::Pem(pem)) = port.tls.as_ref().and_then(|tls| tls.ca.as_ref()) {
+                check_ca(&format!("ports[{i}].tls.ca"), pem)?;
+            }
         }
-        Ok(())
+        self.timeouts.check().map_err(|error| error.within("timeouts"))?;
+        self.limits.check().map_err(|error| error.within("limits"))
     }
 
     pub fn port(&self, name: &PortName) -> Option<&Port> {
@@ -125,10 +177,50 @@ impl Job {
     }
 }
 
+impl Timeouts {
+    fn check(&self) -> Result<(), ValueError> {
+        let show = |bound: &Duration| format!("\"{}\"", duration::format(*bound));
+        within("connect", self.connect, &Limits::CONNECT_TIMEOUT, show)?;
+        within("idle", self.idle, &Limits::IDLE_TIMEOUT, show)?;
+        within("lifetime", self.lifetime, &Limits::LIFETIME, show)
+    }
+}
+
+impl JobLimits {
+    fn check(&self) -> Result<(), ValueError> {
+        within("connections", self.connections, &Limits::CONNECTIONS, u32::to_string)?;
+        within("connections_per_client", self.connections_per_client, &Limits::CONNECTIONS, u32::to_string)
+    }
+}
+
+fn within<T: PartialOrd>(
+    field: &str,
+    value: Option<T>,
+    bounds: &RangeInclusive<T>,
+    show: impl Fn(&T) -> String,
+) -> Result<(), ValueError> {
+    let Some(value) = value.filter(|value| !bounds.contains(value)) else { return Ok(()) };
+    let (least, most) = (show(bounds.start()), show(bounds.end()));
+    let message = format!("{} is out of bounds; write {least} to {most}, or null", show(&value));
+    Err(ValueError::field(field, message))
+}
+
+/// Whoever wrote it learns of a slip, not the first connection.
+fn check_ca(at: &str, pem: &str) -> Result<(), ValueError> {
+    let message = match Chain::new(pem) {
+        Ok(_) => return Ok(()),
+        Err(CertError::Count(count)) => {
+            format!("{count} certificates; write those that sign this job's, or {{\"file\":\"/path\"}}")
+        }
+        Err(error) => error.to_string(),
+    };
+    Err(ValueError::field(at, message))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::decode;
+    use crate::record::{decode, encode};
 
     #[test]
     fn the_shape_of_the_documentation_reads_with_its_defaults() {
@@ -140,7 +232,9 @@ mod tests {
             br#"{"jobname":"job.app2_service.app_cop.coding","ports":[{"name":"main","port":1111,"protocol":"tcp"}],
                 "balance":{"policy":"round_robin"},
                 "check":{"kind":"tcp","interval":"2s","timeout":"1s","rise":2,"fall":3},
-                "access":"allow","drain":"30s","hold":true,"vip":null,"from_the_future":[1]}"#,
+                "access":"allow","drain":"30s","on_unhealthy":"keep",
+                "timeouts":{"connect":null,"idle":null,"lifetime":null},
+                "limits":{"connections":null,"connections_per_client":null},"hold":true,"vip":null,"from_the_future":[1]}"#,
         )
         .unwrap();
         assert_eq!(short, long);
@@ -148,6 +242,58 @@ mod tests {
         assert_eq!(unchecked.check, None);
         assert!(unchecked.hold);
         assert!(!decode::<Job>(br#"{"jobname":"job.app2","hold":false}"#).unwrap().hold);
+    }
+
+    #[test]
+    fn what_is_the_job_s_own_comes_back() {
+        let text = br#"{"jobname":"job.db","on_unhealthy":"close",
+            "timeouts":{"connect":"10ms","idle":"30d"},"limits":{"connections":1000000},
+            "ports":[{"name":"main","port":5432,"proxy":"v2","tls":{"server_name":"db.internal"}}]}"#;
+        let job: Job = decode(text).unwrap();
+        assert_eq!(job.validate(), Ok(()));
+        assert_eq!(job.on_unhealthy, OnUnhealthy::Close);
+        assert_eq!(job.timeouts.connect, Some(Duration::from_millis(10)));
+        assert_eq!((job.timeouts.lifetime, job.limits.connections), (None, Some(1_000_000)));
+        assert_eq!(job.ports[0].tls.as_ref().unwrap().server_name, Some("db.internal".parse().unwrap()));
+        assert_eq!(decode::<Job>(&encode(&job)).unwrap(), job);
+    }
+
+    #[test]
+    fn refusals_name_the_field_and_its_bounds() {
+        let refused = |fields: &str| {
+            let text = format!(r#"{{"jobname":"job.a",{fields}}}"#);
+            decode::<Job>(text.as_bytes()).and_then(|job| job.validate()).unwrap_err().to_string()
+        };
+        let port = |fields: &str| refused(&format!(r#""ports":[{{"name":"main","port":1,{fields}}}]"#));
+        for (fields, expected) in [
+            (
+                r#""timeouts":{"connect":"9ms"}"#,
+                "timeouts.connect: \"9ms\" is out of bounds; write \"10ms\" to \"1m\"",
+            ),
+            (
+                r#""timeouts":{"idle":"0s"}"#,
+                "timeouts.idle: \"0s\" is out of bounds; write \"1s\" to \"30d\"",
+            ),
+            (r#""timeouts":{"lifetime":"31d"}"#, "timeouts.lifetime: \"31d\" is out of bounds"),
+            (r#""timeouts":{"idle":"soon"}"#, "timeouts.idle: `soon` is no duration"),
+            (
+                r#""limits":{"connections":0}"#,
+                "limits.connections: 0 is out of bounds; write 1 to 1000000, or null",
+            ),
+            (
+                r#""limits":{"connections_per_client":1000001}"#,
+                "limits.connections_per_client: 1000001 is out",
+            ),
+            (r#""on_unhealthy":"cut""#, "on_unhealthy: unknown variant `cut`, expected `keep` or `close`"),
+        ] {
+            assert!(refused(fields).starts_with(expected), "{}", refused(fields));
+        }
+        assert!(port(r#""protocol":"udp","proxy":"v1""#).contains("`proxy` does not go with udp"));
+        assert!(port(r#""protocol":"tls","tls":{}"#).starts_with("ports[0]"));
+        let ca = |pem: &str| port(&format!(r#""tls":{{"ca":{}}}"#, serde_json::Value::from(pem)));
+        let pem = "-----BEGIN CERTIFICATE-----\nMAMCAQA=\n-----END CERTIFICATE-----\n";
+        assert!(ca(&pem.repeat(17)).starts_with("ports[0].tls.ca: 17 certificates"));
+        assert!(ca(&pem.replace("MAMC", "AAAA")).starts_with("ports[0].tls.ca: is no PEM"));
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub use guard::Guard;
 pub use health::Health;
 pub use held::Held;
 pub use instance::{Instance, InstanceId, State};
-pub use job::{Balance, DefaultAccess, Job, Policy};
+pub use job::{Balance, DefaultAccess, Job, JobLimits, OnUnhealthy, Policy, Timeouts};
 pub use key::{Key, KeyError};
 pub use line::Line;
 pub use pool::{Pool, PoolForwarding, PoolProtocol, PoolScheduler, PoolTarget, Sink};
