@@ -1,0 +1,84 @@
+//! What a certificate says of itself, for people and for the index.
+
+use std::fmt;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use tokio_rustls::rustls::pki_types::{CertificateDer, UnixTime};
+use webpki::{EndEntityCert, Error, KeyUsage};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// DNS names of the subjectAltName (RFC 5280, 4.2.1.6), in lower case and without a trailing dot, some with `*.`
+    /// before them.
+    pub names: Box<[Box<str>]>,
+    pub not_before: UnixTime,
+    pub not_after: UnixTime,
+    pub fingerprint: Fingerprint,
+}
+
+/// SHA-256 of the DER: `openssl x509 -fingerprint -sha256`, in lower case and without the colons.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Fingerprint([u8; 32]);
+
+impl Facts {
+    pub(super) fn of(leaf: &CertificateDer<'_>) -> Result<Facts, Error> {
+        let certificate = EndEntityCert::try_from(leaf)?;
+        let mut names: Vec<_> = certificate.valid_dns_names().map(spelled).collect();
+        names.sort_unstable();
+        names.dedup();
+        Ok(Facts {
+            names: names.into(),
+            not_before: not_before(&certificate)?,
+            not_after: not_after(&certificate)?,
+            fingerprint: Fingerprint(Sha256::digest(leaf).into()),
+        })
+    }
+
+    /// Both ends belong to the validity (RFC 5280, 4.1.2.5).
+    pub fn is_expired(&self, now: UnixTime) -> bool {
+        now > self.not_after
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+fn spelled(name: &str) -> Box<str> {
+    name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase().into()
+}
+
+/// webpki has no accessor for the dates, but its refusal at a time outside of them names the bound.
+fn not_before(certificate: &EndEntityCert<'_>) -> Result<UnixTime, Error> {
+    let epoch = UnixTime::since_unix_epoch(Duration::ZERO);
+    match refusal(certificate, epoch) {
+        Error::CertNotValidYet { not_before, .. } => Ok(not_before),
+        // What is valid then begins then: webpki reads no earlier year.
+        Error::UnknownIssuer | Error::CertExpired { .. } => Ok(epoch),
+        error => Err(error),
+    }
+}
+
+fn not_after(certificate: &EndEntityCert<'_>) -> Result<UnixTime, Error> {
+    match refusal(certificate, UnixTime::since_unix_epoch(Duration::from_secs(u64::MAX))) {
+        Error::CertExpired { not_after, .. } => Ok(not_after),
+        error => Err(error),
+    }
+}
+
+/// Validity is checked first, and nobody is trusted, so there is always one.
+fn refusal(certificate: &EndEntityCert<'_>, at: UnixTime) -> Error {
+    match certificate.verify_for_usage(&[], &[], &[], at, KeyUsage::server_auth(), None, None) {
+        Err(error) => error,
+        Ok(_) => Error::UnknownIssuer,
+    }
+}
