@@ -1,0 +1,29 @@
+//! What the clients of a UDP engine may take.
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UdpLimits {
+    /// Sessions of one downstream socket. Default 10,000, so that one job's flood leaves half of the worker to others.
+    pub sessions: usize,
+    /// Sessions of a worker, each with a descriptor. Default 20,000, as for connections.
+    pub sessions_of_worker: usize,
+    /// Ticks after its last datagram until a session is closed. Default 60: more than most protocols' patience, less
+    /// than what fills the table.
+    pub idle: u32,
+    /// Bytes of replies that wait for one socket whose send buffer is full, a fixed overhead for each datagram included.
+    /// Default 256 KiB, about what the buffer itself holds.
+    pub backlog: usize,
+    /// Sockets open for replies to captured traffic, one for each address asked, for each downstream. Default 64.
+    pub reply_sockets: usize,
+}
+
+impl Default for UdpLimits {
+    fn default() -> UdpLimits {
+        UdpLimits {
+            sessions: 10_000,
+            sessions_of_worker: 20_000,
+            idle: 60,
+            backlog: 256 << 10,
+            reply_sockets: 64,
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! The engine on loopback, between real sockets.
+
+mod failing;
+mod fixture;
+mod limits;
+mod relaying;
