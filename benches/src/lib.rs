@@ -17,6 +17,7 @@ pub fn facts() -> Facts {
         vips,
         own: Own::new(vips, Vec::new()),
         workers: 2,
+        hub: false,
         newcomer: Verdict::Healthy,
     }
 }

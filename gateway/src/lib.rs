@@ -16,21 +16,26 @@
 
 pub mod admin;
 pub mod balance;
+pub mod capacity;
 pub mod catch;
 pub mod cli;
 mod descriptors;
 pub mod dns;
+pub mod entrypoint;
 pub mod health;
 pub mod holder;
 mod jobs;
 pub mod l4;
 pub mod l7;
+mod listening;
 pub mod phase;
 pub mod plane;
+pub mod proxy_protocol;
 pub mod run;
 pub mod sample;
 pub mod shared;
 pub mod table;
+pub mod tls;
 pub mod tour;
 pub mod transfer;
 pub mod worker;

@@ -13,7 +13,9 @@ use crate::catch::NotCaught;
 use crate::jobs::Status;
 use crate::phase::Phase;
 use crate::plane::Counters;
+use crate::run::Listed;
 use crate::table::{Own, Table};
+use crate::worker::Lender;
 
 pub struct Shared {
     /// This gateway's name among gateways.
@@ -25,7 +27,11 @@ pub struct Shared {
     pub holds: Holds,
     pub registry: Registry,
     /// An instance that registers at one of these is refused.
-    pub own: Own,
+    pub own: ArcSwap<Own>,
+    /// Those of the file and of the registry, with what became of them.
+    pub entrypoints: ArcSwap<Vec<Listed>>,
+    /// By which live connections are listed and ended.
+    pub workers: Lender,
     /// Job ports that are not reachable at their VIP now, and why.
     pub not_caught: ArcSwap<Vec<NotCaught>>,
     /// One for each file of `[jobs]`, in that order.

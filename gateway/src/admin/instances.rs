@@ -145,7 +145,7 @@ fn ports_of(instance: &Instance) -> Vec<Port> {
 
 /// 409: the address is held, by the gateway itself.
 fn refuse_own_address(api: &Api, instance: &Instance) -> Result<(), Problem> {
-    match instance.socket_addrs().find_map(|address| api.shared.own.holds(address)) {
+    match instance.socket_addrs().find_map(|address| api.shared.own.load().holds(address)) {
         Some(reason) => Err(Problem::new(StatusCode::CONFLICT, reason).at("address")),
         None => Ok(()),
     }

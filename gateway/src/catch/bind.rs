@@ -10,15 +10,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::SocketAddr;
 
-use socket2::{Domain, Protocol, Socket, Type};
-
 use super::{Catch, JobPort, NotCaught};
 use crate::descriptors;
 use crate::holder::{self, Holder};
+use crate::listening::{self, Options};
 use crate::worker::{Lender, ListenerId, Site};
-
-/// Pending connections; the kernel caps it at net.core.somaxconn.
-const BACKLOG: i32 = 1024;
 
 pub struct Bind {
     lender: Lender,
@@ -42,7 +38,8 @@ impl Bind {
                 self.open.len()
             ));
         }
-        let socket = listen(address).map_err(|error| explain(address, &error, holders))?;
+        let socket =
+            listening::tcp(address, Options::default()).map_err(|error| explain(address, &error, holders))?;
         let listener = self.lender.lend_to_one(socket, Site::Vip(address));
         self.open.insert(address, listener);
         Ok(())
@@ -75,16 +72,6 @@ impl Catch for Bind {
     fn stop(&mut self) {
         self.reconcile(&BTreeMap::new());
     }
-}
-
-fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    // A restart must not wait for TIME_WAIT; a listener of somebody else is still noticed.
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
 }
 
 /// Whoever listens on all addresses of a port is in the way of every job with that port; looking it up walks /proc.

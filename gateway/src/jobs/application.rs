@@ -141,7 +141,7 @@ impl Application<'_> {
                 }
                 (Subject::Instance(label, id), Some(Record::Instance(instance, jobname, ports))) => {
                     if let Some(reason) =
-                        instance.socket_addrs().find_map(|address| self.shared.own.holds(address))
+                        instance.socket_addrs().find_map(|address| self.shared.own.load().holds(address))
                     {
                         return Err(Failure::Refused(reason.clone()));
                     }

@@ -5,8 +5,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use roundhouse_registry::probe::is_self_connect;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, socket_with, sockopt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use crate::plane::Context;
@@ -49,11 +54,6 @@ impl Attempts {
     }
 }
 
-pub struct Connected {
-    pub stream: TcpStream,
-    pub endpoint: Arc<Endpoint>,
-}
-
 #[derive(Debug)]
 pub enum ConnectError {
     /// The job has no instance that may be dialled.
@@ -78,47 +78,102 @@ impl fmt::Display for ConnectError {
     }
 }
 
-/// A new connection to an instance of the port.
-pub async fn connect(context: &Context, job: &JobEntry, port: &PortEntry) -> Result<Connected, ConnectError> {
+/// A new connection to an instance of the port that has got the bytes of `first`, made ready by `ready` (a TLS handshake,
+/// say): who fails at that is as good as one that refused.
+pub(super) async fn connect<W>(
+    context: &Context,
+    job: &JobEntry,
+    port: &PortEntry,
+    first: &[u8],
+    ready: impl AsyncFn(TcpStream) -> io::Result<W>,
+) -> Result<(W, Arc<Endpoint>), ConnectError> {
     let mut attempts = Attempts::default();
     let mut last = ConnectError::Nobody;
     while let Some(endpoint) = attempts.next(context, port) {
-        match dial(context, &endpoint, job.check.is_some()).await {
-            Ok(stream) => return Ok(Connected { stream, endpoint }),
+        let error = match dial(context, &endpoint, job).await {
+            Ok(stream) => match begin(stream, first, &ready).await {
+                Ok(wire) => return Ok((wire, endpoint)),
+                Err(error) => {
+                    context.connect_failed(&endpoint, job.check.is_some());
+                    error
+                }
+            },
             Err(error) if is_our_shortage(&error) => return Err(ConnectError::Exhausted(error)),
-            Err(error) => {
-                attempts.failed(&endpoint, &error);
-                context.counters().retries.fetch_add(1, Relaxed);
-                last = ConnectError::Failed { tried: attempts.count(), address: endpoint.address, error };
-            }
-        }
+            Err(error) => error,
+        };
+        attempts.failed(&endpoint, &error);
+        context.counters().retries.fetch_add(1, Relaxed);
+        last = ConnectError::Failed { tried: attempts.count(), address: endpoint.address, error };
     }
     Err(last)
 }
 
+async fn begin<W>(
+    mut stream: TcpStream,
+    first: &[u8],
+    ready: &impl AsyncFn(TcpStream) -> io::Result<W>,
+) -> io::Result<W> {
+    // A fresh socket's buffer has room for it, so nobody waits here.
+    if !first.is_empty() {
+        stream.write_all(first).await?;
+    }
+    ready(stream).await
+}
+
 /// One attempt at one instance; its failure is reported to whoever keeps its health.
-pub async fn dial(context: &Context, endpoint: &Arc<Endpoint>, checked: bool) -> io::Result<TcpStream> {
-    let timeout = context.limits().connect_timeout;
-    let stream = match tokio::time::timeout(timeout, TcpStream::connect(endpoint.address)).await {
-        Ok(Ok(stream)) if is_self_connect(&stream) => {
-            Err(io::Error::other("connected to itself: nobody listens there"))
+pub async fn dial(context: &Context, endpoint: &Arc<Endpoint>, job: &JobEntry) -> io::Result<TcpStream> {
+    let timeout = job.connect_timeout(context.limits());
+    let stream = open(endpoint.address, timeout).await.and_then(|stream| {
+        // Only a port that the kernel gives out to clients can be met by chance (tcp(7): simultaneous open).
+        if endpoint.address.port() >= context.ephemeral_from() && is_self_connect(&stream) {
+            return Err(io::Error::other("connected to itself: nobody listens there"));
         }
-        Ok(stream) => stream,
-        Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {timeout:?}"))),
-    };
-    match &stream {
-        Ok(stream) => {
-            let _ = stream.set_nodelay(true);
-        }
-        Err(error) if !is_our_shortage(error) => context.connect_failed(endpoint, checked),
-        Err(_) => {}
+        Ok(stream)
+    });
+    if let Err(error) = &stream
+        && !is_our_shortage(error)
+    {
+        context.connect_failed(endpoint, job.check.is_some());
     }
     stream
 }
 
+async fn open(address: SocketAddr, timeout: Duration) -> io::Result<TcpStream> {
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let socket = socket_with(family, SocketType::STREAM, flags, Some(ipproto::TCP))?;
+    // A proxy's small writes are whole messages.
+    sockopt::set_tcp_nodelay(&socket, true)?;
+    match rustix::net::connect(&socket, &address) {
+        Ok(()) | Err(Errno::INPROGRESS) => {}
+        Err(error) => return Err(error.into()),
+    }
+    // On this very host, and only there, it is connected already; asking costs less than waiting for the event.
+    let connected = is_connected(&socket);
+    let stream = TcpStream::from_std(std::net::TcpStream::from(socket))?;
+    if !connected {
+        match tokio::time::timeout(timeout, stream.writable()).await {
+            Ok(ready) => ready?,
+            Err(_) => {
+                let error = format!("no answer within {timeout:?}");
+                return Err(io::Error::new(io::ErrorKind::TimedOut, error));
+            }
+        }
+        if let Some(error) = stream.take_error()? {
+            return Err(error);
+        }
+    }
+    Ok(stream)
+}
+
+fn is_connected(socket: &rustix::fd::OwnedFd) -> bool {
+    let mut state = [PollFd::new(socket, PollFlags::OUT)];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut state, Some(&now)).is_ok() && state[0].revents() == PollFlags::OUT
+}
+
 /// EADDRNOTAVAIL: no local port left. EMFILE and ENFILE: no descriptor.
 pub fn is_our_shortage(error: &io::Error) -> bool {
-    use rustix::io::Errno;
     let shortages = [Errno::ADDRNOTAVAIL, Errno::MFILE, Errno::NFILE];
     error.raw_os_error().is_some_and(|code| shortages.iter().any(|shortage| shortage.raw_os_error() == code))
 }

@@ -1,56 +1,144 @@
 //! TCP both ways: access -> route -> pick -> forward -> record.
 //!
-//! The route is the VIP that was dialled. The relay is a machine without sockets ([`relay`]); [`pump`] is its tokio
-//! driver. Buffers are taken only once a socket is readable, so an idle connection holds none.
+//! ```text
+//! preface (PROXY header, ClientHello: looked at, not taken) ─► job port ─► connect ─► relay ─► record
+//! ```
+//!
+//! The relay is a machine without sockets ([`relay`]); [`drive`] is its tokio driver, over [`wire`]s that are sockets or
+//! TLS. Every read goes into one buffer that the worker's connections share, so that an idle one holds none, and bulk
+//! goes through pooled [`pipes`].
 
-mod buffer;
 mod connect;
-mod pump;
+mod drive;
+mod pipes;
+pub(crate) mod preface;
 mod relay;
+mod tls;
+mod wire;
 
-use std::cell::RefCell;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use roundhouse_config::{Port, ProxyVersion};
 use tokio::net::TcpStream;
 
-use self::buffer::BufferPool;
-use crate::plane::Context;
-use crate::table::{JobEntry, PortEntry, Work};
+use self::drive::{Desk, Ended, Side, relay};
+use crate::capacity::Full;
+use crate::plane::{Connection, Context, Reason};
+use crate::proxy_protocol::{Out, Transport, encode_v1, encode_v2};
+use crate::table::{JobEntry, PortEntry};
 
-pub use self::connect::{Attempts, ConnectError, Connected, connect, dial, is_our_shortage};
+pub use self::connect::{Attempts, ConnectError, dial, is_our_shortage};
+pub(crate) use self::tls::TlsWire;
+pub(crate) use self::wire::Wire;
+
+/// What the instance is told of the client, before anything else.
+fn proxy_header(connection: &Connection, port: &Port) -> Vec<u8> {
+    let (source, destination) = (connection.client.get(), connection.local.get());
+    match port.proxy {
+        None => Vec::new(),
+        Some(ProxyVersion::V1) => encode_v1(source, destination).to_vec(),
+        Some(ProxyVersion::V2) => encode_v2(&Out {
+            source,
+            destination,
+            transport: Transport::Stream,
+            jobname: connection.jobname.borrow().as_deref(),
+            unique_id: None,
+            checksum: true,
+        }),
+    }
+}
 
 /// One worker's.
 pub struct Engine {
     context: Rc<Context>,
-    buffers: RefCell<BufferPool>,
+    desk: Desk,
 }
 
 impl Engine {
     pub fn new(context: Rc<Context>) -> Engine {
-        Engine { context, buffers: RefCell::default() }
+        Engine { context, desk: Desk::default() }
     }
 
     /// Serves one client to its end.
-    pub async fn serve(&self, client: TcpStream, peer: SocketAddr, job: &JobEntry, port: &PortEntry) {
+    pub(crate) async fn serve<C: Wire>(
+        &self,
+        connection: &Connection,
+        client: &C,
+        job: &JobEntry,
+        port: &PortEntry,
+    ) {
         let context = &*self.context;
-        let connected = match connect(context, job, port).await {
-            Ok(connected) => connected,
+        let limits = context.limits();
+        let _slot = match job.enter(context.client(connection.client.get().ip())) {
+            Ok(slot) => slot,
+            Err(Full::All) => return self.refuse(client, Reason::JobFull),
+            Err(Full::Client) => return self.refuse(client, Reason::ClientFull),
+        };
+        let served = match &port.port.tls {
+            None => self.forward(connection, client, job, port, async |stream| Ok(stream)).await,
+            Some(tls) => {
+                let timeout = limits.hello_timeout;
+                let tls = context.originate(tls, job);
+                self.forward(connection, client, job, port, async |stream| {
+                    let tls = tls.as_ref().map_err(|error| std::io::Error::other(error.clone()))?;
+                    let stream = crate::tls::connect(stream, tls, timeout).await;
+                    stream.map(|stream| TlsWire::new(stream)).map_err(std::io::Error::other)
+                })
+                .await
+            }
+        };
+        match served {
+            Ok(ended) => self.record(connection, job, &ended),
             Err(error) => {
                 context.counters().no_backend.fetch_add(1, Relaxed);
                 // Not louder: a dead job may be dialled ten thousand times a second. It is counted, and health is logged.
-                tracing::debug!(job = %job.label, port = %port.name(), %peer, %error, "no backend");
-                // A reset tells the client at once; there is no protocol to say more in.
-                let _ = client.set_zero_linger();
-                return;
+                let (job, client_address) = (&job.label, connection.client.get());
+                tracing::debug!(%job, port = %port.name(), client = %client_address, %error, "no backend");
+                self.refuse(client, Reason::NoBackend);
             }
+        }
+    }
+
+    /// Pick, dial and relay.
+    async fn forward<C: Wire, I: Wire>(
+        &self,
+        connection: &Connection,
+        client: &C,
+        job: &JobEntry,
+        port: &PortEntry,
+        ready: impl AsyncFn(TcpStream) -> std::io::Result<I>,
+    ) -> Result<Ended, ConnectError> {
+        let context = &*self.context;
+        let first = proxy_header(connection, &port.port);
+        let (instance, endpoint) = connect::connect(context, job, port, &first, ready).await?;
+        connection.serve_at(endpoint);
+        connection.time_out(job.idle_timeout(context.limits()), job.lifetime(context.limits()));
+        let guarded = connection.guarded.get() || port.port.proxy.is_some();
+        Ok(relay(&self.desk, context.connections(), connection, (client, &instance), guarded).await)
+    }
+
+    /// A reset tells the client at once; there is no protocol to say more in.
+    pub(crate) fn refuse<C: Wire>(&self, client: &C, reason: Reason) {
+        self.context.counters().reasons.add(reason);
+        client.reset();
+    }
+
+    fn record(&self, connection: &Connection, job: &JobEntry, ended: &Ended) {
+        let counters = self.context.counters();
+        let (to_instance, to_client) = connection.bytes();
+        counters.bytes_to_instances.fetch_add(to_instance, Relaxed);
+        counters.bytes_to_clients.fetch_add(to_client, Relaxed);
+        let reason = match ended {
+            Ended::Complete => None,
+            Ended::Because(reason) => Some(*reason),
+            Ended::Failed { by: Side::Client, .. } => Some(Reason::ResetByClient),
+            Ended::Failed { by: Side::Instance, .. } => Some(Reason::ResetByInstance),
         };
-        let work = Work::begin(connected.endpoint.clone());
-        let moved = pump::run(context.limits().idle_timeout, &self.buffers, &client, &connected.stream).await;
-        drop(work);
-        context.counters().bytes_to_instances.fetch_add(moved.to_instance, Relaxed);
-        context.counters().bytes_to_clients.fetch_add(moved.to_client, Relaxed);
-        tracing::debug!(job = %job.label, %peer, instance = %connected.endpoint.address, ?moved, "closed");
+        if let Some(reason) = reason {
+            counters.reasons.add(reason);
+        }
+        let client = connection.client.get();
+        tracing::debug!(job = %job.label, id = %connection.id, %client, to_instance, to_client, ?ended, "closed");
     }
 }

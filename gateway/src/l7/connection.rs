@@ -13,13 +13,13 @@ use hyper::header::{CONNECTION, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use roundhouse_config::Limits;
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::download::{BodyError, Download};
 use super::exchange::exchange;
 use super::socket::{Socket, Turn};
 use super::{Engine, Scope, reply};
+use crate::l4::Wire;
 use crate::phase::Phase;
 
 /// A head with more fields than this is an attack or a loop.
@@ -31,9 +31,9 @@ const LEAST_BUFFER: usize = 8 << 10;
 
 impl Engine {
     /// Serves one client to its end.
-    pub async fn serve(self: &Rc<Self>, stream: TcpStream, peer: SocketAddr, scope: Scope) {
+    pub(crate) async fn serve(self: &Rc<Self>, wire: impl Wire + 'static, peer: SocketAddr, scope: Scope) {
         let limits = self.context.limits();
-        let socket = Socket::new(stream, limits.body_idle);
+        let socket = Socket::new(wire, limits.body_idle);
         let service = service_fn(|request| {
             socket.request_complete();
             let (engine, socket) = (self.clone(), socket.clone());

@@ -26,7 +26,7 @@ pub(super) async fn exchange(
     let (mut parts, body) = request.into_parts();
     let (revision, routed) = context.look(|table| {
         let routed = checked(&parts).and_then(|()| match scope {
-            Scope::ByHost => route(table, context.index, &parts.uri, &parts.headers),
+            Scope::ByHost { .. } => route(table, context.index, &parts.uri, &parts.headers),
             Scope::Vip(address) => at_vip(table, address),
         });
         (table.revision, routed)
@@ -48,7 +48,7 @@ pub(super) async fn exchange(
     if !parts.headers.contains_key(HOST) {
         context.look(|table| headers::host_of_old_clients(&mut parts.headers, &job, &port, &table.zone));
     }
-    headers::forwarded(&mut parts.headers, peer);
+    headers::forwarded(&mut parts.headers, peer, matches!(scope, Scope::ByHost { tls: true }));
 
     match forward(engine, &job, &port, parts, body).await {
         Ok(response) => response,

@@ -58,7 +58,7 @@ pub(super) async fn forward(
     let mut last = ForwardError::NoBackend(ConnectError::Nobody);
     while let Some(endpoint) = attempts.next(context, port) {
         let address = endpoint.address;
-        let mut upstream = match open(engine, &endpoint, job.check.is_some()).await {
+        let mut upstream = match open(engine, &endpoint, job).await {
             Ok(upstream) => upstream,
             Err(error) if is_our_shortage(&error) => {
                 return Err(ForwardError::NoBackend(ConnectError::Exhausted(error)));
@@ -98,12 +98,12 @@ pub(super) async fn forward(
 }
 
 /// An idle connection, else a new one.
-async fn open(engine: &Engine, endpoint: &Arc<Endpoint>, checked: bool) -> std::io::Result<Upstream> {
+async fn open(engine: &Engine, endpoint: &Arc<Endpoint>, job: &JobEntry) -> std::io::Result<Upstream> {
     let kept = engine.pool.borrow_mut().take(endpoint.address);
     if let Some(kept) = kept {
         return Ok(kept);
     }
-    let stream = l4::dial(&engine.context, endpoint, checked).await?;
+    let stream = l4::dial(&engine.context, endpoint, job).await?;
     Upstream::open(stream, endpoint.address, engine.context.limits().body_idle).await
 }
 

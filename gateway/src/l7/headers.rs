@@ -60,7 +60,7 @@ pub(super) fn host_of_old_clients(headers: &mut HeaderMap, job: &JobEntry, port:
 
 /// What the instance is told of the client. Nobody in front of us is trusted in this version, so what a client says of
 /// itself is replaced.
-pub(super) fn forwarded(headers: &mut HeaderMap, peer: SocketAddr) {
+pub(super) fn forwarded(headers: &mut HeaderMap, peer: SocketAddr, tls: bool) {
     for name in [FORWARDED, FORWARDED_HOST, REAL_IP, JOBNAME] {
         headers.remove(name);
     }
@@ -70,7 +70,7 @@ pub(super) fn forwarded(headers: &mut HeaderMap, peer: SocketAddr) {
     if let Ok(address) = HeaderValue::from_str(&peer.ip().to_canonical().to_string()) {
         headers.insert(FORWARDED_FOR, address);
     }
-    headers.insert(FORWARDED_PROTO, HeaderValue::from_static("http"));
+    headers.insert(FORWARDED_PROTO, HeaderValue::from_static(if tls { "https" } else { "http" }));
 }
 
 #[cfg(test)]

@@ -49,7 +49,10 @@ impl Engine {
 #[derive(Clone, Copy, Debug)]
 pub enum Scope {
     /// The Host header and the path.
-    ByHost,
+    ByHost {
+        /// The client's scheme was https.
+        tls: bool,
+    },
     /// The address that was dialled; the Host passes through.
     Vip(SocketAddr),
 }

@@ -1,18 +1,19 @@
-//! A TCP socket as hyper reads and writes it, held in common, so that the connection's own side can see what hyper does
+//! A socket, or TLS over one, as hyper reads and writes it, held in common, so that the connection's own side can see what hyper does
 //! not tell: whose turn it is, whether the peer is gone, and that a write makes no progress.
 
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::io;
-use std::net::Shutdown;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use tokio::io::ReadBuf;
-use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
+
+use crate::l4::Wire;
 
 /// A peer that still sends when we close is listened to for this long: a reset would destroy the answer that it has not
 /// read yet (RFC 9112, 9.6).
@@ -22,7 +23,7 @@ const LINGER: Duration = Duration::from_secs(2);
 pub(super) struct Socket(Rc<Inner>);
 
 struct Inner {
-    stream: TcpStream,
+    wire: Box<dyn Wire>,
     turn: Cell<Turn>,
     /// How long a write may make no progress.
     stall: Duration,
@@ -41,9 +42,10 @@ pub(super) enum Turn {
 }
 
 impl Socket {
-    pub(super) fn new(stream: TcpStream, stall: Duration) -> Socket {
+    pub(super) fn new(wire: impl Wire + 'static, stall: Duration) -> Socket {
         let turn = Cell::new(Turn::Idle { since: Instant::now() });
-        Socket(Rc::new(Inner { stream, turn, stall, stalled: RefCell::default() }))
+        let wire = Box::new(wire);
+        Socket(Rc::new(Inner { wire, turn, stall, stalled: RefCell::default() }))
     }
 
     pub(super) fn turn(&self) -> Turn {
@@ -63,8 +65,9 @@ impl Socket {
     /// Whether the peer has reset the connection, or, if its end of sending counts as leaving, has ended it. While bytes
     /// of it wait to be read, nothing can be said.
     pub(super) fn poll_gone(&self, cx: &mut Context<'_>, end_is_leaving: bool) -> Poll<()> {
-        let mut byte = [0];
-        match self.0.stream.poll_peek(cx, &mut ReadBuf::new(&mut byte)) {
+        let (mut byte, mut peeked) = ([0], Poll::Pending);
+        self.0.wire.on_socket(&mut |socket| peeked = socket.poll_peek(cx, &mut ReadBuf::new(&mut byte)));
+        match peeked {
             Poll::Ready(Err(_)) => Poll::Ready(()),
             Poll::Ready(Ok(0)) if end_is_leaving => Poll::Ready(()),
             _ => Poll::Pending,
@@ -73,23 +76,20 @@ impl Socket {
 
     /// Best effort: the client may be gone, and a full socket buffer is not waited for.
     pub(super) fn last_words(&self, text: &[u8]) {
-        let _ = self.0.stream.try_write(text);
+        let mut nobody = Context::from_waker(Waker::noop());
+        if self.0.wire.poll_write(&mut nobody, text).is_ready() {
+            let _ = self.0.wire.poll_flush(&mut nobody);
+        }
     }
 
     /// Says that nothing more comes, and waits for the peer to be done.
     pub(super) async fn linger(&self) {
-        let stream = &self.0.stream;
-        let _ = socket2::SockRef::from(stream).shutdown(Shutdown::Write);
+        let wire = &self.0.wire;
         let drain = async {
+            poll_fn(|cx| wire.poll_shutdown(cx)).await?;
             let mut chunk = vec![0; 16 << 10];
-            loop {
-                let ready = stream.readable().await;
-                match ready.and_then(|()| stream.try_read(&mut chunk)) {
-                    Ok(0) => return,
-                    Err(error) if error.kind() != io::ErrorKind::WouldBlock => return,
-                    _ => {}
-                }
-            }
+            while poll_fn(|cx| wire.poll_read(cx, &mut chunk)).await? > 0 {}
+            io::Result::Ok(())
         };
         let _ = tokio::time::timeout(LINGER, drain).await;
     }
@@ -104,29 +104,20 @@ impl Socket {
         self.0.turn.set(turn);
     }
 
-    /// Tries until the socket takes something, or nothing for too long.
+    /// Until the socket takes something, or nothing for too long.
     fn poll_write_with(
         &self,
         cx: &mut Context<'_>,
-        write: impl Fn(&TcpStream) -> io::Result<usize>,
+        write: impl FnOnce(&mut Context<'_>) -> Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
-        loop {
-            match write(&self.0.stream) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                done => {
-                    *self.0.stalled.borrow_mut() = None;
-                    return Poll::Ready(done);
-                }
-            }
-            if let Poll::Ready(ready) = self.0.stream.poll_write_ready(cx) {
-                ready?;
-                continue;
-            }
-            let mut stalled = self.0.stalled.borrow_mut();
-            let clock = stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(self.0.stall)));
-            ready!(clock.as_mut().poll(cx));
-            return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the peer stopped reading")));
+        if let Poll::Ready(done) = write(cx) {
+            *self.0.stalled.borrow_mut() = None;
+            return Poll::Ready(done);
         }
+        let mut stalled = self.0.stalled.borrow_mut();
+        let clock = stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(self.0.stall)));
+        ready!(clock.as_mut().poll(cx));
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the peer stopped reading")))
     }
 }
 
@@ -138,24 +129,16 @@ impl Read for Socket {
     ) -> Poll<io::Result<()>> {
         let mut chunk = [0; 16 << 10];
         let size = out.remaining().min(chunk.len());
-        loop {
-            ready!(self.0.stream.poll_read_ready(cx))?;
-            match self.0.stream.try_read(&mut chunk[..size]) {
-                Ok(n) => {
-                    self.received(n);
-                    out.put_slice(&chunk[..n]);
-                    return Poll::Ready(Ok(()));
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Poll::Ready(Err(error)),
-            }
-        }
+        let n = ready!(self.0.wire.poll_read(cx, &mut chunk[..size]))?;
+        self.received(n);
+        out.put_slice(&chunk[..n]);
+        Poll::Ready(Ok(()))
     }
 }
 
 impl Write for Socket {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.poll_write_with(cx, |stream| stream.try_write(bytes))
+        self.poll_write_with(cx, |cx| self.0.wire.poll_write(cx, bytes))
     }
 
     fn poll_write_vectored(
@@ -163,22 +146,31 @@ impl Write for Socket {
         cx: &mut Context<'_>,
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.poll_write_with(cx, |stream| stream.try_write_vectored(pieces))
+        let Some(socket) = self.0.wire.plain() else {
+            let first = pieces.iter().find(|piece| !piece.is_empty());
+            return self
+                .poll_write_with(cx, |cx| self.0.wire.poll_write(cx, first.map_or(&[], |piece| piece)));
+        };
+        self.poll_write_with(cx, |cx| {
+            loop {
+                match socket.try_write_vectored(pieces) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    done => return Poll::Ready(done),
+                }
+                ready!(socket.poll_write_ready(cx))?;
+            }
+        })
     }
 
     fn is_write_vectored(&self) -> bool {
-        true
+        self.0.wire.plain().is_some()
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.wire.poll_flush(cx)
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match socket2::SockRef::from(&self.0.stream).shutdown(Shutdown::Write) {
-            // The peer reset it: there is nothing left to shut.
-            Err(error) if error.kind() == io::ErrorKind::NotConnected => Poll::Ready(Ok(())),
-            done => Poll::Ready(done),
-        }
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.wire.poll_shutdown(cx)
     }
 }

@@ -1,17 +1,22 @@
 //! What a connection on a worker has at hand.
 
 use std::cell::RefCell;
+use std::net::IpAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use arc_swap::{ArcSwap, Cache};
-use roundhouse_config::Limits;
+use ipnet::IpNet;
+use roundhouse_config::{Limits, OriginateTls};
 use roundhouse_registry::probe::Verdict;
 use tokio::sync::{mpsc, watch};
 
-use super::Counters;
+use super::{Connections, Counters};
+use crate::capacity::{self, Capacity};
 use crate::phase::Phase;
-use crate::table::{Endpoint, Table};
+use crate::table::{Endpoint, JobEntry, Table};
+use crate::tls::{self, ClientTls};
 
 /// What all workers share.
 #[derive(Clone)]
@@ -20,6 +25,10 @@ pub struct Plane {
     pub limits: Arc<Limits>,
     pub counters: Vec<Arc<Counters>>,
     pub phase: watch::Receiver<Phase>,
+    /// Clients of the whole gateway, where they are limited.
+    pub capacity: Arc<Capacity>,
+    /// How instances are spoken to in TLS.
+    pub originations: Arc<tls::Origins>,
     /// Endpoints that just refused a connection, for the control plane.
     pub failures: mpsc::UnboundedSender<Arc<Endpoint>>,
 }
@@ -30,13 +39,16 @@ pub struct Context {
     table: RefCell<Cache<Arc<ArcSwap<Table>>, Arc<Table>>>,
     plane: Plane,
     counters: Arc<Counters>,
+    connections: Rc<Connections>,
+    ephemeral_from: u16,
 }
 
 impl Context {
     pub fn new(plane: Plane, index: usize) -> Context {
         let counters = plane.counters[index].clone();
         let table = RefCell::new(Cache::new(plane.table.clone()));
-        Context { index, table, plane, counters }
+        let connections = Rc::new(Connections::new(index));
+        Context { index, table, plane, counters, connections, ephemeral_from: ephemeral_from() }
     }
 
     /// Looks something up in the current table. A worker keeps the table that it used last, so that a look costs one
@@ -57,6 +69,30 @@ impl Context {
         &self.counters
     }
 
+    pub fn connections(&self) -> &Rc<Connections> {
+        &self.connections
+    }
+
+    pub fn capacity(&self) -> &Arc<Capacity> {
+        &self.plane.capacity
+    }
+
+    /// What counts as one client with this address.
+    pub fn client(&self, address: IpAddr) -> IpNet {
+        capacity::client(address, self.limits())
+    }
+
+    /// The first port that the kernel gives to clients.
+    pub fn ephemeral_from(&self) -> u16 {
+        self.ephemeral_from
+    }
+
+    /// How this port's instances are spoken to in TLS, or what is wrong with what the job says.
+    pub fn originate(&self, tls: &OriginateTls, job: &JobEntry) -> Result<ClientTls, String> {
+        let name = || self.look(|table| format!("{}.{}", job.label, table.zone));
+        self.plane.originations.client(tls, name)
+    }
+
     pub fn phase(&self) -> watch::Receiver<Phase> {
         self.plane.phase.clone()
     }
@@ -74,4 +110,10 @@ impl Context {
             let _ = self.plane.failures.send(endpoint.clone());
         }
     }
+}
+
+/// ip(7), ip_local_port_range. Where it cannot be read every port may be one.
+fn ephemeral_from() -> u16 {
+    let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
+    range.split_whitespace().next().and_then(|port| port.parse().ok()).unwrap_or(0)
 }

@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use serde::Serialize;
 
-/// Two cache lines: adjacent lines are fetched in pairs on x86-64.
+use super::Reasons;
+
+/// Cache lines of its own: adjacent lines are fetched in pairs on x86-64.
 #[repr(align(128))]
 #[derive(Debug, Default)]
 pub struct Counters {
@@ -23,6 +25,7 @@ pub struct Counters {
     pub retries: AtomicU64,
     pub bytes_to_clients: AtomicU64,
     pub bytes_to_instances: AtomicU64,
+    pub reasons: Reasons,
 }
 
 /// The sum over workers at one moment.

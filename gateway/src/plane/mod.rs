@@ -2,8 +2,14 @@
 //!
 //! The engines ([`crate::l4`], [`crate::l7`]) know this and not who runs them.
 
+mod connections;
 mod context;
 mod counters;
+mod reason;
 
+pub use self::connections::{
+    Connection, ConnectionId, Connections, Entered, Filter, Kind, SWEEP, Shown, Tick,
+};
 pub use self::context::{Context, Plane};
 pub use self::counters::{Counters, Totals};
+pub use self::reason::{Reason, Reasons};

@@ -14,6 +14,7 @@ use roundhouse_registry::hold::Release;
 use roundhouse_registry::probe::Verdict;
 use tokio::sync::mpsc;
 
+use super::entrypoints::{Entrypoints, Listed};
 use super::vips::Allocator;
 use crate::catch::{Catch, JobPort, NotCaught};
 use crate::health::{Changed, Checker};
@@ -30,6 +31,7 @@ pub(super) struct Control<C> {
     /// What the table was built from.
     snapshot: Arc<Snapshot>,
     catch: C,
+    entrypoints: Entrypoints,
     checker: Checker,
     verdicts: mpsc::UnboundedReceiver<Changed>,
     failures: mpsc::UnboundedReceiver<Arc<Endpoint>>,
@@ -41,6 +43,7 @@ impl<C: Catch> Control<C> {
         shared: Arc<Shared>,
         facts: Facts,
         catch: C,
+        entrypoints: Entrypoints,
         failures: mpsc::UnboundedReceiver<Arc<Endpoint>>,
     ) -> Control<C> {
         let (events, verdicts) = mpsc::unbounded_channel();
@@ -51,6 +54,7 @@ impl<C: Catch> Control<C> {
             facts,
             snapshot,
             catch,
+            entrypoints,
             checker: Checker::new(events),
             verdicts,
             failures,
@@ -61,6 +65,7 @@ impl<C: Catch> Control<C> {
     /// The first table: its instances are believed until their first probe, a restart must not black out everybody.
     pub(super) fn first(&mut self, snapshot: &Arc<Snapshot>) {
         self.take(snapshot.clone());
+        self.listen();
         self.facts.newcomer = Verdict::Unknown;
     }
 
@@ -87,16 +92,51 @@ impl<C: Catch> Control<C> {
                     if !self.shared.not_caught.load().is_empty() {
                         self.catch();
                     }
+                    if self.shared.entrypoints.load().iter().any(|one| one.state.is_err()) {
+                        self.listen();
+                    }
                     self.allocator.allocate(&self.snapshot);
                 }
                 _ = phase.wait_for(|phase| *phase == Phase::Draining) => break,
             }
         }
         self.catch.stop();
+        self.entrypoints.stop();
+    }
+
+    /// The wanted entrypoints listen; what is our own is known to whoever registers, and to every table.
+    fn listen(&mut self) {
+        let file = self.shared.settings.entrypoints.clone();
+        let records = self.snapshot.entrypoints.iter().map(|(name, record)| (name, &record.value));
+        let listed = self.entrypoints.reconcile(&file, records);
+        let before = self.shared.entrypoints.load_full();
+        if *before == listed {
+            return;
+        }
+        let lacking = |listed: &Listed| listed.state.as_ref().err().cloned();
+        for one in listed.iter().filter(|one| lacking(one).is_some() && !before.contains(one)) {
+            let reason = lacking(one).unwrap_or_default();
+            tracing::error!(entrypoint = %one.name, %reason, "entrypoint not served");
+        }
+        let addresses = listed.iter().filter_map(|one| {
+            let address = one.state.as_ref().ok()?;
+            Some((*address, format!("entrypoint `{}`", one.name)))
+        });
+        let own = self.facts.own.with_entrypoints(addresses.collect());
+        self.shared.entrypoints.store(Arc::new(listed));
+        self.shared.own.store(Arc::new(own.clone()));
+        self.facts.own = own;
+        let table = self.shared.table.load_full();
+        for job in table.jobs() {
+            table.refresh_job(&self.facts, &self.snapshot, &job.label, &mut random_start);
+        }
     }
 
     fn take(&mut self, snapshot: Arc<Snapshot>) {
         let old = std::mem::replace(&mut self.snapshot, snapshot);
+        if !old.entrypoints.ptr_eq(&self.snapshot.entrypoints) {
+            self.listen();
+        }
         let table = self.shared.table.load_full();
         let (table, delta) = table.updated(&self.facts, &old, &self.snapshot, &mut random_start);
         let table = Arc::new(table);

@@ -11,6 +11,7 @@
 mod announce;
 mod control;
 pub(crate) mod datadir;
+mod entrypoints;
 mod ports;
 pub(crate) mod registry;
 mod vips;
@@ -21,7 +22,7 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
-use roundhouse_config::Settings;
+use roundhouse_config::{Answer, Settings};
 use roundhouse_registry::Registry;
 use roundhouse_registry::probe::Verdict;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -29,6 +30,8 @@ use tokio::sync::{mpsc, watch};
 
 use self::control::Control;
 use self::datadir::DataDir;
+use self::entrypoints::Entrypoints;
+pub use self::entrypoints::{Listed, Origin};
 use self::ports::Ports;
 use crate::catch::Bind;
 use crate::descriptors;
@@ -36,7 +39,8 @@ use crate::phase::Phase;
 use crate::plane::{Counters, Plane};
 use crate::shared::Shared;
 use crate::table::{Facts, Own, Table};
-use crate::worker::{Site, Workers};
+use crate::tls::Certificates;
+use crate::worker::Workers;
 use crate::{admin, dns, jobs};
 
 /// Runs until SIGTERM or SIGINT, and until what was open then is done.
@@ -75,12 +79,13 @@ async fn serve(mut settings: Settings, config: Option<PathBuf>, wait: bool) -> a
     let registry::Opened { kv, follower, saved } = opened;
     let store = follower.store();
 
-    let own = Own::new(settings.names.vips, ports.listeners());
+    let own = Own::new(settings.names.vips, ports.own());
     let facts = Facts {
         zone: settings.names.zone.clone(),
         vips: settings.names.vips,
         own: own.clone(),
         workers,
+        hub: settings.names.answer == Answer::Hub,
         newcomer: Verdict::Healthy,
     };
     let (phase, phases) = watch::channel(Phase::Serving);
@@ -93,7 +98,10 @@ async fn serve(mut settings: Settings, config: Option<PathBuf>, wait: bool) -> a
         counters: counters.clone(),
         phase: phases.clone(),
         failures,
+        capacity: Arc::default(),
+        originations: Arc::default(),
     };
+    let certificates: Arc<ArcSwap<Certificates>> = Arc::default();
     let data_plane = Workers::start(&plane).context("cannot start the workers")?;
     drop(plane);
 
@@ -106,7 +114,9 @@ async fn serve(mut settings: Settings, config: Option<PathBuf>, wait: bool) -> a
         store,
         holds: follower.holds(),
         registry: Registry::new(kv),
-        own,
+        own: ArcSwap::from_pointee(own),
+        entrypoints: ArcSwap::default(),
+        workers: data_plane.lender(),
         not_caught: ArcSwap::default(),
         jobs_files,
         counters,
@@ -114,7 +124,9 @@ async fn serve(mut settings: Settings, config: Option<PathBuf>, wait: bool) -> a
         phase: phases,
     });
     let bind = Bind::new(data_plane.lender());
-    let mut control = Control::new(shared.clone(), facts, bind, failed);
+    let mut entrypoints = Entrypoints::new(data_plane.lender(), certificates.clone());
+    let (listening, dns_server) = ports.lend(&mut entrypoints)?;
+    let mut control = Control::new(shared.clone(), facts, bind, entrypoints, failed);
     control.first(&shared.store.load());
 
     let follow = tokio::spawn(follower.run());
@@ -122,7 +134,6 @@ async fn serve(mut settings: Settings, config: Option<PathBuf>, wait: bool) -> a
     let saving = saved.map(|file| tokio::spawn(file.keep(shared.store.clone(), stopped)));
     let announce = tokio::spawn(announce::run(shared.clone()));
     let jobs_files = tokio::spawn(jobs::watch(shared.clone()));
-    let (listening, dns_server) = ports.lend(&data_plane.lender(), Site::Entrypoint);
     let dns_thread = serve_dns(dns_server, &shared)?;
     let listener = tokio::net::TcpListener::from_std(listening.admin)?;
     let admin = tokio::spawn(admin::serve(listener, certificate, shared.clone()));

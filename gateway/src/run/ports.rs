@@ -2,21 +2,36 @@
 //! setting that moves it.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 
-use roundhouse_config::Settings;
-use socket2::{Domain, Protocol, Socket, Type};
+use roundhouse_config::{Entrypoint, EntrypointProtocol, NamedEntrypoint, Settings};
 
-use crate::worker::{Lender, Site};
+use super::entrypoints::Entrypoints;
+use crate::listening::{self, Options};
 use crate::{dns, holder};
-
-const BACKLOG: i32 = 4096;
 
 pub(super) struct Ports {
     admin: TcpListener,
     dns: dns::Server,
-    /// Name and one socket for each worker.
-    entrypoints: Vec<(String, Vec<TcpListener>)>,
+    entrypoints: Vec<(NamedEntrypoint, Sockets)>,
+}
+
+/// What an entrypoint listens with.
+pub(super) enum Sockets {
+    /// One for each worker.
+    Tcp(Vec<TcpListener>),
+    Udp(UdpSocket),
+}
+
+impl Sockets {
+    pub(super) fn address(&self) -> SocketAddr {
+        let address = match self {
+            Sockets::Tcp(group) => group.first().map(TcpListener::local_addr),
+            Sockets::Udp(socket) => Some(socket.local_addr()),
+        };
+        // A bound socket has one.
+        address.and_then(Result::ok).unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 0)))
+    }
 }
 
 /// What is left once the data plane has its listeners.
@@ -50,12 +65,11 @@ impl Ports {
         let mut errors = Vec::new();
         let mut entrypoints = Vec::new();
         for named in &settings.entrypoints {
-            let address = named.entrypoint.listen.socket_addr();
-            match reuseport_group(address, workers) {
-                Ok(group) => entrypoints.push((named.name.to_string(), group)),
+            match open(&named.entrypoint, workers, false) {
+                Ok(sockets) => entrypoints.push((named.clone(), sockets)),
                 Err(error) => {
                     let setting = format!("entrypoint `{}` listen", named.name);
-                    errors.push(explain(address, setting, &error));
+                    errors.push(explain(named.entrypoint.listen.socket_addr(), setting, &error));
                 }
             }
         }
@@ -68,67 +82,57 @@ impl Ports {
         }
     }
 
-    /// Every address with what it is called.
-    pub(super) fn listeners(&self) -> Vec<(SocketAddr, String)> {
-        let mut listeners = Vec::new();
-        if let Ok(address) = self.admin.local_addr() {
-            listeners.push((address, "admin".to_owned()));
-        }
-        if let Ok(address) = self.dns.local_addr() {
-            listeners.push((address, "DNS".to_owned()));
-        }
-        for (name, group) in &self.entrypoints {
-            if let Some(Ok(address)) = group.first().map(TcpListener::local_addr) {
-                listeners.push((address, format!("entrypoint `{name}`")));
-            }
-        }
-        listeners
+    /// The addresses of admin and DNS, and what they are called.
+    pub(super) fn own(&self) -> Vec<(SocketAddr, String)> {
+        let own = [(self.admin.local_addr(), "admin"), (self.dns.local_addr(), "DNS")];
+        own.into_iter().filter_map(|(address, name)| Some((address.ok()?, name.to_owned()))).collect()
     }
 
-    pub(super) fn lend(self, lender: &Lender, site: Site) -> (Listening, dns::Server) {
-        for (_, group) in self.entrypoints {
-            lender.lend_to_all(group, site);
+    pub(super) fn lend(self, entrypoints: &mut Entrypoints) -> anyhow::Result<(Listening, dns::Server)> {
+        for (named, sockets) in self.entrypoints {
+            let adopted = entrypoints.adopt(&named, sockets);
+            adopted.map_err(|reason| anyhow::anyhow!("entrypoint `{}`: {reason}", named.name))?;
         }
-        (Listening { admin: self.admin }, self.dns)
+        Ok((Listening { admin: self.admin }, self.dns))
     }
 }
 
-/// Bound without SO_REUSEPORT, so that any other listener is noticed, one of our own kind included.
+/// `beside`: a socket of ours is there already, and this one is to follow it.
+pub(super) fn open(settings: &Entrypoint, workers: usize, beside: bool) -> io::Result<Sockets> {
+    let address = settings.listen.socket_addr();
+    if settings.protocol == EntrypointProtocol::Udp {
+        return listening::udp(address).map(Sockets::Udp);
+    }
+    let options = Options {
+        both_families: true,
+        fast_open: settings.fast_open,
+        defer_accept: settings.defer_accept,
+        ..Options::default()
+    };
+    // Probed without SO_REUSEPORT first, since a group would silently join another gateway's.
+    let address = if beside { address } else { listening::tcp(address, options)?.local_addr()? };
+    let options = Options { reuse_port: true, ..options };
+    let group: io::Result<Vec<_>> = (0..workers).map(|_| listening::tcp(address, options)).collect();
+    group.map(Sockets::Tcp)
+}
+
+/// Why it could not be opened, and who is in the way.
+pub(super) fn reason(settings: &Entrypoint, error: &io::Error) -> String {
+    because(settings.listen.socket_addr(), error)
+}
+
+/// Bound without SO_REUSEPORT, so that any other listener is noticed, one of our own kind included. `:80` means all
+/// addresses of both families.
 fn exclusive(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = socket(address)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
-}
-
-/// A socket for each worker; the kernel spreads connections over them. The port is probed exclusively first, since a
-/// group would silently join another gateway's.
-fn reuseport_group(address: SocketAddr, workers: usize) -> io::Result<Vec<TcpListener>> {
-    let address = exclusive(address)?.local_addr()?;
-    (0..workers)
-        .map(|_| {
-            let socket = socket(address)?;
-            socket.set_reuse_port(true)?;
-            socket.bind(&address.into())?;
-            socket.listen(BACKLOG)?;
-            Ok(socket.into())
-        })
-        .collect()
-}
-
-fn socket(address: SocketAddr) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    if address.is_ipv6() {
-        // `:80` means all addresses of both families.
-        socket.set_only_v6(false)?;
-    }
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    Ok(socket)
+    listening::tcp(address, Options { both_families: true, ..Options::default() })
 }
 
 fn explain(address: SocketAddr, setting: String, error: &io::Error) -> PortError {
-    let reason = match error.kind() {
+    PortError { address, setting, reason: because(address, error) }
+}
+
+fn because(address: SocketAddr, error: &io::Error) -> String {
+    match error.kind() {
         io::ErrorKind::AddrInUse => match holder::of_tcp(address) {
             Some((held, holder)) if held == address => format!("held by {holder}"),
             Some((held, holder)) => format!("held by {holder}, which listens on {held}"),
@@ -137,6 +141,5 @@ fn explain(address: SocketAddr, setting: String, error: &io::Error) -> PortError
         io::ErrorKind::PermissionDenied => "ports below 1024 need CAP_NET_BIND_SERVICE".into(),
         io::ErrorKind::AddrNotAvailable => "not an address of this machine".into(),
         _ => error.to_string(),
-    };
-    PortError { address, setting, reason }
+    }
 }

@@ -9,7 +9,7 @@ use roundhouse_registry::delta::{Delta, delta};
 use roundhouse_registry::probe::Verdict;
 use roundhouse_registry::{InstanceId, Job, Revision, Snapshot, Versioned};
 
-use super::{DomainEntry, Endpoint, EndpointSet, JobEntry, Live, Names, Own, PortEntry, Table};
+use super::{DomainEntry, Endpoint, EndpointSet, HubPorts, JobEntry, Live, Names, Own, PortEntry, Table};
 
 /// What a table depends on besides the snapshot.
 pub struct Facts {
@@ -17,6 +17,8 @@ pub struct Facts {
     pub vips: IpNet,
     pub own: Own,
     pub workers: usize,
+    /// Names resolve to the gateways themselves: a port belongs to one job.
+    pub hub: bool,
     /// What is believed of an endpoint never seen before. At the gateway's own start: healthy, because a restart must
     /// not black out everybody. Later: unknown, until its first probe.
     pub newcomer: Verdict,
@@ -36,10 +38,15 @@ impl Table {
         // Of two jobs that claim one JOBNAME the older record keeps the name.
         let mut by_age: Vec<(&Label, &Record)> = snapshot.jobs.iter().collect();
         by_age.sort_by_key(|(_, record)| record.created);
+        let mut by_age_entries = Vec::with_capacity(by_age.len());
         for (label, record) in by_age {
             let offset = snapshot.vip(label);
             let entry = job_entry(facts, snapshot, label, record, offset, old.names.jobs.get(label), start);
+            by_age_entries.push(entry.clone());
             names.add_job(entry);
+        }
+        if facts.hub {
+            names.hub = HubPorts::new(by_age_entries.iter());
         }
         for (name, record) in &snapshot.domains {
             let entry = match old.names.domains.get(name.as_str()) {
@@ -169,6 +176,7 @@ fn job_entry(
         vip,
         check: job.check.clone(),
         drain: job.drain,
+        capacity: old.map(|old| old.capacity.clone()).unwrap_or_default(),
         record: record.clone(),
     })
 }

@@ -85,6 +85,10 @@ impl Work {
         endpoint.live.served.fetch_add(1, Relaxed);
         Work(endpoint)
     }
+
+    pub fn endpoint(&self) -> &Arc<Endpoint> {
+        &self.0
+    }
 }
 
 impl Drop for Work {

@@ -9,6 +9,7 @@
 mod build;
 mod endpoint;
 mod host;
+mod hub;
 mod own;
 mod path;
 mod port;
@@ -20,12 +21,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use roundhouse_config::{Check, JobName, Label, PortName, Zone};
+use roundhouse_config::{Check, JobName, Label, Limits, PortName, Zone};
+use roundhouse_registry::record::{JobLimits, OnUnhealthy};
 use roundhouse_registry::{Job, Revision, Versioned};
+
+use crate::capacity::{Capacity, Full, Most, Slot};
 
 pub use self::build::{Facts, vip_address};
 pub use self::endpoint::{Endpoint, EndpointSet, Live, Tried, Work};
 pub use self::host::{HostError, host_name};
+pub use self::hub::{Conflict, HubPorts, Target};
 pub use self::own::Own;
 pub use self::port::PortEntry;
 pub use self::route::{DomainEntry, Leg, RouteEntry};
@@ -48,6 +53,8 @@ struct Names {
     above: HashSet<String>,
     by_vip: HashMap<IpAddr, Arc<JobEntry>>,
     domains: HashMap<String, Arc<DomainEntry>>,
+    /// Of a hub whose names resolve to itself.
+    hub: HubPorts,
 }
 
 #[derive(Debug)]
@@ -59,6 +66,8 @@ pub struct JobEntry {
     pub vip: Option<IpAddr>,
     pub check: Option<Check>,
     pub drain: Duration,
+    /// What is open to it now; it survives every change of the record.
+    pub capacity: Arc<Capacity>,
     /// What this was made from: the same means nothing to rebuild. Revisions alone would not do, a wiped registry
     /// counts from 1 again.
     pub(crate) record: Arc<Versioned<Job>>,
@@ -141,6 +150,29 @@ impl Table {
 }
 
 impl JobEntry {
+    /// A place for one more connection.
+    pub fn enter(&self, client: IpNet) -> Result<Slot, Full> {
+        let JobLimits { connections, connections_per_client: per_client } = self.record.value.limits;
+        self.capacity.enter(Most { connections, per_client }, client)
+    }
+
+    pub fn connect_timeout(&self, limits: &Limits) -> Duration {
+        self.record.value.timeouts.connect.unwrap_or(limits.connect_timeout)
+    }
+
+    pub fn idle_timeout(&self, limits: &Limits) -> Duration {
+        self.record.value.timeouts.idle.unwrap_or(limits.idle_timeout)
+    }
+
+    pub fn lifetime(&self, limits: &Limits) -> Option<Duration> {
+        self.record.value.timeouts.lifetime.or(limits.lifetime)
+    }
+
+    /// Whether live connections to an instance that fails its check are closed.
+    pub fn closes_unhealthy(&self) -> bool {
+        self.record.value.on_unhealthy == OnUnhealthy::Close
+    }
+
     pub fn port_named(&self, name: &PortName) -> Option<&Arc<PortEntry>> {
         self.ports.iter().find(|entry| entry.name() == name)
     }

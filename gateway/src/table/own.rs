@@ -9,11 +9,18 @@ pub struct Own {
     vips: IpNet,
     /// What each listener is called, for the message.
     listeners: Vec<(SocketAddr, String)>,
+    entrypoints: Vec<(SocketAddr, String)>,
 }
 
 impl Own {
     pub fn new(vips: IpNet, listeners: Vec<(SocketAddr, String)>) -> Own {
-        Own { vips, listeners }
+        Own { vips, listeners, entrypoints: Vec::new() }
+    }
+
+    /// The same with these entrypoints, which come and go at run time.
+    #[must_use]
+    pub fn with_entrypoints(&self, entrypoints: Vec<(SocketAddr, String)>) -> Own {
+        Own { entrypoints, ..self.clone() }
     }
 
     /// Why this address is our own, if it is.
@@ -27,6 +34,7 @@ impl Own {
         }
         self.listeners
             .iter()
+            .chain(&self.entrypoints)
             .find(|(own, _)| own.port() == address.port() && is_reached_at(own.ip().to_canonical(), ip))
             .map(|(own, name)| {
                 format!("{address} is this gateway's own {name} listener ({own}); give the app another port")

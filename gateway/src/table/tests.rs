@@ -12,7 +12,14 @@ use super::*;
 fn facts() -> Facts {
     let vips: IpNet = "127.99.0.0/16".parse().unwrap();
     let own = Own::new(vips, vec![("127.0.0.1:8400".parse().unwrap(), "admin".into())]);
-    Facts { zone: "jobs.coding.net".parse().unwrap(), vips, own, workers: 1, newcomer: Verdict::Healthy }
+    Facts {
+        zone: "jobs.coding.net".parse().unwrap(),
+        vips,
+        own,
+        workers: 1,
+        hub: false,
+        newcomer: Verdict::Healthy,
+    }
 }
 
 fn put(snapshot: &Snapshot, key: &str, value: &str) -> Snapshot {

@@ -1,203 +1,171 @@
 //! Accepting, and nothing that could stop it.
 
-use std::cell::Cell;
-use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use socket2::{SockRef, TcpKeepalive};
-use tokio::net::{TcpListener, TcpStream};
+use rustix::io::Errno;
+use rustix::net::{SocketFlags, acceptfrom_with, sockopt};
+use tokio::io::unix::AsyncFd;
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 
-use super::lent::{HANDSHAKES, Lent};
-use super::{Command, ListenerId, Site};
-use crate::phase::Phase;
-use crate::plane::Context;
-use crate::{l4, l7};
+use super::serve::{Arrival, Engines};
+use super::spare::Spare;
+use super::{Command, Site};
+use crate::capacity::{Full, Most};
+use crate::plane::{Context, Reason};
 
 /// Without descriptors accepting again at once would only spin.
 const BACKOFF: Duration = Duration::from_millis(50);
+/// Accepted at a time; then the worker's connections have their turn.
+const BATCH: usize = 64;
+/// The same complaint is made once in this time.
+const COMPLAIN: Duration = Duration::from_secs(5);
 
-/// A quiet client is asked for a sign of life after this (tcp(7), TCP_KEEPIDLE).
-const SILENCE: Duration = Duration::from_secs(60);
-
-struct Door {
+pub(super) struct Door {
     context: Rc<Context>,
     peers: Vec<mpsc::UnboundedSender<Command>>,
     next: Cell<usize>,
-    arrivals: mpsc::UnboundedSender<(TcpStream, SocketAddr, Site)>,
-}
-
-/// Until the phase is Draining and the last connection is done, or the drain deadline is over.
-pub(super) async fn run(
-    context: Rc<Context>,
-    peers: Vec<mpsc::UnboundedSender<Command>>,
-    mut inbox: mpsc::UnboundedReceiver<Command>,
-) {
-    let (arrivals, mut arrived) = mpsc::unbounded_channel();
-    let engines = Rc::new(Engines {
-        l4: l4::Engine::new(context.clone()),
-        l7: Rc::new(l7::Engine::new(context.clone())),
-        context: context.clone(),
-    });
-    let sweeper = engines.clone();
-    let sweeping = tokio::task::spawn_local(async move { sweeper.l7.sweep().await });
-    let door = Rc::new(Door { context: context.clone(), peers, next: Cell::new(context.index), arrivals });
-    let mut listeners: HashMap<ListenerId, Vec<Lent>> = HashMap::new();
-    let mut connections = JoinSet::new();
-    let mut phase = context.phase();
-    loop {
-        tokio::select! {
-            command = inbox.recv() => match command {
-                Some(Command::Listen { id, listener, site }) => match TcpListener::from_std(listener) {
-                    Ok(listener) => {
-                        let listener = Rc::new(listener);
-                        let task = tokio::task::spawn_local(door.clone().accept(listener.clone(), site));
-                        listeners.entry(id).or_default().push(Lent::new(listener, site, task));
-                    }
-                    Err(error) => tracing::error!(%error, "listener lost: the runtime did not take it"),
-                },
-                Some(Command::Close(id)) => {
-                    for lent in listeners.remove(&id).into_iter().flatten() {
-                        lent.refuse_new();
-                        let door = door.clone();
-                        tokio::task::spawn_local(async move {
-                            tokio::time::sleep(HANDSHAKES).await;
-                            lent.close(|stream, peer, site| door.adopt(stream, peer, site)).await;
-                        });
-                    }
-                }
-                Some(Command::Serve { stream, peer, site }) => door.adopt(stream, peer, site),
-                None => break,
-            },
-            Some((stream, peer, site)) = arrived.recv() => {
-                connections.spawn_local(engines.clone().serve(stream, peer, site));
-            }
-            Some(_) = connections.join_next(), if !connections.is_empty() => {}
-            _ = phase.wait_for(|phase| *phase == Phase::Draining) => break,
-        }
-    }
-    let listeners: Vec<Lent> = listeners.into_values().flatten().collect();
-    listeners.iter().for_each(Lent::refuse_new);
-    tokio::time::sleep(HANDSHAKES).await;
-    for lent in listeners {
-        lent.close(|stream, peer, site| door.adopt(stream, peer, site)).await;
-    }
-    // Connections handed over just before; new ones cannot come any more.
-    inbox.close();
-    while let Ok(command) = inbox.try_recv() {
-        if let Command::Serve { stream, peer, site } = command {
-            door.adopt(stream, peer, site);
-        }
-    }
-    while let Ok((stream, peer, site)) = arrived.try_recv() {
-        connections.spawn_local(engines.clone().serve(stream, peer, site));
-    }
-    let finished = async { while connections.join_next().await.is_some() {} };
-    if tokio::time::timeout(context.limits().drain, finished).await.is_err() {
-        tracing::warn!(
-            worker = context.index,
-            open = connections.len(),
-            "drain deadline over; closing what is open"
-        );
-    }
-    sweeping.abort();
+    engines: Rc<Engines>,
+    spare: RefCell<Spare>,
+    complained: Cell<Option<tokio::time::Instant>>,
 }
 
 impl Door {
-    async fn accept(self: Rc<Self>, listener: Rc<TcpListener>, site: Site) {
+    pub(super) fn new(
+        context: Rc<Context>,
+        peers: Vec<mpsc::UnboundedSender<Command>>,
+        engines: Rc<Engines>,
+    ) -> Door {
+        let next = Cell::new(context.index);
+        let spare = RefCell::new(Spare::new());
+        Door { context, peers, next, engines, spare, complained: Cell::default() }
+    }
+
+    pub(super) async fn accept(self: Rc<Self>, listener: Rc<AsyncFd<TcpListener>>, site: Rc<RefCell<Site>>) {
         loop {
-            match listener.accept().await {
-                Ok((stream, peer)) => self.place(stream, peer, site),
-                Err(error) => {
-                    self.context.counters().accept_errors.fetch_add(1, Relaxed);
+            // It fails only when the runtime ends.
+            let Ok(mut ready) = listener.readable().await else { return };
+            for _ in 0..BATCH {
+                let accepted =
+                    acceptfrom_with(listener.get_ref(), SocketFlags::NONBLOCK | SocketFlags::CLOEXEC);
+                match accepted {
+                    Ok((socket, Some(peer))) => match SocketAddr::try_from(peer) {
+                        Ok(peer) => self.place(socket, peer, &site.borrow()),
+                        Err(_) => drop(socket),
+                    },
                     // A client that hung up while it waited is no reason to wait.
-                    if error.kind() != std::io::ErrorKind::ConnectionAborted {
-                        tracing::warn!(%error, "accept failed");
+                    Ok((_, None)) | Err(Errno::CONNABORTED | Errno::INTR) => {}
+                    Err(Errno::AGAIN) => {
+                        ready.clear_ready();
+                        break;
+                    }
+                    Err(error) => {
+                        self.cannot(error, listener.get_ref());
                         tokio::time::sleep(BACKOFF).await;
+                        break;
                     }
                 }
             }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn cannot(&self, error: Errno, listener: &TcpListener) {
+        self.context.counters().accept_errors.fetch_add(1, Relaxed);
+        if matches!(error, Errno::MFILE | Errno::NFILE) {
+            for _ in 0..self.spare.borrow_mut().refuse_waiting(listener) {
+                self.context.counters().reasons.add(Reason::Descriptors);
+            }
+        }
+        let now = tokio::time::Instant::now();
+        if self.complained.get().is_none_or(|before| now - before >= COMPLAIN) {
+            self.complained.set(Some(now));
+            tracing::warn!(%error, "accept failed; clients are refused until it succeeds again");
         }
     }
 
     /// Entrypoints have a socket on every worker, and the kernel has chosen. A VIP has one socket in all, so its
     /// connections are handed round.
-    fn place(&self, stream: TcpStream, peer: SocketAddr, site: Site) {
+    fn place(&self, socket: OwnedFd, peer: SocketAddr, site: &Site) {
+        if !site.is_handed_round() {
+            return self.keep(socket, peer, site.clone());
+        }
         let turn = self.next.get();
         self.next.set(turn.wrapping_add(1));
         let worker = turn % self.peers.len();
-        if site == Site::Entrypoint || worker == self.context.index {
-            return self.keep(stream, peer, site);
+        if worker == self.context.index {
+            return self.keep(socket, peer, site.clone());
         }
-        let Ok(stream) = stream.into_std() else { return };
-        if let Err(mpsc::error::SendError(Command::Serve { stream, peer, site })) =
-            self.peers[worker].send(Command::Serve { stream, peer, site })
+        let command = Command::Serve { socket, peer, site: site.clone() };
+        if let Err(mpsc::error::SendError(Command::Serve { socket, peer, site })) =
+            self.peers[worker].send(command)
         {
-            self.adopt(stream, peer, site);
+            self.keep(socket, peer, site);
         }
     }
 
-    fn adopt(&self, stream: std::net::TcpStream, peer: SocketAddr, site: Site) {
-        match TcpStream::from_std(stream) {
-            Ok(stream) => self.keep(stream, peer, site),
-            Err(error) => tracing::warn!(%error, "connection lost: the runtime did not take it"),
-        }
-    }
-
-    fn keep(&self, stream: TcpStream, peer: SocketAddr, site: Site) {
+    /// Serves it here, unless a limit is reached: refusing early and visibly beats serving everybody badly.
+    pub(super) fn keep(&self, socket: OwnedFd, peer: SocketAddr, site: Site) {
         let counters = self.context.counters();
-        if counters.open.load(Relaxed) >= u64::from(self.context.limits().connections) {
-            // Refusing early and visibly beats serving everybody badly.
+        let open = counters.open.load(Relaxed);
+        if open >= u64::from(self.context.limits().connections) {
             counters.refused.fetch_add(1, Relaxed);
-            let _ = stream.set_zero_linger();
-            return;
+            return self.refuse(&socket, Reason::WorkerFull);
         }
+        let local = match &site {
+            Site::Vip(address) => Ok(*address),
+            Site::Entrypoint(_) | Site::Captured | Site::Hub(_) => local_address(&socket),
+        };
+        let Ok(local) = local else { return };
+        let stream = match TcpStream::from_std(std::net::TcpStream::from(socket)) {
+            Ok(stream) => stream,
+            Err(error) => return tracing::warn!(%error, "connection lost: the runtime did not take it"),
+        };
         counters.accepted.fetch_add(1, Relaxed);
         counters.open.fetch_add(1, Relaxed);
-        // The worker's own loop holds the other end for as long as it runs.
-        let _ = self.arrivals.send((stream, peer, site));
+        let arrival = Arrival { stream, peer: canonical(peer), local, site };
+        tokio::task::spawn_local(self.engines.clone().serve(arrival));
+    }
+
+    fn refuse(&self, socket: &OwnedFd, reason: Reason) {
+        self.context.counters().reasons.add(reason);
+        let _ = sockopt::set_socket_linger(socket, Some(Duration::ZERO));
     }
 }
 
-/// What a worker does with a connection.
-struct Engines {
-    context: Rc<Context>,
-    l4: l4::Engine,
-    l7: Rc<l7::Engine>,
+/// The address that was dialled (getsockname(2)), also when the packet was captured on its way to it.
+fn local_address(socket: &OwnedFd) -> io::Result<SocketAddr> {
+    let address = SocketAddr::try_from(rustix::net::getsockname(socket)?);
+    Ok(canonical(address.map_err(|_| io::ErrorKind::Unsupported)?))
 }
 
-impl Engines {
-    async fn serve(self: Rc<Self>, stream: TcpStream, peer: SocketAddr, site: Site) {
-        // A proxy's small writes are whole messages.
-        let _ = stream.set_nodelay(true);
-        // A client that lost its power says nothing; without this its connection would be open for ever.
-        let _ = SockRef::from(&stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(SILENCE));
-        let _open = Open(&self.context);
-        let address = match site {
-            Site::Entrypoint => return self.l7.serve(stream, peer, l7::Scope::ByHost).await,
-            Site::Vip(address) => address,
-        };
-        let dialled = self.context.look(|table| table.by_address(address));
-        match dialled {
-            // The job went while the client connected.
-            None => drop(stream),
-            Some((_, port)) if port.port.protocol.is_http() => {
-                self.l7.serve(stream, peer, l7::Scope::Vip(address)).await;
-            }
-            Some((job, port)) => self.l4.serve(stream, peer, &job, &port).await,
-        }
+/// An IPv4 client of a socket for both families comes in IPv6's clothes.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    match address {
+        SocketAddr::V4(_) => address,
+        SocketAddr::V6(v6) => match v6.ip().to_ipv4_mapped() {
+            Some(ip) => SocketAddr::new(ip.into(), v6.port()),
+            None => address,
+        },
     }
 }
 
-/// Counts a connection as open for as long as it is.
-struct Open<'a>(&'a Context);
-
-impl Drop for Open<'_> {
-    fn drop(&mut self) {
-        self.0.counters().open.fetch_sub(1, Relaxed);
-    }
+/// A place at an entrypoint.
+pub(super) fn enter(
+    entrypoint: &Arc<crate::entrypoint::Entrypoint>,
+    client: ipnet::IpNet,
+) -> Result<crate::capacity::Slot, Reason> {
+    let settings = &entrypoint.settings;
+    let most = Most { connections: settings.connections, per_client: settings.connections_per_client };
+    entrypoint.capacity.enter(most, client).map_err(|full| match full {
+        Full::All => Reason::EntrypointFull,
+        Full::Client => Reason::ClientFull,
+    })
 }

@@ -5,14 +5,16 @@
 //! another listener or a refusal; handshakes under way get [`HANDSHAKES`] to complete; what the kernel has by then is
 //! accepted; then it closes.
 
-use std::net::SocketAddr;
+use std::cell::RefCell;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, acceptfrom_with};
 use socket2::{SockFilter, SockRef};
-use tokio::net::TcpListener;
+use tokio::io::unix::AsyncFd;
 use tokio::task::JoinHandle;
 
 use super::Site;
@@ -26,15 +28,24 @@ const SYN: u32 = 0x02;
 const ACK: u32 = 0x10;
 
 pub(super) struct Lent {
-    pub(super) site: Site,
-    listener: Rc<TcpListener>,
+    site: Rc<RefCell<Site>>,
+    listener: Rc<AsyncFd<TcpListener>>,
     /// Accepts from it.
     task: JoinHandle<()>,
 }
 
 impl Lent {
-    pub(super) fn new(listener: Rc<TcpListener>, site: Site, task: JoinHandle<()>) -> Lent {
+    pub(super) fn new(
+        listener: Rc<AsyncFd<TcpListener>>,
+        site: Rc<RefCell<Site>>,
+        task: JoinHandle<()>,
+    ) -> Lent {
         Lent { site, listener, task }
+    }
+
+    /// What is accepted from now on came in by this.
+    pub(super) fn resite(&self, site: Site) {
+        *self.site.borrow_mut() = site;
     }
 
     /// From now on no handshake begins; those under way go on, and so does the accepting.
@@ -47,27 +58,27 @@ impl Lent {
             SockFilter::new(0x06, 0, 0, 0),         // ret #0
             SockFilter::new(0x06, 0, 0, u32::MAX),  // ret #-1
         ];
-        if let Err(error) = SockRef::from(&*self.listener).attach_filter(&filter) {
+        if let Err(error) = SockRef::from(self.listener.get_ref()).attach_filter(&filter) {
             tracing::warn!(%error, "a closing listener cannot turn new connections away");
         }
     }
 
     /// Takes everything that the kernel has accepted, and closes.
-    pub(super) async fn close(self, mut take: impl FnMut(std::net::TcpStream, SocketAddr, Site)) {
+    pub(super) async fn close(self, mut take: impl FnMut(OwnedFd, SocketAddr, Site)) {
         self.task.abort();
         // The task holds the listener too, until it is gone.
         let _ = self.task.await;
         // Asked of the kernel itself: the runtime knows only what its last poll has told it.
         loop {
             let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-            let (socket, peer) = match acceptfrom_with(&*self.listener, flags) {
+            let (socket, peer) = match acceptfrom_with(self.listener.get_ref(), flags) {
                 Ok((socket, Some(peer))) => (socket, peer),
                 Ok((_, None)) | Err(Errno::CONNABORTED | Errno::INTR) => continue,
                 // EAGAIN: that was all. EMFILE: nothing can be done for the others.
                 Err(_) => return,
             };
             if let Ok(peer) = SocketAddr::try_from(peer) {
-                take(socket.into(), peer, self.site);
+                take(socket, peer, self.site.borrow().clone());
             }
         }
     }

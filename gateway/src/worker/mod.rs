@@ -11,23 +11,41 @@
 mod accept;
 mod lender;
 mod lent;
+mod ready;
+mod run;
+mod serve;
+mod spare;
 
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 pub use self::lender::{Lender, ListenerId};
-use crate::plane::{Context, Plane};
+use crate::entrypoint::Entrypoint;
+use crate::plane::{Context, Filter, Plane, Reason, Shown};
 
-/// Where a connection came in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Where a connection came in, which says what chooses its job.
+#[derive(Clone, Debug)]
 pub enum Site {
-    /// An HTTP entrypoint: the Host chooses.
-    Entrypoint,
+    /// A configured listener: its settings choose, or the Host, or the SNI.
+    Entrypoint(Arc<Entrypoint>),
     /// The address chooses the job, the Host never does.
     Vip(SocketAddr),
+    /// The same, by the address that the packet was on its way to.
+    Captured,
+    /// A port of a hub's own address: one job's, or by Host, or by SNI.
+    Hub(SocketAddr),
+}
+
+impl Site {
+    /// A socket of its own on one worker, so that 10,000 jobs have 10,000 sockets and no more.
+    fn is_handed_round(&self) -> bool {
+        matches!(self, Site::Vip(_))
+    }
 }
 
 pub(crate) enum Command {
@@ -36,12 +54,34 @@ pub(crate) enum Command {
         listener: std::net::TcpListener,
         site: Site,
     },
-    Close(ListenerId),
+    /// A UDP socket, of which this worker is the one owner.
+    Receive {
+        id: ListenerId,
+        socket: std::net::UdpSocket,
+        site: Site,
+    },
+    /// What comes in by this listener from now on comes in by that site.
+    Resite {
+        id: ListenerId,
+        site: Site,
+    },
+    Unlisten(ListenerId),
     /// A connection that another worker accepted.
     Serve {
-        stream: std::net::TcpStream,
+        socket: OwnedFd,
         peer: SocketAddr,
         site: Site,
+    },
+    /// Every connection that fits ends; how many there were is told to whoever asks.
+    End {
+        filter: Arc<Filter>,
+        reason: Reason,
+        ended: Option<oneshot::Sender<usize>>,
+    },
+    List {
+        filter: Arc<Filter>,
+        most: usize,
+        list: oneshot::Sender<Vec<Shown>>,
     },
 }
 
@@ -60,7 +100,7 @@ impl Workers {
             let plane = plane.clone();
             let peers = senders.clone();
             let thread = thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
-                if let Err(error) = run(plane, index, peers, inbox) {
+                if let Err(error) = start(plane, index, peers, inbox) {
                     tracing::error!(worker = index, %error, "worker cannot start");
                 }
             })?;
@@ -83,7 +123,7 @@ impl Workers {
     }
 }
 
-fn run(
+fn start(
     plane: Plane,
     index: usize,
     peers: Vec<mpsc::UnboundedSender<Command>>,
@@ -92,6 +132,6 @@ fn run(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let local = tokio::task::LocalSet::new();
     let context = Rc::new(Context::new(plane, index));
-    local.block_on(&runtime, accept::run(context, peers, inbox));
+    local.block_on(&runtime, run::run(context, peers, inbox));
     Ok(())
 }

@@ -1,0 +1,53 @@
+//! An entrypoint that is served: its settings, and what its connections have in common.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use roundhouse_config::{Entrypoint as Settings, EntrypointProtocol, PortName};
+
+use crate::capacity::Capacity;
+use crate::tls::{Certificates, ServerTls};
+
+#[derive(Debug)]
+pub struct Entrypoint {
+    pub name: PortName,
+    pub settings: Settings,
+    /// Where TLS ends here.
+    pub tls: Option<ServerTls>,
+    /// Survives every change of the settings.
+    pub capacity: Arc<Capacity>,
+}
+
+impl Entrypoint {
+    /// Reads the file of the client CA, so it is for the control plane. The error says what to write instead.
+    pub fn new(
+        name: PortName,
+        settings: Settings,
+        capacity: Arc<Capacity>,
+        certificates: &Arc<ArcSwap<Certificates>>,
+    ) -> Result<Entrypoint, String> {
+        let tls = settings.ends_tls().then(|| tls(&settings, certificates)).transpose()?;
+        Ok(Entrypoint { name, settings, tls, capacity })
+    }
+
+    /// Whether a peer must begin with a PROXY header (and all others must not).
+    pub fn trusts(&self, peer: IpAddr) -> bool {
+        self.settings.trust_proxy.iter().any(|network| network.contains(peer))
+    }
+}
+
+fn tls(settings: &Settings, certificates: &Arc<ArcSwap<Certificates>>) -> Result<ServerTls, String> {
+    let client_ca = match &settings.client_ca {
+        None => None,
+        Some(file) => Some(std::fs::read_to_string(file).map_err(|error| {
+            format!("client_ca: {}: {error}; write a file that the gateway can read", file.display())
+        })?),
+    };
+    // HTTP/1.1 is all that is spoken where HTTP is; what is inside another TLS is the client's and the instance's.
+    let alpn: &[&[u8]] = match settings.protocol {
+        EntrypointProtocol::Https => &[b"http/1.1"],
+        _ => &[],
+    };
+    ServerTls::new(certificates.clone(), client_ca.as_deref(), alpn).map_err(|error| error.to_string())
+}

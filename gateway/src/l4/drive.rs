@@ -1,0 +1,299 @@
+//! The tokio driver of the relay: two directions, one task, no lock, and no buffer of its own.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
+use std::task::{Context as Poller, Poll, ready};
+
+use rustix::pipe::{SpliceFlags, splice};
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+
+use super::pipes::{Pipe, Pipes};
+use super::preface;
+use super::relay::{Direction, MOST, PIPE, Want};
+use super::wire::Wire;
+use crate::plane::{Connection, Connections, Reason};
+
+/// A direction yields after this many operations, so that one busy stream does not starve its worker.
+const BUDGET: usize = 32;
+
+/// What all relays of a worker share.
+pub(crate) struct Desk {
+    /// Every read goes into it, and nothing stays.
+    buffer: RefCell<Box<[u8]>>,
+    pipes: RefCell<Pipes>,
+}
+
+impl Default for Desk {
+    fn default() -> Desk {
+        Desk { buffer: RefCell::new(vec![0; MOST].into_boxed_slice()), pipes: RefCell::default() }
+    }
+}
+
+/// How a relay came to its end.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    /// Both sides have said that no more comes, and got everything.
+    Complete,
+    /// The gateway ended it.
+    Because(Reason),
+    /// One side failed, by a reset above all.
+    Failed { by: Side, error: io::Error },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    Client,
+    Instance,
+}
+
+struct Lane {
+    direction: Direction,
+    /// What the sink did not take.
+    kept: Vec<u8>,
+    /// Held only while bytes are in it, or about to be.
+    pipe: Option<Pipe>,
+    /// The sink has taken bytes that may not be on their way yet.
+    unflushed: bool,
+}
+
+/// Until both directions have ended, one side fails, or the connection is told to end. What does not end in order is
+/// reset on both sides: an orderly close would pass half a message off as a whole one. `guarded`: the client must not
+/// begin with a PROXY header, which the instance might believe.
+pub(crate) async fn relay<C: Wire, I: Wire>(
+    desk: &Desk,
+    connections: &Connections,
+    connection: &Connection,
+    (client, instance): (&C, &I),
+    mut guarded: bool,
+) -> Ended {
+    let may_splice = client.plain().is_some() && instance.plain().is_some();
+    let (mut up, mut down) = (Lane::new(may_splice), Lane::new(may_splice));
+    let ended = poll_fn(|cx| {
+        if let Poll::Ready(reason) = connection.poll_ended(cx) {
+            return Poll::Ready(Ended::Because(reason));
+        }
+        let before = (up.direction.moved(), down.direction.moved());
+        let up_done = match poll_guard(cx, client.plain(), &mut guarded) {
+            Poll::Ready(Ok(())) => up.poll(cx, desk, client, instance),
+            Poll::Ready(Err(Some(reason))) => return Poll::Ready(Ended::Because(reason)),
+            Poll::Ready(Err(None)) => Poll::Ready(Err((End::Source, io::ErrorKind::ConnectionReset.into()))),
+            Poll::Pending => Poll::Pending,
+        };
+        let down_done = down.poll(cx, desk, instance, client);
+        let after = (up.direction.moved(), down.direction.moved());
+        if after != before {
+            connection.moved(connections.now(), after.0 - before.0, after.1 - before.1);
+        }
+        match (up_done, down_done) {
+            (Poll::Ready(Err((end, error))), _) => {
+                let by = if end == End::Source { Side::Client } else { Side::Instance };
+                Poll::Ready(Ended::Failed { by, error })
+            }
+            (_, Poll::Ready(Err((end, error)))) => {
+                let by = if end == End::Source { Side::Instance } else { Side::Client };
+                Poll::Ready(Ended::Failed { by, error })
+            }
+            (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => Poll::Ready(Ended::Complete),
+            _ => Poll::Pending,
+        }
+    })
+    .await;
+    if !matches!(ended, Ended::Complete) {
+        client.reset();
+        instance.reset();
+    }
+    up.put_away(desk);
+    down.put_away(desk);
+    ended
+}
+
+/// Lets the client's bytes through once they are known not to begin with a PROXY header. Nothing is waited for that the
+/// client does not say by itself: the instance may be the one who speaks first.
+fn poll_guard(
+    cx: &mut Poller<'_>,
+    client: Option<&TcpStream>,
+    guarded: &mut bool,
+) -> Poll<Result<(), Option<Reason>>> {
+    while let (true, Some(client)) = (*guarded, client) {
+        match ready!(preface::poll_start(cx, client)) {
+            Ok(preface::Start::Plain) => *guarded = false,
+            Ok(preface::Start::Proxy) => return Poll::Ready(Err(Some(Reason::ProxyForged))),
+            Err(_) => return Poll::Ready(Err(None)),
+        }
+    }
+    Poll::Ready(Ok(()))
+}
+
+/// Which end of a lane failed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    Source,
+    Sink,
+}
+
+type Done = Poll<Result<(), (End, io::Error)>>;
+
+/// Names the end in an operation's error, and leaves when it is not ready.
+macro_rules! at {
+    ($end:expr, $poll:expr) => {
+        match $poll {
+            Poll::Ready(Ok(value)) => value,
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(($end, error))),
+            Poll::Pending => return Poll::Pending,
+        }
+    };
+}
+
+impl Lane {
+    fn new(may_splice: bool) -> Lane {
+        Lane { direction: Direction::new(may_splice), kept: Vec::new(), pipe: None, unflushed: false }
+    }
+
+    fn poll<S: Wire, D: Wire>(&mut self, cx: &mut Poller<'_>, desk: &Desk, source: &S, sink: &D) -> Done {
+        for _ in 0..BUDGET {
+            match self.direction.want() {
+                Want::Read { most } => {
+                    if self.unflushed {
+                        // What was taken goes on while nothing new comes.
+                        if let Poll::Ready(flushed) = sink.poll_flush(cx) {
+                            flushed.map_err(|error| (End::Sink, error))?;
+                            self.unflushed = false;
+                        }
+                    }
+                    let mut buffer = desk.buffer.borrow_mut();
+                    let n = at!(End::Source, source.poll_read(cx, &mut buffer[..most]));
+                    self.direction.filled(n);
+                    ready!(self.write_on(cx, sink, &buffer))?;
+                }
+                Want::Write { .. } => ready!(self.write_kept(cx, sink))?,
+                Want::Fill => match ready!(self.fill(cx, desk, source)) {
+                    Ok(()) => {}
+                    Err(error) => return Poll::Ready(Err((End::Source, error))),
+                },
+                Want::Drain { most } => at!(End::Sink, self.drain(cx, sink, most)),
+                Want::Shutdown => {
+                    at!(End::Sink, sink.poll_flush(cx));
+                    at!(End::Sink, sink.poll_shutdown(cx));
+                    self.direction.shut();
+                    self.put_away(desk);
+                }
+                Want::Done => return Poll::Ready(Ok(())),
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Writes what was just read, and keeps what the sink does not take.
+    fn write_on<D: Wire>(&mut self, cx: &mut Poller<'_>, sink: &D, buffer: &[u8]) -> Done {
+        while let Want::Write { from, to } = self.direction.want() {
+            match sink.poll_write(cx, &buffer[from..to]) {
+                Poll::Ready(Ok(n)) => {
+                    self.direction.written(n);
+                    self.unflushed = true;
+                }
+                Poll::Ready(Err(error)) => return Poll::Ready(Err((End::Sink, error))),
+                Poll::Pending => {
+                    self.kept = buffer[from..to].to_vec();
+                    self.direction.kept();
+                    return Poll::Pending;
+                }
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn write_kept<D: Wire>(&mut self, cx: &mut Poller<'_>, sink: &D) -> Done {
+        while let Want::Write { from, to } = self.direction.want() {
+            let n = at!(End::Sink, sink.poll_write(cx, &self.kept[from..to]));
+            self.direction.written(n);
+            self.unflushed = true;
+        }
+        // Its memory goes at once: an idle connection has none.
+        self.kept = Vec::new();
+        Poll::Ready(Ok(()))
+    }
+
+    /// Moves what the source has into the pipe.
+    fn fill<S: Wire>(&mut self, cx: &mut Poller<'_>, desk: &Desk, source: &S) -> Poll<io::Result<()>> {
+        let (Some(source), true) = (source.plain(), self.take_pipe(desk)) else {
+            self.direction.no_pipe(false);
+            return Poll::Ready(Ok(()));
+        };
+        loop {
+            if source.poll_read_ready(cx).is_pending() {
+                // The wait may be long; the pipe is somebody else's meanwhile.
+                self.direction.ran_dry();
+                self.put_away(desk);
+                return match self.direction.want() {
+                    Want::Fill => Poll::Pending,
+                    _ => Poll::Ready(Ok(())),
+                };
+            }
+            let Some(pipe) = &self.pipe else { return Poll::Ready(Ok(())) };
+            let flags = SpliceFlags::NONBLOCK | SpliceFlags::MOVE;
+            let moved = source
+                .try_io(Interest::READABLE, || Ok(splice(source, None, &pipe.writer, None, PIPE, flags)?));
+            match moved {
+                Ok(n) => {
+                    self.direction.filled(n);
+                    return Poll::Ready(Ok(()));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                    self.direction.no_pipe(true);
+                    self.put_away(desk);
+                    return Poll::Ready(Ok(()));
+                }
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+
+    fn drain<D: Wire>(&mut self, cx: &mut Poller<'_>, sink: &D, most: usize) -> Poll<io::Result<()>> {
+        let (Some(sink), Some(pipe)) = (sink.plain(), &self.pipe) else {
+            return Poll::Ready(Err(io::ErrorKind::Other.into()));
+        };
+        let flags = SpliceFlags::NONBLOCK | SpliceFlags::MOVE;
+        match splice(&pipe.reader, None, sink, None, most, flags) {
+            Ok(n) => {
+                self.direction.written(n);
+                return Poll::Ready(Ok(()));
+            }
+            Err(rustix::io::Errno::AGAIN) => {}
+            Err(error) => return Poll::Ready(Err(error.into())),
+        }
+        loop {
+            ready!(sink.poll_write_ready(cx))?;
+            let moved =
+                sink.try_io(Interest::WRITABLE, || Ok(splice(&pipe.reader, None, sink, None, most, flags)?));
+            match moved {
+                Ok(n) => {
+                    self.direction.written(n);
+                    return Poll::Ready(Ok(()));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+
+    fn take_pipe(&mut self, desk: &Desk) -> bool {
+        if self.pipe.is_none() {
+            self.pipe = desk.pipes.borrow_mut().take();
+        }
+        self.pipe.is_some()
+    }
+
+    /// Gives the pipe back if it is empty; one with bytes in it is closed with them.
+    fn put_away(&mut self, desk: &Desk) {
+        let Some(pipe) = self.pipe.take() else { return };
+        let mut pipes = desk.pipes.borrow_mut();
+        match self.direction.is_empty() {
+            true => pipes.give(pipe),
+            false => pipes.lost(),
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! TLS as one end of a relay: bytes go in and out in the clear, and over the socket in TLS.
+
+use std::cell::RefCell;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context as Poller, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsStream;
+
+use super::wire::Wire;
+
+pub(crate) struct TlsWire {
+    stream: RefCell<TlsStream<TcpStream>>,
+}
+
+impl TlsWire {
+    pub(crate) fn new(stream: impl Into<TlsStream<TcpStream>>) -> TlsWire {
+        TlsWire { stream: RefCell::new(stream.into()) }
+    }
+}
+
+impl Wire for TlsWire {
+    fn poll_read(&self, cx: &mut Poller<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut buffer = ReadBuf::new(buffer);
+        match Pin::new(&mut *self.stream.borrow_mut()).poll_read(cx, &mut buffer) {
+            Poll::Ready(Ok(())) => Poll::Ready(Ok(buffer.filled().len())),
+            // A peer that ends without a close_notify (RFC 8446, 6.1). Many programs do, having said all they had to
+            // say; a reset of the other side would destroy what it has not read yet.
+            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => Poll::Ready(Ok(0)),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    fn poll_write(&self, cx: &mut Poller<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut *self.stream.borrow_mut()).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(&self, cx: &mut Poller<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.stream.borrow_mut()).poll_flush(cx)
+    }
+
+    /// A close_notify, and then the end of the socket's sending.
+    fn poll_shutdown(&self, cx: &mut Poller<'_>) -> Poll<io::Result<()>> {
+        match Pin::new(&mut *self.stream.borrow_mut()).poll_shutdown(cx) {
+            // The peer is gone already, which the other direction reports.
+            Poll::Ready(Err(_)) => Poll::Ready(Ok(())),
+            done => done,
+        }
+    }
+
+    fn plain(&self) -> Option<&TcpStream> {
+        None
+    }
+
+    fn on_socket(&self, act: &mut dyn FnMut(&TcpStream)) {
+        act(self.stream.borrow().get_ref().0);
+    }
+}

@@ -1,0 +1,363 @@
+//! The live connections of one worker: counted, listed, and ended with a reason.
+//!
+//! A connection is entered before it is looked at and leaves when its task ends, so none slips between. The table belongs
+//! to its worker: entering costs no lock and no shared cache line. Who wants to know or to end something sends the worker
+//! a [`Filter`]; a worker walks all of its connections for it, which takes a tenth of a millisecond for 10,000, so that
+//! no index has to be kept by every connection that is never asked for.
+//!
+//! Timeouts are kept here too: one sweep in half a second looks at all of them, instead of a timer each.
+
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context as Poller, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use ipnet::IpNet;
+use roundhouse_config::Label;
+use roundhouse_registry::InstanceId;
+use serde::Serialize;
+use slab::Slab;
+use tokio::sync::Notify;
+
+use super::Reason;
+use crate::table::{Endpoint, Live, Work};
+
+/// Between two sweeps: how late a timeout may be.
+pub const SWEEP: Duration = Duration::from_millis(500);
+
+/// Sweeps since the worker began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Tick(pub u32);
+
+impl Tick {
+    /// Whole ticks of a duration, rounded up: nothing ends early.
+    pub fn of(duration: Duration) -> u32 {
+        u32::try_from(duration.as_millis().div_ceil(SWEEP.as_millis())).unwrap_or(u32::MAX)
+    }
+
+    fn since(self, earlier: Tick) -> u32 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    Tcp,
+    Tls,
+    Udp,
+    Http,
+}
+
+/// Unique in one gateway's life: which worker, and its how manieth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnectionId {
+    pub worker: u16,
+    pub number: u64,
+}
+
+#[derive(Debug)]
+pub struct Connection {
+    pub id: ConnectionId,
+    pub kind: Cell<Kind>,
+    /// The client, by a trusted PROXY header where there is one.
+    pub client: Cell<SocketAddr>,
+    /// The address that was dialled.
+    pub local: Cell<SocketAddr>,
+    /// Which job the client says it is, or has proved to be.
+    pub jobname: RefCell<Option<Box<str>>>,
+    /// Its bytes must not begin with a PROXY header.
+    pub guarded: Cell<bool>,
+    since: Tick,
+    last: Cell<Tick>,
+    idle: Cell<u32>,
+    lifetime: Cell<u32>,
+    to_instance: Cell<u64>,
+    to_client: Cell<u64>,
+    /// Held once an instance is picked; counts at its endpoint.
+    work: RefCell<Option<Work>>,
+    ending: Cell<Option<Reason>>,
+    task: RefCell<Option<Waker>>,
+}
+
+/// One worker's.
+#[derive(Debug)]
+pub struct Connections {
+    worker: u16,
+    entered: Cell<u64>,
+    live: RefCell<Slab<Rc<Connection>>>,
+    began: Instant,
+    now: Cell<Tick>,
+    empty: Notify,
+}
+
+/// Which connections are meant; each field that is there must fit.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    pub id: Option<ConnectionId>,
+    pub job: Option<Label>,
+    pub instance: Option<InstanceId>,
+    pub client: Option<IpNet>,
+    /// Any of these endpoints, by their live state.
+    pub endpoints: Option<Vec<Arc<Live>>>,
+}
+
+/// A connection as it is shown.
+#[derive(Clone, Debug, Serialize)]
+pub struct Shown {
+    pub id: String,
+    pub kind: Kind,
+    pub client: SocketAddr,
+    pub local: SocketAddr,
+    pub job: Option<Label>,
+    pub instance: Option<InstanceId>,
+    pub address: Option<SocketAddr>,
+    pub open_seconds: f64,
+    pub idle_seconds: f64,
+    pub bytes_to_instance: u64,
+    pub bytes_to_client: u64,
+}
+
+impl Connections {
+    pub fn new(worker: usize) -> Connections {
+        Connections {
+            worker: u16::try_from(worker).unwrap_or(u16::MAX),
+            entered: Cell::new(0),
+            live: RefCell::default(),
+            began: Instant::now(),
+            now: Cell::default(),
+            empty: Notify::new(),
+        }
+    }
+
+    /// Entered until the value is dropped.
+    pub fn enter(self: &Rc<Self>, kind: Kind, client: SocketAddr, local: SocketAddr) -> Entered {
+        let number = self.entered.get();
+        self.entered.set(number + 1);
+        let now = self.now.get();
+        let connection = Rc::new(Connection {
+            id: ConnectionId { worker: self.worker, number },
+            kind: Cell::new(kind),
+            client: Cell::new(client),
+            local: Cell::new(local),
+            jobname: RefCell::default(),
+            guarded: Cell::new(false),
+            since: now,
+            last: Cell::new(now),
+            idle: Cell::new(u32::MAX),
+            lifetime: Cell::new(u32::MAX),
+            to_instance: Cell::new(0),
+            to_client: Cell::new(0),
+            work: RefCell::default(),
+            ending: Cell::default(),
+            task: RefCell::default(),
+        });
+        let key = self.live.borrow_mut().insert(connection.clone());
+        Entered { connection, key, table: self.clone() }
+    }
+
+    pub fn len(&self) -> usize {
+        self.live.borrow().len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.live.borrow().is_empty()
+    }
+
+    pub fn now(&self) -> Tick {
+        self.now.get()
+    }
+
+    /// Returns once nothing is left.
+    pub async fn emptied(&self) {
+        while !self.is_empty() {
+            self.empty.notified().await;
+        }
+    }
+
+    /// Moves the clock on and ends what is over its time. Called every [`SWEEP`].
+    pub fn sweep(&self) {
+        let ticks = self.began.elapsed().as_millis() / SWEEP.as_millis();
+        self.now.set(Tick(u32::try_from(ticks).unwrap_or(u32::MAX)));
+        self.each(|connection| {
+            if let Some(reason) = connection.over(self.now.get()) {
+                connection.end(reason);
+            }
+        });
+    }
+
+    /// Ends every connection that fits; how many there were.
+    pub fn end(&self, filter: &Filter, reason: Reason) -> usize {
+        let mut ended = 0;
+        self.each(|connection| {
+            if filter.fits(connection) {
+                connection.end(reason);
+                ended += 1;
+            }
+        });
+        ended
+    }
+
+    /// The first `most` that fit.
+    pub fn list(&self, filter: &Filter, most: usize) -> Vec<Shown> {
+        let live = self.live.borrow();
+        let fitting = live.iter().map(|(_, connection)| connection).filter(|one| filter.fits(one));
+        fitting.take(most).map(|connection| connection.shown(self.now.get())).collect()
+    }
+
+    fn each(&self, mut act: impl FnMut(&Connection)) {
+        self.live.borrow().iter().for_each(|(_, connection)| act(connection));
+    }
+}
+
+/// A connection in the table.
+#[derive(Debug)]
+pub struct Entered {
+    pub connection: Rc<Connection>,
+    key: usize,
+    table: Rc<Connections>,
+}
+
+impl std::ops::Deref for Entered {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        let mut live = self.table.live.borrow_mut();
+        live.try_remove(self.key);
+        // Counts at its endpoint no longer, whoever still holds it.
+        self.connection.work.borrow_mut().take();
+        if live.is_empty() {
+            self.table.empty.notify_waiters();
+        }
+    }
+}
+
+impl Connection {
+    /// What ends it from now on if nothing moves for `idle`, or after `lifetime` in all.
+    pub fn time_out(&self, idle: Duration, lifetime: Option<Duration>) {
+        // One more: the tick that it began in was partly over.
+        self.idle.set(Tick::of(idle).saturating_add(1));
+        self.lifetime.set(lifetime.map_or(u32::MAX, |lifetime| Tick::of(lifetime).saturating_add(1)));
+    }
+
+    /// Counts it at the endpoint until it leaves.
+    pub fn serve_at(&self, endpoint: Arc<Endpoint>) {
+        *self.work.borrow_mut() = Some(Work::begin(endpoint));
+    }
+
+    /// Bytes went through, at this tick.
+    pub fn moved(&self, now: Tick, to_instance: u64, to_client: u64) {
+        self.last.set(now);
+        self.to_instance.set(self.to_instance.get() + to_instance);
+        self.to_client.set(self.to_client.get() + to_client);
+    }
+
+    /// Bytes to the instance and to the client so far.
+    pub fn bytes(&self) -> (u64, u64) {
+        (self.to_instance.get(), self.to_client.get())
+    }
+
+    /// Tells its task to end it. The first reason stands.
+    pub fn end(&self, reason: Reason) {
+        if self.ending.get().is_none() {
+            self.ending.set(Some(reason));
+            if let Some(task) = self.task.borrow_mut().take() {
+                task.wake();
+            }
+        }
+    }
+
+    /// Why it was told to end.
+    pub fn ending(&self) -> Option<Reason> {
+        self.ending.get()
+    }
+
+    /// Ready once somebody wants it ended.
+    pub fn poll_ended(&self, cx: &mut Poller<'_>) -> Poll<Reason> {
+        if let Some(reason) = self.ending.get() {
+            return Poll::Ready(reason);
+        }
+        let mut task = self.task.borrow_mut();
+        if !task.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
+            *task = Some(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+
+    /// [`Self::poll_ended`] for whoever awaits.
+    pub async fn ended(&self) -> Reason {
+        std::future::poll_fn(|cx| self.poll_ended(cx)).await
+    }
+
+    fn over(&self, now: Tick) -> Option<Reason> {
+        if now.since(self.last.get()) >= self.idle.get() {
+            Some(Reason::Idle)
+        } else if now.since(self.since) >= self.lifetime.get() {
+            Some(Reason::Lifetime)
+        } else {
+            None
+        }
+    }
+
+    fn shown(&self, now: Tick) -> Shown {
+        let seconds = |since: Tick| f64::from(now.since(since)) * SWEEP.as_secs_f64();
+        let work = self.work.borrow();
+        let endpoint = work.as_ref().map(Work::endpoint);
+        Shown {
+            id: self.id.to_string(),
+            kind: self.kind.get(),
+            client: self.client.get(),
+            local: self.local.get(),
+            job: endpoint.map(|endpoint| endpoint.job.clone()),
+            instance: endpoint.map(|endpoint| endpoint.id),
+            address: endpoint.map(|endpoint| endpoint.address),
+            open_seconds: seconds(self.since),
+            idle_seconds: seconds(self.last.get()),
+            bytes_to_instance: self.to_instance.get(),
+            bytes_to_client: self.to_client.get(),
+        }
+    }
+}
+
+impl Filter {
+    pub fn fits(&self, connection: &Connection) -> bool {
+        let work = connection.work.borrow();
+        let endpoint = work.as_ref().map(Work::endpoint);
+        self.id.is_none_or(|id| id == connection.id)
+            && self.client.is_none_or(|net| net.contains(&connection.client.get().ip().to_canonical()))
+            && self.job.as_ref().is_none_or(|job| endpoint.is_some_and(|endpoint| endpoint.job == *job))
+            && self.instance.is_none_or(|id| endpoint.is_some_and(|endpoint| endpoint.id == id))
+            && self.endpoints.as_ref().is_none_or(|any| {
+                endpoint.is_some_and(|endpoint| any.iter().any(|live| Arc::ptr_eq(live, &endpoint.live)))
+            })
+    }
+}
+
+impl std::fmt::Display for ConnectionId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}-{}", self.worker, self.number)
+    }
+}
+
+/// `<worker>-<number>`, as the API shows it.
+impl std::str::FromStr for ConnectionId {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<ConnectionId, &'static str> {
+        let parsed = text.split_once('-').and_then(|(worker, number)| {
+            Some(ConnectionId { worker: worker.parse().ok()?, number: number.parse().ok()? })
+        });
+        parsed.ok_or("is no connection; write its id, as in `0-17`")
+    }
+}
+
+#[cfg(test)]
+mod tests;

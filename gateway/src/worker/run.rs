@@ -1,0 +1,107 @@
+//! One worker's life: commands until the gateway drains, then what is open to its end.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use tokio::sync::mpsc;
+
+use super::accept::Door;
+use super::lent::{HANDSHAKES, Lent};
+use super::ready::watched;
+use super::serve::Engines;
+use super::{Command, ListenerId};
+use crate::phase::Phase;
+use crate::plane::{Context, Filter, Reason, SWEEP};
+
+/// Until the phase is Draining and the last connection is done, or the drain deadline is over.
+pub(super) async fn run(
+    context: Rc<Context>,
+    peers: Vec<mpsc::UnboundedSender<Command>>,
+    mut inbox: mpsc::UnboundedReceiver<Command>,
+) {
+    let engines = Rc::new(Engines::new(context.clone()));
+    let sweeper = engines.clone();
+    let sweeping = tokio::task::spawn_local(async move { sweeper.l7.sweep().await });
+    let clock = context.clone();
+    let ticking = tokio::task::spawn_local(async move {
+        loop {
+            tokio::time::sleep(SWEEP).await;
+            clock.connections().sweep();
+        }
+    });
+    let door = Rc::new(Door::new(context.clone(), peers, engines));
+    let mut listeners: HashMap<ListenerId, Vec<Lent>> = HashMap::new();
+    let mut phase = context.phase();
+    loop {
+        tokio::select! {
+            command = inbox.recv() => match command {
+                Some(Command::Unlisten(id)) => {
+                    for lent in listeners.remove(&id).into_iter().flatten() {
+                        lent.refuse_new();
+                        let door = door.clone();
+                        tokio::task::spawn_local(async move {
+                            tokio::time::sleep(HANDSHAKES).await;
+                            lent.close(|socket, peer, site| door.keep(socket, peer, site)).await;
+                        });
+                    }
+                }
+                Some(Command::Listen { id, listener, site }) => match watched(listener) {
+                    Ok(listener) => {
+                        let listener = Rc::new(listener);
+                        let site = Rc::new(RefCell::new(site));
+                        let task = tokio::task::spawn_local(door.clone().accept(listener.clone(), site.clone()));
+                        listeners.entry(id).or_default().push(Lent::new(listener, site, task));
+                    }
+                    Err(error) => tracing::error!(%error, "listener lost: the runtime did not take it"),
+                },
+                Some(Command::Resite { id, site }) => {
+                    for lent in listeners.get(&id).into_iter().flatten() {
+                        lent.resite(site.clone());
+                    }
+                }
+                Some(command) => obey(command, &context, &door),
+                None => break,
+            },
+            _ = phase.wait_for(|phase| *phase == Phase::Draining) => break,
+        }
+    }
+    let listeners: Vec<Lent> = listeners.into_values().flatten().collect();
+    listeners.iter().for_each(Lent::refuse_new);
+    tokio::time::sleep(HANDSHAKES).await;
+    for lent in listeners {
+        lent.close(|socket, peer, site| door.keep(socket, peer, site)).await;
+    }
+    // Connections handed over just before; from now on whoever accepts one keeps it.
+    inbox.close();
+    while let Ok(command) = inbox.try_recv() {
+        obey(command, &context, &door);
+    }
+    let connections = context.connections();
+    if tokio::time::timeout(context.limits().drain, connections.emptied()).await.is_err() {
+        let open = connections.len();
+        tracing::warn!(worker = context.index, open, "drain deadline over; closing what is open");
+        connections.end(&Filter::default(), Reason::Stopping);
+        // Each resets both of its sides.
+        let _ = tokio::time::timeout(HANDSHAKES, connections.emptied()).await;
+    }
+    sweeping.abort();
+    ticking.abort();
+}
+
+fn obey(command: Command, context: &Context, door: &Rc<Door>) {
+    match command {
+        Command::Serve { socket, peer, site } => door.keep(socket, peer, site),
+        Command::End { filter, reason, ended } => {
+            let count = context.connections().end(&filter, reason);
+            if let Some(ended) = ended {
+                let _ = ended.send(count);
+            }
+        }
+        Command::List { filter, most, list } => {
+            let _ = list.send(context.connections().list(&filter, most));
+        }
+        // A listener that comes while the gateway stops is closed by being dropped.
+        Command::Listen { .. } | Command::Receive { .. } | Command::Resite { .. } | Command::Unlisten(_) => {}
+    }
+}
