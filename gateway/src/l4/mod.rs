@@ -129,16 +129,17 @@ impl Engine {
         let (to_instance, to_client) = connection.bytes();
         counters.bytes_to_instances.fetch_add(to_instance, Relaxed);
         counters.bytes_to_clients.fetch_add(to_client, Relaxed);
-        let reason = match ended {
-            Ended::Complete => None,
-            Ended::Because(reason) => Some(*reason),
-            Ended::Failed { by: Side::Client, .. } => Some(Reason::ResetByClient),
-            Ended::Failed { by: Side::Instance, .. } => Some(Reason::ResetByInstance),
+        let (reason, error) = match ended {
+            Ended::Complete => (None, None),
+            Ended::Because(reason) => (Some(*reason), None),
+            Ended::Failed { by: Side::Client, error } => (Some(Reason::ResetByClient), Some(error)),
+            Ended::Failed { by: Side::Instance, error } => (Some(Reason::ResetByInstance), Some(error)),
         };
         if let Some(reason) = reason {
             counters.reasons.add(reason);
         }
         let client = connection.client.get();
-        tracing::debug!(job = %job.label, id = %connection.id, %client, to_instance, to_client, ?ended, "closed");
+        let (job, id) = (&job.label, connection.id);
+        tracing::debug!(%job, %id, %client, to_instance, to_client, ?reason, ?error, "closed");
     }
 }

@@ -28,7 +28,7 @@ pub(super) enum Cut {
     Ended,
     /// What decides must lie within `most` bytes, and does not.
     TooLong,
-    Failed(io::Error),
+    Failed,
 }
 
 /// Looks at the first bytes again whenever more have come, until `judge` says what they are.
@@ -49,7 +49,7 @@ pub(super) fn poll_peek<T>(
     judge: &mut impl FnMut(&[u8]) -> Option<T>,
 ) -> Poll<Result<T, Cut>> {
     loop {
-        ready!(stream.poll_read_ready(cx)).map_err(Cut::Failed)?;
+        ready!(stream.poll_read_ready(cx)).map_err(|_| Cut::Failed)?;
         let mut look = None;
         let taken = stream.try_io(Interest::READABLE, || {
             let (n, _) = recv(stream, bytes.as_mut_slice(), RecvFlags::PEEK | RecvFlags::DONTWAIT)?;
@@ -71,7 +71,7 @@ pub(super) fn poll_peek<T>(
             (Some((None, false, _)), _) => {}
             (None, Err(error))
                 if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
-            (None, Err(error)) => return Poll::Ready(Err(Cut::Failed(error))),
+            (None, Err(_)) => return Poll::Ready(Err(Cut::Failed)),
             (None, Ok(())) => return Poll::Ready(Err(Cut::Ended)),
         }
     }
@@ -94,7 +94,7 @@ pub(crate) async fn proxy_header(stream: &TcpStream) -> Result<Header, Reason> {
         }
         Ok(Parsed::NotProxy) => Err(Reason::ProxyMissing),
         Ok(Parsed::Invalid(_) | Parsed::Incomplete) | Err(Cut::TooLong) => Err(Reason::ProxyInvalid),
-        Err(Cut::Ended | Cut::Failed(_)) => Err(Reason::HelloCut),
+        Err(Cut::Ended | Cut::Failed) => Err(Reason::HelloCut),
     }
 }
 
@@ -119,7 +119,7 @@ pub(crate) async fn client_hello(stream: &TcpStream) -> Result<ClientHello, Refu
         Ok(Outcome::Incomplete) | Err(Cut::TooLong) => {
             Err(Refusal { reason: Reason::HelloInvalid, alert: Some(RECORD_OVERFLOW) })
         }
-        Err(Cut::Ended | Cut::Failed(_)) => Err(Refusal { reason: Reason::HelloCut, alert: None }),
+        Err(Cut::Ended | Cut::Failed) => Err(Refusal { reason: Reason::HelloCut, alert: None }),
     }
 }
 

@@ -3,12 +3,12 @@
 //! A new snapshot, a verdict or a refused connect comes in; the table (or one job's endpoint set) is rebuilt and
 //! swapped, then the catch, the checks and the VIP allocator are told. Nothing here waits for the network.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::net::SocketAddr;
+use std::collections::{BTreeSet, HashSet};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use roundhouse_config::Label;
+use roundhouse_config::{Label, Protocol};
 use roundhouse_registry::Snapshot;
 use roundhouse_registry::hold::Release;
 use roundhouse_registry::probe::Verdict;
@@ -16,21 +16,22 @@ use tokio::sync::mpsc;
 
 use super::entrypoints::{Entrypoints, Listed};
 use super::vips::Allocator;
-use crate::catch::{Catch, JobPort, NotCaught};
+use crate::catch::{Catch, JobPort, NotCaught, Place, Transport, Wanted};
 use crate::health::{Changed, Checker};
 use crate::phase::Phase;
 use crate::shared::Shared;
-use crate::table::{Endpoint, Facts, Table, vip_address};
+use crate::table::{Conflict, Endpoint, Facts, Table, vip_address};
+use crate::worker::Site;
 
 /// What could not be caught is tried again: the app in the way may have gone.
 const RETRY: Duration = Duration::from_secs(2);
 
-pub(super) struct Control<C> {
+pub(super) struct Control {
     shared: Arc<Shared>,
     facts: Facts,
     /// What the table was built from.
     snapshot: Arc<Snapshot>,
-    catch: C,
+    catch: Box<dyn Catch>,
     entrypoints: Entrypoints,
     checker: Checker,
     verdicts: mpsc::UnboundedReceiver<Changed>,
@@ -38,14 +39,14 @@ pub(super) struct Control<C> {
     allocator: Allocator,
 }
 
-impl<C: Catch> Control<C> {
+impl Control {
     pub(super) fn new(
         shared: Arc<Shared>,
         facts: Facts,
-        catch: C,
+        catch: Box<dyn Catch>,
         entrypoints: Entrypoints,
         failures: mpsc::UnboundedReceiver<Arc<Endpoint>>,
-    ) -> Control<C> {
+    ) -> Control {
         let (events, verdicts) = mpsc::unbounded_channel();
         let allocator = Allocator::new(shared.clone());
         let snapshot = Arc::default();
@@ -89,7 +90,7 @@ impl<C: Catch> Control<C> {
                     reason: "refused a connection".into(),
                 }),
                 _ = retry.tick() => {
-                    if !self.shared.not_caught.load().is_empty() {
+                    if self.catch.is_looked_after() || !self.shared.not_caught.load().is_empty() {
                         self.catch();
                     }
                     if self.shared.entrypoints.load().iter().any(|one| one.state.is_err()) {
@@ -187,16 +188,19 @@ impl<C: Catch> Control<C> {
     fn catch(&mut self) {
         let table = self.shared.table.load_full();
         let mut not_caught = self.outside_prefix(&table);
-        not_caught.extend(self.catch.reconcile(&wanted(&table)));
+        let (wanted, conflicts) = wanted(&table, &self.shared.settings.names.hub_addresses);
+        not_caught.extend(conflicts);
+        not_caught.extend(self.catch.reconcile(&wanted));
         let before = self.shared.not_caught.load_full();
-        let addresses = |list: &[NotCaught]| list.iter().map(|one| one.address).collect::<HashSet<_>>();
+        let key = |one: &NotCaught| (one.address, one.transport, one.job.clone());
+        let addresses = |list: &[NotCaught]| list.iter().map(key).collect::<HashSet<_>>();
         let (known, now) = (addresses(&before), addresses(&not_caught));
-        for NotCaught { job, port, address, reason } in
-            not_caught.iter().filter(|one| !known.contains(&one.address))
+        for NotCaught { job, port, address, reason, .. } in
+            not_caught.iter().filter(|one| !known.contains(&key(one)))
         {
             tracing::error!(%job, %port, %address, %reason, "job port not reachable at its VIP");
         }
-        for NotCaught { job, port, address, .. } in before.iter().filter(|one| !now.contains(&one.address)) {
+        for NotCaught { job, port, address, .. } in before.iter().filter(|one| !now.contains(&key(one))) {
             tracing::info!(%job, %port, %address, "job port reachable");
         }
         if *before != not_caught {
@@ -207,6 +211,9 @@ impl<C: Catch> Control<C> {
     /// Jobs whose offset another gateway's larger prefix allows and ours does not.
     fn outside_prefix(&self, table: &Table) -> Vec<NotCaught> {
         let mut outside = Vec::new();
+        if self.facts.hub {
+            return outside;
+        }
         for (label, vip) in &self.snapshot.vips {
             let Some(job) = table.job(label.as_str()) else { continue };
             if vip_address(table.vips, vip.value.offset).is_some() {
@@ -217,6 +224,7 @@ impl<C: Catch> Control<C> {
                     job: label.clone(),
                     port: port.name().clone(),
                     address: SocketAddr::new(table.vips.network(), port.port.port),
+                    transport: place(SocketAddr::new(table.vips.network(), 0), port.port.protocol).transport,
                     reason: format!(
                         "its VIP offset {} lies outside this gateway's names.vips {}; choose a prefix as large \
                          as the other gateways'",
@@ -229,17 +237,59 @@ impl<C: Catch> Control<C> {
     }
 }
 
-/// Every VIP:port that this version can catch.
-fn wanted(table: &Table) -> BTreeMap<SocketAddr, JobPort> {
-    let mut wanted = BTreeMap::new();
+/// Every place that is to be caught, and the job ports that cannot be.
+fn wanted(table: &Table, hubs: &[IpAddr]) -> (Wanted, Vec<NotCaught>) {
+    if hubs.is_empty() { (at_vips(table), Vec::new()) } else { at_hubs(table, hubs) }
+}
+
+fn at_vips(table: &Table) -> Wanted {
+    let mut wanted = Wanted::new();
     for job in table.jobs() {
         let Some(vip) = job.vip else { continue };
-        for port in job.ports.iter().filter(|port| port.port.protocol != roundhouse_config::Protocol::Udp) {
+        for port in &job.ports {
+            let address = SocketAddr::new(vip, port.port.port);
             let job_port = JobPort { job: job.label.clone(), port: port.name().clone() };
-            wanted.insert(SocketAddr::new(vip, port.port.port), job_port);
+            wanted.insert(place(address, port.port.protocol), (job_port, Site::Vip(address)));
         }
     }
     wanted
+}
+
+/// A hub's own addresses have one port of each number, which belongs to one job, or is shared by Host or SNI.
+fn at_hubs(table: &Table, hubs: &[IpAddr]) -> (Wanted, Vec<NotCaught>) {
+    let mut wanted = Wanted::new();
+    for job in table.jobs() {
+        for port in &job.ports {
+            let job_port = JobPort { job: job.label.clone(), port: port.name().clone() };
+            let taken = |conflict: &&Conflict| conflict.job == job.label && conflict.port == *port.name();
+            if table.hub().conflicts().iter().any(|conflict| taken(&conflict)) {
+                continue;
+            }
+            for hub in hubs {
+                let address = SocketAddr::new(*hub, port.port.port);
+                let at = place(address, port.port.protocol);
+                wanted.entry(at).or_insert_with(|| (job_port.clone(), Site::Hub(address)));
+            }
+        }
+    }
+    let conflicts = table.hub().conflicts().iter().map(|conflict| NotCaught {
+        job: conflict.job.clone(),
+        port: conflict.port.clone(),
+        address: SocketAddr::new(hubs[0], conflict.number),
+        transport: if conflict.udp { Transport::Udp } else { Transport::Tcp },
+        reason: format!(
+            "port {} of the hub belongs to job `{}`, which speaks {} there and is the older one; give this job \
+             another port, or an entrypoint",
+            conflict.number, conflict.owner, conflict.spoken
+        ),
+    });
+    let conflicts = conflicts.collect();
+    (wanted, conflicts)
+}
+
+fn place(address: SocketAddr, protocol: Protocol) -> Place {
+    let transport = if protocol == Protocol::Udp { Transport::Udp } else { Transport::Tcp };
+    Place { address, transport }
 }
 
 fn random_start() -> usize {

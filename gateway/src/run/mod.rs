@@ -22,7 +22,7 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
-use roundhouse_config::{Answer, Settings};
+use roundhouse_config::{Answer, Catch as CatchSetting, Settings};
 use roundhouse_registry::Registry;
 use roundhouse_registry::probe::Verdict;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -33,7 +33,7 @@ use self::datadir::DataDir;
 use self::entrypoints::Entrypoints;
 pub use self::entrypoints::{Listed, Origin};
 use self::ports::Ports;
-use crate::catch::Bind;
+use crate::catch::{Bind, Capture, Catch};
 use crate::descriptors;
 use crate::phase::Phase;
 use crate::plane::{Counters, Plane};
@@ -123,10 +123,15 @@ async fn serve(mut settings: Settings, config: Option<PathBuf>, wait: bool) -> a
         started: Instant::now(),
         phase: phases,
     });
-    let bind = Bind::new(data_plane.lender());
+    let catch: Box<dyn Catch> = match shared.settings.names.catch {
+        CatchSetting::Bind => Box::new(Bind::new(data_plane.lender())),
+        CatchSetting::Capture => {
+            Box::new(Capture::new(shared.settings.names.vips, data_plane.lender()).context("names.catch = \"capture\"")?)
+        }
+    };
     let mut entrypoints = Entrypoints::new(data_plane.lender(), certificates.clone());
     let (listening, dns_server) = ports.lend(&mut entrypoints)?;
-    let mut control = Control::new(shared.clone(), facts, bind, entrypoints, failed);
+    let mut control = Control::new(shared.clone(), facts, catch, entrypoints, failed);
     control.first(&shared.store.load());
 
     let follow = tokio::spawn(follower.run());

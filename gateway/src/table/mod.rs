@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use roundhouse_config::{Check, JobName, Label, Limits, PortName, Zone};
+use roundhouse_config::{Check, JobName, Label, Limits, PortName, Protocol, Zone};
 use roundhouse_registry::record::{JobLimits, OnUnhealthy};
 use roundhouse_registry::{Job, Revision, Versioned};
 
@@ -101,6 +101,11 @@ impl Table {
     pub fn by_address(&self, address: SocketAddr) -> Option<(Arc<JobEntry>, Arc<PortEntry>)> {
         let job = self.by_vip(address.ip())?;
         Some((job.clone(), job.port_number(address.port())?.clone()))
+    }
+
+    /// The same for datagrams.
+    pub fn by_udp_address(&self, address: SocketAddr) -> Option<(Arc<JobEntry>, Arc<PortEntry>)> {
+        self.by_address(address).filter(|(_, port)| port.port.protocol == Protocol::Udp)
     }
 
     /// `name` in lower case, without port and trailing dot (see [`host_name`]).

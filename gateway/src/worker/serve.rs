@@ -14,7 +14,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use roundhouse_config::EntrypointProtocol;
+use roundhouse_config::{EntrypointProtocol, Protocol};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
@@ -80,8 +80,9 @@ impl Engines {
         let _slot = self.admit(entered, &stream)?;
         let local = entered.local.get();
         match self.context.look(|table| table.by_address(local)) {
-            // The job went while the client connected.
-            None => Err(Reason::NoRoute),
+            // The job went while the client connected, or the port is UDP's; where all ports are captured, no job's.
+            Some((_, port)) if port.port.protocol == Protocol::Udp => self.nowhere(&stream),
+            None => self.nowhere(&stream),
             Some((_, port)) if port.port.protocol.is_http() => {
                 self.http(entered, stream, l7::Scope::Vip(local)).await
             }
@@ -89,11 +90,16 @@ impl Engines {
         }
     }
 
+    fn nowhere(&self, stream: &TcpStream) -> Served {
+        stream.reset();
+        Err(Reason::NoRoute)
+    }
+
     async fn at_hub(self: &Rc<Self>, entered: &Entered, stream: TcpStream) -> Served {
         let _slot = self.admit(entered, &stream)?;
         let port = entered.local.get().port();
         match self.context.look(|table| table.hub_port(port)) {
-            None => Err(Reason::NoRoute),
+            None => self.nowhere(&stream),
             Some(Target::ByHost) => self.http(entered, stream, l7::Scope::ByHost { tls: false }).await,
             Some(Target::BySni) => {
                 let deadline = Instant::now() + self.context.limits().hello_timeout;

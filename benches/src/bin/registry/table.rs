@@ -8,13 +8,12 @@ use arc_swap::{ArcSwap, Cache};
 use roundhouse::phase::Phase;
 use roundhouse::plane::{Context, Plane};
 use roundhouse::table::{Table, Tried};
-use roundhouse_benches::{facts, snapshot};
+use roundhouse_benches::{Samples, facts, snapshot};
 use roundhouse_registry::{Revision, Snapshot};
 use tokio::sync::{mpsc, watch};
 
 use crate::options::Options;
 use crate::report::{Figure, Report};
-use crate::samples::Samples;
 
 /// Nanoseconds.
 const AIM: f64 = 10.0;
