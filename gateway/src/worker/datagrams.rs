@@ -30,6 +30,8 @@ pub(super) struct Datagram {
     counters: UdpCounters,
     /// What the shared counters have of them already.
     told: Cell<[u64; 4]>,
+    /// Datagrams both ways when somebody asked last.
+    seen: Cell<(u64, u64)>,
     /// By which captured datagrams are answered, a socket for each family.
     replies: RefCell<HashMap<bool, Replies>>,
 }
@@ -57,6 +59,7 @@ impl Datagrams {
             sites: RefCell::default(),
             counters: UdpCounters::default(),
             told: Cell::default(),
+            seen: Cell::default(),
             replies: RefCell::default(),
         };
         Ok(Datagrams { engine: Engine::new(host, limits)?, sockets: RefCell::default() })
@@ -105,6 +108,17 @@ impl Datagrams {
         for (_, downstream) in self.sockets.borrow().iter() {
             downstream.close_where(|view| view.picked.entered.ending().is_some(), udp::Reason::Asked);
         }
+    }
+
+    pub(super) fn sessions(&self) -> usize {
+        usize::try_from(self.engine.host().counters.open.get()).unwrap_or(usize::MAX)
+    }
+
+    /// Whether no datagram has gone through since it was asked last.
+    pub(super) fn are_quiet(&self) -> bool {
+        let counters = &self.engine.host().counters;
+        let now = (counters.datagrams_to_instances.get(), counters.datagrams_to_clients.get());
+        self.sessions() == 0 || self.engine.host().seen.replace(now) == now
     }
 
     /// What each session has moved, for whoever is about to look.

@@ -92,7 +92,7 @@ pub(super) async fn run(
         obey(command, &context, &door, &datagrams);
     }
     let connections = context.connections();
-    if tokio::time::timeout(context.limits().drain, connections.emptied()).await.is_err() {
+    if tokio::time::timeout(context.limits().drain, finished(&context, &datagrams)).await.is_err() {
         let open = connections.len();
         tracing::warn!(worker = context.index, open, "drain deadline over; closing what is open");
         connections.end(&Filter::default(), Reason::Stopping);
@@ -101,6 +101,14 @@ pub(super) async fn run(
     }
     sweeping.abort();
     ticking.abort();
+}
+
+/// Once nothing is left but UDP sessions through which nothing goes: they have no end of their own.
+async fn finished(context: &Context, datagrams: &Datagrams) {
+    let connections = context.connections();
+    while connections.len() > datagrams.sessions() || !datagrams.are_quiet() {
+        let _ = tokio::time::timeout(SWEEP, connections.emptied()).await;
+    }
 }
 
 fn obey(command: Command, context: &Context, door: &Rc<Door>, datagrams: &Datagrams) {
