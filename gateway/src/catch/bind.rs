@@ -99,20 +99,18 @@ fn explain(place: Place, error: &io::Error, holders: &mut Holders) -> String {
         Transport::Udp => holder::of_udp(address),
     };
     match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            match holders.entry((transport, address.port())).or_insert_with(holder) {
-                Some((_, Holder::Process { pid, .. })) if *pid == std::process::id().cast_signed() => {
-                    "this gateway is just closing its former listener there; it is tried again".into()
-                }
-                Some((held, holder)) => format!(
-                    "{holder} listens on {held}, which takes {address} too; let that app listen on its own address (for \
+        io::ErrorKind::AddrInUse => match holders.entry((transport, address.port())).or_insert_with(holder) {
+            Some((_, Holder::Process { pid, .. })) if *pid == std::process::id().cast_signed() => {
+                "this gateway is just closing its former listener there; it is tried again".into()
+            }
+            Some((held, holder)) => format!(
+                "{holder} listens on {held}, which takes {address} too; let that app listen on its own address (for \
                  example 127.0.0.1:{port}) instead of all, move one of them to another port, or set names.catch = \
                      \"capture\", which needs no port",
-                    port = address.port()
-                ),
-                None => format!("{address} is in use, and its holder is gone again; it is tried again"),
-            }
-        }
+                port = address.port()
+            ),
+            None => format!("{address} is in use, and its holder is gone again; it is tried again"),
+        },
         io::ErrorKind::PermissionDenied => format!(
             "port {} needs CAP_NET_BIND_SERVICE; grant it, or lower net.ipv4.ip_unprivileged_port_start",
             address.port()

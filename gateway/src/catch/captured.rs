@@ -52,7 +52,8 @@ impl Capture {
         let (going_on, stopped) = mpsc::channel();
         let wrong = Arc::default();
         let told = Arc::clone(&wrong);
-        let keeper = thread::Builder::new().name("capture".into()).spawn(move || keeper.run(&stopped, &told))?;
+        let keeper =
+            thread::Builder::new().name("capture".into()).spawn(move || keeper.run(&stopped, &told))?;
         Ok(Capture { lender, listeners, wrong, going_on: Some(going_on), keeper: Some(keeper) })
     }
 }
@@ -106,7 +107,10 @@ impl Keeper {
                 return Ok(());
             }
             let table = self.table.name();
-            tracing::warn!(table, "somebody changed the nftables table or the local route; they are made anew");
+            tracing::warn!(
+                table,
+                "somebody changed the nftables table or the local route; they are made anew"
+            );
         }
         let local = route::ensure(self.prefix, None)?;
         self.installed = Some(nft::install(&self.table)?);

@@ -125,9 +125,10 @@ async fn serve(mut settings: Settings, config: Option<PathBuf>, wait: bool) -> a
     });
     let catch: Box<dyn Catch> = match shared.settings.names.catch {
         CatchSetting::Bind => Box::new(Bind::new(data_plane.lender())),
-        CatchSetting::Capture => {
-            Box::new(Capture::new(shared.settings.names.vips, data_plane.lender()).context("names.catch = \"capture\"")?)
-        }
+        CatchSetting::Capture => Box::new(
+            Capture::new(shared.settings.names.vips, data_plane.lender())
+                .context("names.catch = \"capture\"")?,
+        ),
     };
     let mut entrypoints = Entrypoints::new(data_plane.lender(), certificates.clone());
     let (listening, dns_server) = ports.lend(&mut entrypoints)?;

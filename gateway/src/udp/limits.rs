@@ -16,11 +16,6 @@ pub struct UdpLimits {
 
 impl Default for UdpLimits {
     fn default() -> UdpLimits {
-        UdpLimits {
-            sessions: 10_000,
-            sessions_of_worker: 20_000,
-            idle: 60,
-            backlog: 256 << 10,
-        }
+        UdpLimits { sessions: 10_000, sessions_of_worker: 20_000, idle: 60, backlog: 256 << 10 }
     }
 }

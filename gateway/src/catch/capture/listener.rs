@@ -16,7 +16,6 @@ use std::net::{SocketAddr, TcpListener, UdpSocket};
 use ipnet::IpNet;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::sys;
 use super::table::{Family, Target};
 
 /// As an entrypoint's; the kernel caps it at net.core.somaxconn.
@@ -65,19 +64,6 @@ impl FamilyListeners {
     }
 }
 
-/// A socket that answers from a VIP's port to any client, and receives nothing: TPROXY gives to an unconnected socket
-/// only what its own rule names.
-///
-/// While it is open, no app of this host can bind that UDP port on all addresses (without SO_REUSEADDR), and while an
-/// app holds the port so, it fails with EADDRINUSE. [`Replies`](super::Replies) has neither fault.
-pub fn reply_socket(vip: SocketAddr) -> io::Result<UdpSocket> {
-    let socket = transparent(vip, Kind::Udp)?;
-    socket.set_reuse_address(true)?;
-    socket.set_reuse_port(true)?;
-    socket.bind(&vip.into())?;
-    Ok(socket.into())
-}
-
 #[derive(Clone, Copy)]
 enum Kind {
     Tcp,
@@ -107,7 +93,6 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 
 fn receive_at(address: SocketAddr) -> io::Result<UdpSocket> {
     let socket = transparent(address, Kind::Udp)?;
-    sys::option::report_destination(&socket, address.is_ipv6())?;
     socket.set_reuse_port(true)?;
     socket.bind(&address.into())?;
     Ok(socket.into())

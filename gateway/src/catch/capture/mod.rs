@@ -14,7 +14,6 @@
 //! - Without a listener the table refuses: a dead gateway does not hang its clients, and an app of this host on the
 //!   same port never gets what was meant for a job. Addresses outside the prefixes are not touched.
 
-pub mod datagram;
 pub mod listener;
 pub mod nft;
 mod program;
@@ -23,7 +22,6 @@ pub mod route;
 mod sys;
 pub mod table;
 
-pub use self::datagram::{Received, receive};
 pub use self::listener::Listeners;
 pub use self::nft::{Installed, NftError};
 pub use self::reply::Replies;

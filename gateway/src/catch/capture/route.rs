@@ -135,16 +135,35 @@ fn is_loopback(prefix: IpNet) -> bool {
 }
 
 /// The address this host uses towards others (connecting a UDP socket sends nothing; the peers are documentation's,
-/// RFC 5737 and RFC 3849). `None` without a route to anywhere.
+/// RFC 5737 and RFC 3849), or on a network with no way out its first one that others may know.
 fn host_address(prefix: IpNet) -> Option<IpAddr> {
     let (any, anywhere): (IpAddr, IpAddr) = match prefix {
         IpNet::V4(_) => (Ipv4Addr::UNSPECIFIED.into(), Ipv4Addr::new(192, 0, 2, 1).into()),
         IpNet::V6(_) => (Ipv6Addr::UNSPECIFIED.into(), Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into()),
     };
-    let socket = UdpSocket::bind((any, 0)).ok()?;
-    socket.connect((anywhere, 9)).ok()?;
-    let address = socket.local_addr().ok()?.ip();
-    (!prefix.contains(&address)).then_some(address)
+    let outwards = UdpSocket::bind((any, 0)).and_then(|socket| {
+        socket.connect((anywhere, 9))?;
+        socket.local_addr()
+    });
+    let outwards = outwards.ok().map(|address| address.ip()).filter(|address| !prefix.contains(address));
+    outwards.or_else(|| global_addresses(prefix).into_iter().find(|address| !prefix.contains(address)))
+}
+
+fn global_addresses(prefix: IpNet) -> Vec<IpAddr> {
+    #[derive(Deserialize)]
+    struct Link {
+        #[serde(default)]
+        addr_info: Vec<Address>,
+    }
+    #[derive(Deserialize)]
+    struct Address {
+        local: Option<IpAddr>,
+    }
+    let family = if matches!(prefix, IpNet::V4(_)) { "-4" } else { "-6" };
+    let arguments = [family, "-json", "address", "show", "scope", "global"];
+    let shown = program::run("ip", &arguments, "").map(|answer| answer.stdout).unwrap_or_default();
+    let links: Vec<Link> = serde_json::from_str(&shown).unwrap_or_default();
+    links.into_iter().flat_map(|link| link.addr_info).filter_map(|address| address.local).collect()
 }
 
 fn ip(prefix: IpNet, arguments: &[&str]) -> Result<String, RouteError> {

@@ -1,59 +1,15 @@
-//! recvmsg(2) and sendmsg(2) with the control messages that carry the address of our side (ip(7), ipv6(7)).
-#![allow(unsafe_code)] // Control messages are read and written through raw pointers (cmsg(3)).
+//! sendmsg(2) with the control message that carries the address of our side (ip(7), ipv6(7)).
+#![allow(unsafe_code)] // Control messages are written through raw pointers (cmsg(3)).
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::os::fd::AsRawFd;
 
-use socket2::{SockAddr, SockAddrStorage};
-
-use crate::catch::capture::datagram::Received;
+use socket2::SockAddr;
 
 /// Room for control messages, aligned as cmsghdr must be (cmsg(3)); the largest of ours takes 48 bytes.
 #[repr(C, align(8))]
 struct Control([u8; 128]);
-
-/// A datagram, its sender, and IP_ORIGDSTADDR.
-pub(in crate::catch::capture) fn receive(socket: &impl AsRawFd, buffer: &mut [u8]) -> io::Result<Received> {
-    let mut control = Control([0; 128]);
-    let mut vector = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
-    let mut returned = 0;
-    let mut flags = 0;
-    let mut destination = None;
-    // SAFETY: every pointer of the header leads to memory of the length beside it that lives through the call.
-    // try_init gives storage and length of a socket address, and the kernel sets both to the sender's. CMSG_FIRSTHDR
-    // and CMSG_NXTHDR stay within what the kernel has written.
-    let ((), client) = unsafe {
-        SockAddr::try_init(|storage, length| {
-            let mut header: libc::msghdr = std::mem::zeroed();
-            header.msg_name = storage.cast();
-            header.msg_namelen = *length;
-            header.msg_iov = &raw mut vector;
-            header.msg_iovlen = 1;
-            header.msg_control = control.0.as_mut_ptr().cast();
-            header.msg_controllen = control.0.len() as _;
-            returned = libc::recvmsg(socket.as_raw_fd(), &raw mut header, 0);
-            if returned == -1 {
-                return Err(io::Error::last_os_error());
-            }
-            *length = header.msg_namelen;
-            flags = header.msg_flags;
-            let mut message = libc::CMSG_FIRSTHDR(&raw const header);
-            while !message.is_null() {
-                destination = destination.or(original_destination(message));
-                message = libc::CMSG_NXTHDR(&raw const header, message);
-            }
-            Ok(())
-        })
-    }?;
-    let missing = |what| io::Error::new(io::ErrorKind::InvalidData, format!("a datagram without its {what}"));
-    Ok(Received {
-        length: returned.cast_unsigned(),
-        truncated: flags & libc::MSG_TRUNC != 0,
-        client: client.as_socket().ok_or_else(|| missing("sender"))?,
-        vip: destination.ok_or_else(|| missing("original destination"))?,
-    })
-}
 
 /// A payload in two parts, from an address of this host that the socket is not bound to: IP_PKTINFO, IPV6_PKTINFO.
 pub(in crate::catch::capture) fn send(
@@ -92,27 +48,6 @@ pub(in crate::catch::capture) fn send(
         libc::sendmsg(socket.as_raw_fd(), &raw const header, 0)
     };
     if returned == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
-}
-
-/// # Safety
-/// `message` leads to a control message that is as long as it says.
-unsafe fn original_destination(message: *const libc::cmsghdr) -> Option<SocketAddr> {
-    // SAFETY: the message is whole, and as long as its kind demands, which is checked; a sockaddr_storage has room for an
-    // address of either family, and any bytes are a valid one.
-    unsafe {
-        let length = match ((*message).cmsg_level, (*message).cmsg_type) {
-            (libc::IPPROTO_IP, libc::IP_ORIGDSTADDR) => size_of::<libc::sockaddr_in>(),
-            (libc::IPPROTO_IPV6, libc::IPV6_ORIGDSTADDR) => size_of::<libc::sockaddr_in6>(),
-            _ => return None,
-        };
-        if (*message).cmsg_len < libc::CMSG_LEN(length as u32) as _ {
-            return None;
-        }
-        let mut storage = SockAddrStorage::zeroed();
-        let bytes = (&raw mut storage).cast::<u8>();
-        std::ptr::copy_nonoverlapping(libc::CMSG_DATA(message), bytes, length);
-        SockAddr::new(storage, length as libc::socklen_t).as_socket()
-    }
 }
 
 /// Writes one control message and returns the length of all.

@@ -1,16 +1,8 @@
-//! setsockopt(2) for two options whose value is a number.
+//! setsockopt(2) for an option whose value is a number.
 #![allow(unsafe_code)] // setsockopt(2) takes a raw pointer to the value.
 
 use std::io;
 use std::os::fd::AsRawFd;
-
-/// Has the original destination come with each datagram: IP_RECVORIGDSTADDR (ip(7)) or its IPv6 sister.
-pub(in crate::catch::capture) fn report_destination(socket: &impl AsRawFd, v6: bool) -> io::Result<()> {
-    match v6 {
-        false => set(socket, libc::IPPROTO_IP, libc::IP_RECVORIGDSTADDR, 1),
-        true => set(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVORIGDSTADDR, 1),
-    }
-}
 
 /// Has the kernel put a raw IPv6 socket's checksum at this offset: IPV6_CHECKSUM (RFC 3542, 3.1).
 pub(in crate::catch::capture) fn checksum_at(socket: &impl AsRawFd, offset: libc::c_int) -> io::Result<()> {
