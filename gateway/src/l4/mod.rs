@@ -22,6 +22,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use roundhouse_config::{Port, ProxyVersion};
 use tokio::net::TcpStream;
 
+use self::connect::{Connected, First};
 use self::drive::{Desk, Ended, Side, relay};
 use crate::capacity::Full;
 use crate::plane::{Connection, Context, Reason};
@@ -110,9 +111,23 @@ impl Engine {
         ready: impl AsyncFn(TcpStream) -> std::io::Result<I>,
     ) -> Result<Ended, ConnectError> {
         let context = &*self.context;
-        let first = proxy_header(connection, &port.port);
-        let (instance, endpoint) = connect::connect(context, job, port, &first, ready).await?;
+        let said = proxy_header(connection, &port.port);
+        // Nothing can go before what the gateway says, nor before a handshake.
+        let early = match client.plain() {
+            Some(client) if context.dials_fast() && said.is_empty() && port.port.tls.is_none() => {
+                preface::waiting(client)
+            }
+            _ => Vec::new(),
+        };
+        let first = First { said: &said, early: &early };
+        let Connected { wire: instance, endpoint, taken } =
+            connect::connect(context, job, port, first, ready).await?;
         connection.serve_at(endpoint);
+        if let (Some(client), 1..) = (client.plain(), taken) {
+            // They are in the socket still: nothing else reads it.
+            let _ = preface::take(client, taken);
+            connection.moved(context.connections().now(), taken as u64, 0);
+        }
         connection.time_out(job.idle_timeout(context.limits()), job.lifetime(context.limits()));
         let guarded = connection.guarded.get() || port.port.proxy.is_some();
         Ok(relay(&self.desk, context.connections(), connection, (client, &instance), guarded).await)

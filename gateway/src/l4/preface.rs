@@ -200,12 +200,24 @@ fn has_ended(stream: &TcpStream, n: usize) -> bool {
     !again.is_ok_and(|(now, _)| now > n)
 }
 
+/// What has come already, up to what goes with a SYN; it is left.
+pub(super) fn waiting(stream: &TcpStream) -> Vec<u8> {
+    let mut bytes = vec![0; WITH_SYN];
+    let looked = recv(stream, bytes.as_mut_slice(), RecvFlags::PEEK | RecvFlags::DONTWAIT);
+    bytes.truncate(looked.map_or(0, |(n, _)| n));
+    bytes
+}
+
+/// Bytes of a full segment without options (RFC 7413, 4.1.2).
+const WITH_SYN: usize = 1_400;
+
 /// Takes the bytes that were looked at.
 pub(super) fn take(stream: &TcpStream, mut n: usize) -> io::Result<()> {
     let mut bytes = [0; 512];
     while n > 0 {
         let part = n.min(bytes.len());
-        match stream.try_read(&mut bytes[..part])? {
+        // Not asked of the runtime: it may not have heard yet that the socket can be read.
+        match recv(stream, &mut bytes[..part], RecvFlags::DONTWAIT)?.0 {
             0 => return Err(io::ErrorKind::UnexpectedEof.into()),
             taken => n -= taken,
         }

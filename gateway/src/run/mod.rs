@@ -99,6 +99,7 @@ async fn serve(mut settings: Settings, config: Option<PathBuf>, wait: bool) -> a
         phase: phases.clone(),
         failures,
         capacity: Arc::default(),
+        fast_open: settings.tcp.fast_open,
         originations: Arc::default(),
     };
     let certificates: Arc<ArcSwap<Certificates>> = Arc::default();

@@ -86,5 +86,14 @@ fn while_replaced(calls: usize, swap: &Arc<ArcSwap<Table>>) -> Samples {
 fn plane(table: Arc<ArcSwap<Table>>) -> Plane {
     let (failures, _) = mpsc::unbounded_channel();
     let limits = Arc::default();
-    Plane { table, limits, counters: vec![Arc::default()], phase: watch::channel(Phase::Serving).1, failures }
+    Plane {
+        table,
+        limits,
+        counters: vec![Arc::default()],
+        phase: watch::channel(Phase::Serving).1,
+        capacity: Arc::default(),
+        fast_open: false,
+        originations: Arc::default(),
+        failures,
+    }
 }
