@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use crate::catch::NotCaught;
 use crate::jobs::Status;
 use crate::phase::Phase;
-use crate::plane::Counters;
+use crate::plane::{Counters, Reason};
 use crate::run::Listed;
 use crate::table::{Own, Table};
 use crate::worker::Lender;
@@ -45,5 +45,10 @@ pub struct Shared {
 impl Shared {
     pub fn stale_seconds(&self) -> f64 {
         self.store.contact().stale(Instant::now()).as_secs_f64()
+    }
+
+    /// How often this was why a connection was refused or ended.
+    pub fn ended(&self, reason: Reason) -> u64 {
+        self.counters.iter().map(|counters| counters.reasons.of(reason)).sum()
     }
 }

@@ -21,6 +21,7 @@ fn facts(vips: &str) -> Facts {
         vips,
         own: Own::new(vips, Vec::new()),
         workers: 1,
+        hub: false,
         newcomer: Verdict::Healthy,
     }
 }
