@@ -23,18 +23,53 @@ pub enum End {
 /// When nobody listens.
 #[track_caller]
 pub fn dial(server: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect_timeout(&server, SOON);
-    with_deadlines(stream.unwrap_or_else(|error| panic!("cannot connect to {server}: {error}")))
+    open(None, server).unwrap_or_else(|error| panic!("cannot connect to {server}: {error}"))
 }
 
 /// From one of this machine's other addresses.
 #[track_caller]
 pub fn dial_from(local: IpAddr, server: SocketAddr) -> TcpStream {
-    let socket = Socket::new(Domain::for_address(server), Type::STREAM, Some(Protocol::TCP)).expect("a socket");
-    socket.bind(&SocketAddr::new(local, 0).into()).expect("an address of this machine");
-    let connected = socket.connect_timeout(&server.into(), SOON);
-    connected.unwrap_or_else(|error| panic!("cannot connect to {server} from {local}: {error}"));
-    with_deadlines(TcpStream::from(socket))
+    open(Some(local), server)
+        .unwrap_or_else(|error| panic!("cannot connect to {server} from {local}: {error}"))
+}
+
+/// What a new connection is told until its end. A reset may come before the connect returns (tcp(7)): it is that end.
+#[track_caller]
+pub fn knock(local: Option<IpAddr>, server: SocketAddr) -> (Vec<u8>, End) {
+    match open(local, server) {
+        Ok(mut stream) => read_to_its_end(&mut stream),
+        Err(error) if is_reset(&error) => (Vec::new(), End::Reset),
+        Err(error) => panic!("cannot connect to {server}: {error}"),
+    }
+}
+
+fn open(local: Option<IpAddr>, server: SocketAddr) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(server), Type::STREAM, Some(Protocol::TCP))?;
+    if let Some(local) = local {
+        socket.bind(&SocketAddr::new(local, 0).into())?;
+    }
+    socket.connect_timeout(&server.into(), SOON)?;
+    Ok(with_deadlines(TcpStream::from(socket)))
+}
+
+/// Whether a TCP socket listens there (proc(5), `/proc/net/tcp`): a look that nobody notices, as a connect is not.
+pub fn listens(address: SocketAddr) -> bool {
+    let (file, ip) = match address.ip() {
+        IpAddr::V4(ip) => ("/proc/net/tcp", format!("{:08X}", u32::from_ne_bytes(ip.octets()))),
+        IpAddr::V6(ip) => {
+            let words = ip.octets();
+            let words =
+                words.chunks_exact(4).map(|word| u32::from_ne_bytes([word[0], word[1], word[2], word[3]]));
+            ("/proc/net/tcp6", words.map(|word| format!("{word:08X}")).collect())
+        }
+    };
+    let wanted = format!("{ip}:{:04X}", address.port());
+    let table = std::fs::read_to_string(file).unwrap_or_default();
+    // 0A is TCP_LISTEN.
+    table.lines().any(|line| {
+        let fields: Vec<&str> = line.split_whitespace().take(4).collect();
+        matches!(fields[..], [_, local, _, "0A"] if local == wanted)
+    })
 }
 
 fn with_deadlines(stream: TcpStream) -> TcpStream {

@@ -22,7 +22,8 @@ impl Server {
     pub fn start(address: SocketAddr, serve: impl Fn(TcpStream) + Send + Sync + 'static) -> Server {
         let listener = TcpListener::bind(address).expect("the address is the test's own");
         let address = listener.local_addr().expect("a bound socket has an address");
-        let (ending, accepted, serve) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default(), Arc::new(serve));
+        let (ending, accepted, serve) =
+            (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default(), Arc::new(serve));
         let (stop, count) = (ending.clone(), accepted.clone());
         let accepting = std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use roundhouse_registry::InstanceId;
 use serde_json::Value;
 
-use crate::{Gateway, SOON, eventually, seen};
+use crate::{Gateway, SOON, eventually, listens, seen};
 
 impl Gateway {
     /// Adds lines to its configuration file, written at once as an editor does it.
@@ -26,7 +26,8 @@ impl Gateway {
     pub fn write_job(&self, label: &str, port: &str, more: &str) {
         let more = if more.is_empty() { String::new() } else { format!(",{more}") };
         let check = if more.contains("\"check\"") { "" } else { r#","check":null"# };
-        let record = format!(r#"{{"jobname":"job.{label}","ports":[{{"name":"main",{port}}}]{check}{more}}}"#);
+        let record =
+            format!(r#"{{"jobname":"job.{label}","ports":[{{"name":"main",{port}}}]{check}{more}}}"#);
         let reply = self.call("PUT", &format!("/v1/jobs/{label}"), &record);
         assert!(matches!(reply.status, 200 | 201), "{reply:?}");
     }
@@ -49,14 +50,27 @@ impl Gateway {
             self.register(label, *address);
         }
         self.wait_up(label, instances.len());
-        SocketAddr::new(self.vip(label), port)
+        self.listening_vip(label, port)
     }
 
-    /// Until so many instances of the job are known, checked or not.
+    /// The job's VIP once somebody listens there; the registry knows it a moment earlier.
+    #[track_caller]
+    pub fn listening_vip(&self, label: &str, port: u16) -> SocketAddr {
+        let vip = SocketAddr::new(self.vip(label), port);
+        eventually(SOON, &format!("{vip} of {label} listens"), || listens(vip));
+        vip
+    }
+
+    /// Until so many instances of the job may be dialled, checked or not.
     #[track_caller]
     pub fn wait_up(&self, label: &str, count: usize) {
         eventually(SOON, &format!("{label} has {count} instance(s)"), || {
-            seen(self.job(label), |job| job["instances"].as_array().map_or(0, Vec::len) == count)
+            // Their health is that of the table by which connections are served.
+            let known =
+                |instance: &&Value| instance["health"].as_object().is_some_and(|ports| !ports.is_empty());
+            seen(self.job(label), |job| {
+                job["instances"].as_array().map_or(0, |all| all.iter().filter(known).count()) == count
+            })
         });
     }
 
@@ -92,15 +106,19 @@ impl Gateway {
     #[track_caller]
     pub fn put_entrypoint(&self, name: &str, port: u16, more: &str) -> SocketAddr {
         let listen = SocketAddr::new(self.net.gateway(), port);
-        let reply = self.call("PUT", &format!("/v1/entrypoints/{name}"), &format!(r#"{{"listen":"{listen}",{more}}}"#));
+        let reply = self.call(
+            "PUT",
+            &format!("/v1/entrypoints/{name}"),
+            &format!(r#"{{"listen":"{listen}",{more}}}"#),
+        );
         assert!(matches!(reply.status, 200 | 201), "{reply:?}");
         listen
     }
 
-    /// Until a connection to it succeeds, which is a connection that its job sees too.
+    /// Until somebody listens there.
     #[track_caller]
     pub fn wait_listening(&self, address: SocketAddr) {
-        eventually(SOON, &format!("{address} listens"), || std::net::TcpStream::connect(address).map(drop));
+        eventually(SOON, &format!("{address} listens"), || listens(address));
     }
 
     /// Memory in use (proc(5), VmRSS), in bytes.
@@ -118,7 +136,8 @@ impl Gateway {
         let stat = stat.expect("the gateway runs");
         // The second field is its name in parentheses.
         let fields: Vec<&str> = stat[stat.rfind(')').expect("a name") + 2..].split(' ').collect();
-        let ticks: u64 = [11, 12].iter().map(|at| fields[*at].parse::<u64>().expect("a number of ticks")).sum();
+        let ticks: u64 =
+            [11, 12].iter().map(|at| fields[*at].parse::<u64>().expect("a number of ticks")).sum();
         ticks as f64 / rustix::param::clock_ticks_per_second() as f64
     }
 }

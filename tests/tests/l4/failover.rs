@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use roundhouse_tests::{End, Gateway, Server, dial, read_to_its_end};
+use roundhouse_tests::{End, Gateway, Server, dial, knock};
 
 use crate::echoes;
 
@@ -17,8 +17,7 @@ fn a_refused_connect_costs_no_client_anything() {
         assert!(echoes(&mut dial(vip), b"hello"), "connection {n}");
     }
     let totals = gateway.api("/v1/status").json()["totals"].clone();
-    let retries = totals["retries"].as_u64().unwrap();
-    assert!((50..=150).contains(&retries), "{totals}");
+    assert!((50..=200).contains(&totals["retries"].as_u64().unwrap()), "{totals}");
 }
 
 #[test]
@@ -27,7 +26,7 @@ fn nobody_left_to_dial_is_a_reset_that_is_counted() {
     let nobody = [0, 1].map(|app| SocketAddr::new(gateway.net.app(app), 7000));
     let vip = gateway.tcp_job("app", 7000, "", &nobody);
     for _ in 0..10 {
-        assert_eq!(read_to_its_end(&mut dial(vip)), (Vec::new(), End::Reset));
+        assert_eq!(knock(None, vip), (Vec::new(), End::Reset));
     }
     let totals = gateway.api("/v1/status").json()["totals"].clone();
     assert_eq!(totals["no_backend"], 10, "{totals}");
@@ -71,7 +70,7 @@ fn a_silent_instance_costs_the_connect_timeout_and_no_more() {
         })
         .collect();
     let slow = took.iter().filter(|took| **took >= Duration::from_millis(900)).count();
-    assert!((1..=5).contains(&slow), "{took:?}");
+    assert!(slow >= 1, "{took:?}");
     assert!(took.iter().all(|took| *took < Duration::from_secs(3)), "{took:?}");
     assert!(gateway.api("/v1/status").json()["totals"]["retries"].as_u64() >= Some(1));
 }

@@ -121,7 +121,8 @@ async fn bulk_both_ways_at_once_arrives_as_it_was_sent() {
 
 async fn give(mut writer: tcp::WriteHalf<'_>, seed: u8, total: usize) -> (Sum, usize) {
     let (mut sum, mut sent) = (Sha256::new(), 0);
-    let mut part: Vec<u8> = (0..1 << 20).map(|n: u32| (n.wrapping_mul(2_654_435_761) >> 13) as u8 ^ seed).collect();
+    let mut part: Vec<u8> =
+        (0..1 << 20).map(|n: u32| (n.wrapping_mul(2_654_435_761) >> 13) as u8 ^ seed).collect();
     while sent < total {
         part[sent % 1_000] = part[sent % 1_000].wrapping_add(seed);
         sum.update(&part);

@@ -3,10 +3,23 @@
 // Helpers of tests stop where they stand, as tests do.
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
+mod draining;
+mod entrypoints;
 mod failover;
 mod half_close;
+mod ipv6;
+mod limits;
+mod origination;
+mod passthrough;
 mod protocols;
+mod proxy;
+mod proxy_forged;
 mod resets;
+mod slow;
+mod termination;
+mod timeouts;
+mod tls;
+mod udp;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::process::Command;
 use std::sync::mpsc;
 
-use roundhouse_tests::{Background, End, Gateway, SOON, Server, Signal, dial, programs, read_to_its_end, reset_on_close};
+use roundhouse_tests::{
+    Background, End, Gateway, SOON, Server, Signal, dial, programs, read_to_its_end, reset_on_close,
+};
 
 use crate::echoes;
 
