@@ -95,6 +95,13 @@ impl Gateway {
         });
     }
 
+    /// Takes a process that was started from its [`Self::command`] in another way.
+    #[must_use]
+    pub fn adopt(mut self, process: Background) -> Gateway {
+        self.process = Some(process);
+        self
+    }
+
     pub fn command(&self) -> Command {
         let mut command = programs::roundhouse();
         command.arg("run").arg("--config").arg(self.config());

@@ -5,6 +5,7 @@
 //! EtcdCluster      ─► three members, killed and frozen one by one; Certificates, Users: who may come in
 //! Backend          ─► a registry to test against: embedded, or an Etcd of its own
 //! Gateway, Hub     ─► a gateway, and one with the registry that is read through it
+//! Server, dial     ─► a TCP server and client of the test's own, byte for byte; Authority: certificates for both
 //! Wire, Meddler    ─► a network that can be cut; somebody who always writes a moment before
 //! Judge, Fleet     ─► whether a gateway stayed right through a fault; history: what it applied against what etcd did
 //! eventually       ─► wait for a condition with a deadline; nothing here sleeps and hopes
@@ -19,8 +20,10 @@
 // A harness is test code: it may stop where it stands.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+mod authority;
 mod backend;
 mod background;
+mod client;
 mod etcd;
 mod eventually;
 mod fleet;
@@ -38,13 +41,17 @@ mod port;
 pub mod programs;
 mod raw;
 pub mod sample;
+mod server;
 pub mod soak;
 mod spawn;
+mod traffic;
 mod watching;
 mod wire;
 
+pub use authority::Authority;
 pub use backend::Backend;
 pub use background::Background;
+pub use client::{End, dial, dial_from, is_reset, knock, listens, read_to_its_end, reset_on_close};
 pub use etcd::{Certificates, Etcd, EtcdCluster, Users};
 pub use eventually::{Look, eventually, eventually_async, seen};
 pub use fleet::{App, Fleet};
@@ -55,10 +62,11 @@ pub use judge::{Judge, Verdict};
 pub use load::{Load, Outcome};
 pub use loopback::Loopback;
 pub use meddler::Meddler;
-pub use namespaces::{in_namespaces, inside};
+pub use namespaces::{in_namespaces, inside, is_root};
 pub use port::free_port;
 pub use raw::{RawExchange, RawInstance};
 pub use rustix::process::Signal;
+pub use server::Server;
 pub use tempfile::TempDir;
 pub use watching::{changes_until, next_batch, watch_end};
 pub use wire::Wire;

@@ -26,10 +26,15 @@ pub fn inside(test: &str) -> Option<Command> {
     Some(command)
 }
 
+/// Whether the tests run as root, as they do in a container.
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
 fn namespaces() -> Command {
     let mut command = Command::new("unshare");
     command.args(["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]);
-    if !rustix::process::geteuid().is_root() {
+    if !is_root() {
         command.arg("--map-root-user");
     }
     command
