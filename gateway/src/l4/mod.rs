@@ -81,12 +81,13 @@ impl Engine {
             Some(tls) => {
                 let timeout = limits.hello_timeout;
                 let tls = context.originate(tls, job);
-                self.forward(connection, client, job, port, async |stream| {
+                let ready = async |stream| {
                     let tls = tls.as_ref().map_err(|error| std::io::Error::other(error.clone()))?;
                     let stream = crate::tls::connect(stream, tls, timeout).await;
                     stream.map(|stream| TlsWire::new(stream)).map_err(std::io::Error::other)
-                })
-                .await
+                };
+                // Boxed, so that those without TLS to the instance do not have its size.
+                Box::pin(self.forward(connection, client, job, port, ready)).await
             }
         };
         match served {
@@ -121,7 +122,8 @@ impl Engine {
         };
         let first = First { said: &said, early: &early };
         let Connected { wire: instance, endpoint, taken } =
-            connect::connect(context, job, port, first, ready).await?;
+            // Boxed: what dialling needs is gone when the relay begins, which is for longer.
+            Box::pin(connect::connect(context, job, port, first, ready)).await?;
         connection.serve_at(endpoint);
         if let (Some(client), 1..) = (client.plain(), taken) {
             // They are in the socket still: nothing else reads it.

@@ -123,7 +123,13 @@ fn nowhere_nobody_and_not_listened_on_are_told_apart() {
 
     let reason = "held by nginx (pid 7)".to_owned();
     let address = "127.99.0.7:1111".parse().unwrap();
-    let lacking = NotCaught { job: "app2".parse().unwrap(), port: "main".parse().unwrap(), address, reason };
+    let lacking = NotCaught {
+        job: "app2".parse().unwrap(),
+        port: "main".parse().unwrap(),
+        address,
+        transport: crate::catch::Transport::Tcp,
+        reason,
+    };
     let (verdict, steps) = ask_with(&stack(Health::Healthy), "app2.jobs:1111", &[lacking]);
     assert_eq!(verdict, Verdict::NotCaught);
     assert!(steps.contains("127.99.0.7:1111 is not listened on: held by nginx (pid 7)"), "{steps}");
