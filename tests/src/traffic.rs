@@ -78,8 +78,8 @@ impl Gateway {
     #[track_caller]
     pub fn reason(&self, label: &str) -> u64 {
         let status = self.api("/v1/status").json();
-        status["reasons"][label].as_u64().unwrap_or_else(|| {
-            assert!(status["reasons"].is_object(), "/v1/status has no `reasons`");
+        status["connections"]["reasons"][label].as_u64().unwrap_or_else(|| {
+            assert!(status["connections"]["reasons"].is_object(), "/v1/status has no `reasons`");
             0
         })
     }

@@ -44,8 +44,9 @@ impl Bind {
     }
 
     fn lend(&self, Place { address, transport }: Place, site: &Site) -> io::Result<ListenerId> {
+        let routed = matches!(site, Site::Vip(_));
         match (transport, site) {
-            (Transport::Udp, _) => Ok(self.lender.lend_udp(listening::udp(address)?, site.clone())),
+            (Transport::Udp, _) => Ok(self.lender.lend_udp(listening::udp(address, routed)?, site.clone())),
             // A hub has few ports, and much comes in by each.
             (Transport::Tcp, Site::Hub(_)) => {
                 listening::tcp(address, Options::default())?;
@@ -55,7 +56,7 @@ impl Bind {
                 Ok(self.lender.lend_to_all(group?, site))
             }
             (Transport::Tcp, _) => {
-                Ok(self.lender.lend_to_one(listening::tcp(address, Options::default())?, site.clone()))
+                Ok(self.lender.lend_to_one(listening::tcp(address, Options { routed, ..Options::default() })?, site.clone()))
             }
         }
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use roundhouse_registry::InstanceId;
 use roundhouse_registry::probe::is_self_connect;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -27,20 +28,29 @@ const ALL: usize = 32;
 pub struct Attempts {
     tried: Tried,
     slow: usize,
+    silent: Vec<InstanceId>,
 }
 
 impl Attempts {
-    /// Whose turn it is now.
-    pub fn next(&self, context: &Context, port: &PortEntry) -> Option<Arc<Endpoint>> {
+    /// Whose turn it is now. When everybody has been tried, one that said nothing is dialled again: a SYN that is lost
+    /// (its backlog was full for a moment, say) is sent again only after a second (RFC 6298, 2), which is too late.
+    pub fn next(&mut self, context: &Context, port: &PortEntry) -> Option<Arc<Endpoint>> {
         if self.slow >= SLOW || self.tried.count() >= ALL {
             return None;
         }
-        port.endpoints().pick(context.index, &self.tried)
+        let endpoints = port.endpoints();
+        endpoints.pick(context.index, &self.tried).or_else(|| {
+            let silent = self.silent.pop()?;
+            endpoints.find(silent).filter(|endpoint| endpoint.takes_work() || endpoints.is_alone()).cloned()
+        })
     }
 
     pub fn failed(&mut self, endpoint: &Endpoint, error: &io::Error) {
         self.tried.add(endpoint.id);
-        self.slow += usize::from(error.kind() == io::ErrorKind::TimedOut);
+        if error.kind() == io::ErrorKind::TimedOut {
+            self.slow += 1;
+            self.silent.push(endpoint.id);
+        }
     }
 
     /// It took the request and gave no answer, which may have cost time.

@@ -45,7 +45,8 @@ fn a_quiet_connection_ends_after_the_idle_timeout_and_a_talking_one_goes_on() {
 fn a_job_s_own_idle_timeout_is_the_one_that_counts() {
     let (gateway, server) = started("idle_timeout = \"1h\"");
     let short = gateway.tcp_job("short", 7000, r#""timeouts":{"idle":"1s"}"#, &[server.address]);
-    let long = gateway.tcp_job("long", 7000, "", &[server.address]);
+    let second = Server::echo(SocketAddr::new(gateway.net.app(1), 7000));
+    let long = gateway.tcp_job("long", 7000, "", &[second.address]);
     let (mut short, mut long) = (dial(short), dial(long));
     assert!(echoes(&mut short, b"hello") && echoes(&mut long, b"hello"));
     let began = Instant::now();
@@ -59,7 +60,8 @@ fn a_job_s_own_idle_timeout_is_the_one_that_counts() {
 fn a_busy_connection_ends_at_its_lifetime() {
     let (gateway, server) = started("lifetime = \"1s\"");
     let own = gateway.tcp_job("own", 7000, r#""timeouts":{"lifetime":"1h"}"#, &[server.address]);
-    let vip = gateway.tcp_job("echo", 7000, "", &[server.address]);
+    let second = Server::echo(SocketAddr::new(gateway.net.app(1), 7000));
+    let vip = gateway.tcp_job("echo", 7000, "", &[second.address]);
     let (mut busy, mut own) = (dial(vip), dial(own));
     let began = Instant::now();
     while echoes(&mut busy, b"busy") {
