@@ -80,24 +80,23 @@ fn filter(
         if parameters[..place].iter().any(|(earlier, _)| earlier == name) {
             return Err(wrong(name, format!("`{name}` is there twice; write it once")));
         }
+        let refused = |detail: String| wrong(name, detail);
         match name {
             "id" => {
-                filter.id = Some(value.parse().map_err(|error| wrong(name, format!("`{value}` {error}")))?)
+                let id = value.parse().map_err(|error| refused(format!("`{value}` {error}")))?;
+                filter.id = Some(id);
             }
             "job" => {
-                filter.job =
-                    Some(value.parse().map_err(|error| {
-                        wrong(name, format!("{error}; write a job's label, as in `redis`"))
-                    })?)
+                let why = |error| refused(format!("{error}; write a job's label, as in `redis`"));
+                filter.job = Some(value.parse().map_err(why)?);
             }
             "instance" => {
-                let refused = |_| {
-                    wrong(
-                        name,
-                        format!("`{value}` is no instance; write its UUID, as GET /v1/instances shows it"),
-                    )
+                let why = |_| {
+                    refused(format!(
+                        "`{value}` is no instance; write its UUID, as GET /v1/instances shows it"
+                    ))
                 };
-                filter.instance = Some(value.parse().map_err(refused)?);
+                filter.instance = Some(value.parse().map_err(why)?);
             }
             "client" => filter.client = Some(client(value)?),
             _ => other(name, value)?,
