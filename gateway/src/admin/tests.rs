@@ -53,7 +53,7 @@ impl Gateway {
         let own = Own::new(vips, vec![("127.0.0.1:8400".parse().unwrap(), "admin".into())]);
         let zone = settings.names.zone.clone();
         let table =
-            Table::empty(&Facts { zone, vips, own: own.clone(), workers: 1, newcomer: Verdict::Healthy });
+            Table::empty(&Facts { zone, vips, own: own.clone(), workers: 1, hub: false, newcomer: Verdict::Healthy });
         let shared = Shared {
             id: "hub-1".into(),
             settings,
@@ -61,7 +61,15 @@ impl Gateway {
             store,
             holds,
             registry: Registry::new(kv),
-            own,
+            own: ArcSwap::from_pointee(own),
+            config: ArcSwap::default(),
+            reread: Arc::default(),
+            file_entrypoints: ArcSwap::default(),
+            file_certificates: ArcSwap::default(),
+            entrypoints: ArcSwap::default(),
+            certificates: Arc::default(),
+            certificates_refused: ArcSwap::default(),
+            workers: crate::worker::Lender::new(Vec::new()),
             not_caught: ArcSwap::default(),
             jobs_files: Vec::new(),
             counters: Vec::new(),

@@ -245,7 +245,7 @@ mod tests {
         let (found, ()) = tokio::join!(looking, sending);
         assert_eq!(found.unwrap(), 5_001);
         take(&server, 5_001).unwrap();
-        let mut rest = [0; 5];
+        let mut rest = [0; 4];
         tokio::io::AsyncReadExt::read_exact(&mut { server }, &mut rest).await.unwrap();
         assert_eq!(&rest, b"rest");
     }

@@ -21,7 +21,7 @@ fn table(records: &[(&str, &str)], newcomer: Health) -> Table {
     assert!(snapshot.quarantine.is_empty(), "{:?}", snapshot.quarantine);
     let vips = "127.99.0.0/16".parse().unwrap();
     let own = Own::new(vips, vec![("127.0.0.1:8400".parse().unwrap(), "admin".into())]);
-    let facts = TableFacts { zone: "jobs.coding.net".parse().unwrap(), vips, own, workers: 1, newcomer };
+    let facts = TableFacts { zone: "jobs.coding.net".parse().unwrap(), vips, own, workers: 1, hub: false, newcomer };
     Table::build(&facts, &snapshot, &Table::empty(&facts), &mut || 0)
 }
 

@@ -20,7 +20,7 @@ impl Others {
         let (zone, vips) = (settings.names.zone.clone(), settings.names.vips);
         let own = Own::new(vips, Vec::new());
         let newcomer = roundhouse_registry::probe::Verdict::Healthy;
-        let table = Table::empty(&Facts { zone, vips, own, workers: 1, newcomer });
+        let table = Table::empty(&Facts { zone, vips, own, workers: 1, hub: false, newcomer });
         let mut others = Others { snapshot: Snapshot::default(), table, settings };
         others.add(r#"{"jobname":"job.app2","ports":[{"name":"main","port":1111}]}"#, "app2", |snapshot| {
             &mut snapshot.jobs
