@@ -24,7 +24,7 @@ pub struct Bind {
 
 impl Bind {
     pub fn new(lender: Lender) -> Bind {
-        let budget = descriptors::available().saturating_sub(descriptors::RESERVE).max(16);
+        let budget = descriptors::spendable(descriptors::available()).max(16);
         let budget = usize::try_from(budget).unwrap_or(usize::MAX);
         tracing::info!(vip_listeners = budget, "descriptor budget");
         Bind { lender, open: BTreeMap::new(), budget }

@@ -13,18 +13,24 @@ use roundhouse_registry::Snapshot;
 use roundhouse_registry::hold::Release;
 use roundhouse_registry::probe::Verdict;
 use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
 
+use super::certificates::Keeper;
+use super::departures::Departing;
 use super::entrypoints::{Entrypoints, Listed};
+use super::reload::Reload;
 use super::vips::Allocator;
 use crate::catch::{Catch, JobPort, NotCaught, Place, Transport, Wanted};
 use crate::health::{Changed, Checker};
 use crate::phase::Phase;
 use crate::shared::Shared;
-use crate::table::{Conflict, Endpoint, Facts, Table, vip_address};
+use crate::table::{Conflict, Endpoint, Facts, JobEntry, Table, vip_address};
 use crate::worker::Site;
 
 /// What could not be caught is tried again: the app in the way may have gone.
 const RETRY: Duration = Duration::from_secs(2);
+/// Between two looks at files, and at what becomes of endpoints that left.
+const LOOK: Duration = Duration::from_secs(1);
 
 pub(super) struct Control {
     shared: Arc<Shared>,
@@ -37,6 +43,14 @@ pub(super) struct Control {
     verdicts: mpsc::UnboundedReceiver<Changed>,
     failures: mpsc::UnboundedReceiver<Arc<Endpoint>>,
     allocator: Allocator,
+    departing: Departing,
+    kept: Kept,
+}
+
+/// What is kept up to date with files.
+pub(super) struct Kept {
+    pub(super) certificates: Keeper,
+    pub(super) reload: Reload,
 }
 
 impl Control {
@@ -45,10 +59,12 @@ impl Control {
         facts: Facts,
         catch: Box<dyn Catch>,
         entrypoints: Entrypoints,
+        kept: Kept,
         failures: mpsc::UnboundedReceiver<Arc<Endpoint>>,
     ) -> Control {
         let (events, verdicts) = mpsc::unbounded_channel();
         let allocator = Allocator::new(shared.clone());
+        let departing = Departing::new(shared.workers.clone());
         let snapshot = Arc::default();
         Control {
             shared,
@@ -60,6 +76,8 @@ impl Control {
             verdicts,
             failures,
             allocator,
+            departing,
+            kept,
         }
     }
 
@@ -74,6 +92,9 @@ impl Control {
         let mut changes = self.shared.store.changes();
         let mut phase = self.shared.phase.clone();
         let mut retry = tokio::time::interval(RETRY);
+        let mut look = tokio::time::interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let reread = self.shared.reread.clone();
         loop {
             tokio::select! {
                 changed = changes.changed() => match changed {
@@ -89,6 +110,15 @@ impl Control {
                     verdict: Verdict::Unhealthy,
                     reason: "refused a connection".into(),
                 }),
+                Some(answered) = self.departing.next() => self.departing.answered(answered),
+                () = reread.notified() => self.reread(),
+                _ = look.tick() => {
+                    self.departing.look();
+                    self.kept.certificates.look();
+                    if self.kept.reload.look() {
+                        self.configured();
+                    }
+                }
                 _ = retry.tick() => {
                     if self.catch.is_looked_after() || !self.shared.not_caught.load().is_empty() {
                         self.catch();
@@ -105,9 +135,20 @@ impl Control {
         self.entrypoints.stop();
     }
 
+    fn reread(&mut self) {
+        if self.kept.reload.asked() {
+            self.configured();
+        }
+    }
+
+    fn configured(&mut self) {
+        self.kept.certificates.configured();
+        self.listen();
+    }
+
     /// The wanted entrypoints listen; what is our own is known to whoever registers, and to every table.
     fn listen(&mut self) {
-        let file = self.shared.settings.entrypoints.clone();
+        let file = self.shared.file_entrypoints.load_full();
         let records = self.snapshot.entrypoints.iter().map(|(name, record)| (name, &record.value));
         let listed = self.entrypoints.reconcile(&file, records);
         let before = self.shared.entrypoints.load_full();
@@ -128,9 +169,10 @@ impl Control {
         self.shared.own.store(Arc::new(own.clone()));
         self.facts.own = own;
         let table = self.shared.table.load_full();
-        for job in table.jobs() {
-            table.refresh_job(&self.facts, &self.snapshot, &job.label, &mut random_start);
-        }
+        let refreshed =
+            |job: &Arc<JobEntry>| table.refresh_job(&self.facts, &self.snapshot, &job.label, &mut random_start);
+        let former: Vec<_> = table.jobs().filter_map(refreshed).collect();
+        self.departing.changed(&former, &table);
     }
 
     fn take(&mut self, snapshot: Arc<Snapshot>) {
@@ -138,11 +180,13 @@ impl Control {
         if !old.entrypoints.ptr_eq(&self.snapshot.entrypoints) {
             self.listen();
         }
+        self.kept.certificates.take(&self.snapshot.certs);
         let table = self.shared.table.load_full();
-        let (table, delta) = table.updated(&self.facts, &old, &self.snapshot, &mut random_start);
+        let (table, delta, former) = table.updated(&self.facts, &old, &self.snapshot, &mut random_start);
         let table = Arc::new(table);
         self.shared.table.store(table.clone());
         let Some(delta) = delta else { return };
+        self.departing.changed(&former, &table);
         if delta.names {
             self.checker.reconcile(&table);
             self.catch();
@@ -156,14 +200,19 @@ impl Control {
 
     /// A verdict changed: the job's turn order is made anew.
     fn judge(&mut self, first: Changed) {
+        let table = self.shared.table.load_full();
+        let mut failed = Vec::new();
         let mut labels: BTreeSet<Label> = BTreeSet::new();
         let more = std::iter::from_fn(|| self.verdicts.try_recv().ok());
         for Changed { endpoint, verdict, reason } in std::iter::once(first).chain(more) {
             let (job, address) = (&endpoint.job, endpoint.address);
             tracing::info!(%job, instance = %endpoint.id, %address, ?verdict, %reason, "health");
             labels.insert(job.clone());
+            if verdict == Verdict::Unhealthy && table.job(job.as_str()).is_some_and(|job| job.closes_unhealthy()) {
+                failed.push(endpoint);
+            }
         }
-        let table = self.shared.table.load_full();
+        self.departing.failed(failed);
         for label in labels {
             table.refresh_job(&self.facts, &self.snapshot, &label, &mut random_start);
             self.release_failed(&table, &label);

@@ -32,7 +32,7 @@ pub use self::endpoint::{Endpoint, EndpointSet, Live, Tried, Work};
 pub use self::host::{HostError, host_name};
 pub use self::hub::{Conflict, HubPorts, Target};
 pub use self::own::Own;
-pub use self::port::PortEntry;
+pub use self::port::{Former, PortEntry};
 pub use self::route::{DomainEntry, Leg, RouteEntry};
 
 #[derive(Debug, Clone)]
@@ -40,6 +40,8 @@ pub struct Table {
     pub revision: Revision,
     pub zone: Zone,
     pub vips: IpNet,
+    /// What names of jobs resolve to instead of VIPs: the addresses of all live hubs, sorted. Empty where VIPs are.
+    pub hub_addresses: Arc<[IpAddr]>,
     /// Shared by all tables between two changes of a name.
     names: Arc<Names>,
 }
