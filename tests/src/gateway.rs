@@ -117,7 +117,9 @@ impl Gateway {
     }
 
     fn speaks_tls(&self) -> bool {
-        std::fs::read_to_string(self.config()).is_ok_and(|config| config.contains("\ncert = "))
+        let config = std::fs::read_to_string(self.config()).unwrap_or_default();
+        let admin = config.split("[admin]").nth(1).and_then(|rest| rest.split("\n[").next());
+        admin.is_some_and(|admin| admin.contains("\ncert = "))
     }
 
     /// Where its configuration is, and what it keeps beside it.

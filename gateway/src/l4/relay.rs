@@ -21,10 +21,12 @@ pub(super) const LEAST: usize = 16 << 10;
 pub(super) const MOST: usize = 256 << 10;
 /// What may be in a pipe at once (pipe(7), F_SETPIPE_SZ): the largest that no privilege is needed for.
 pub(super) const PIPE: usize = 1 << 20;
-/// Whole buffers in a row that make a stream bulk; before it, a pipe would cost more than it saves.
-const FULL_READS: u8 = 4;
+/// A read of this size that is full may be bulk: where the other side sets the pace, larger ones are rarely full.
+const LARGE: usize = 64 << 10;
+/// So many of them in a row are; before it, a pipe would cost more than it saves.
+const FULL_READS: u8 = 3;
 /// Less than this between two waits is no bulk,
-const SMALL: u64 = 64 << 10;
+const SMALL: u64 = 16 << 10;
 /// when it happens so many times in a row.
 const SMALL_RUNS: u8 = 8;
 
@@ -163,12 +165,10 @@ impl Direction {
         if *full == 0 {
             return;
         }
-        if *size < MOST {
-            (*size, *full) = ((*size * 4).min(MOST), 0);
-        } else if self.may_splice && *full >= FULL_READS {
+        if *size >= LARGE && self.may_splice && *full >= FULL_READS {
             self.way = Way::Splice { run: 0, small: 0 };
-        } else {
-            *full = (*full).min(FULL_READS);
+        } else if *size < LARGE || !self.may_splice {
+            (*size, *full) = ((*size * 4).min(MOST), 0);
         }
     }
 }
@@ -212,8 +212,8 @@ mod tests {
     #[test]
     fn bulk_grows_into_a_pipe_and_small_messages_leave_it() {
         let mut direction = Direction::new(true);
-        // 16K and 64K, then 256K four times.
-        assert_eq!(until_it_splices(&mut direction), 6);
+        // 16K, then 64K three times.
+        assert_eq!(until_it_splices(&mut direction), 4);
         for _ in 0..100 {
             direction.filled(SMALL as usize);
             direction.written(SMALL as usize);
@@ -228,9 +228,9 @@ mod tests {
             direction.ran_dry();
         }
         assert_eq!(direction.want(), Want::Read { most: LEAST });
-        assert_eq!(until_it_splices(&mut direction), 6);
+        assert_eq!(until_it_splices(&mut direction), 4);
         direction.no_pipe(false);
-        assert_eq!(until_it_splices(&mut direction), 4, "tried again later");
+        assert_eq!(until_it_splices(&mut direction), 3, "tried again later");
         direction.no_pipe(true);
         for _ in 0..300 {
             direction.filled(MOST);

@@ -198,7 +198,7 @@ fn what_a_job_had_before_is_given_back() {
     let fourth = delete(&third, "jobs/app2");
     let (table, _, former) = table.updated(&facts, &third, &fourth, &mut || 0);
     assert_eq!(addresses(&former), ["10.0.0.8:1"], "a job that is gone had endpoints");
-    assert!(table.updated(&facts, &fourth, &put(&fourth, "pools/a", "{}"), &mut || 0).2.is_empty());
+    assert!(table.updated(&facts, &fourth, &put(&fourth, "entrypoints/a", r#"{"listen":":80"}"#), &mut || 0).2.is_empty());
 }
 
 #[test]

@@ -109,7 +109,7 @@ fn a_bad_file_changes_nothing_and_is_reported() {
     assert_eq!(is_closed(at(&gateway, 7101)), Ok(()));
     gateway.write("[[[");
     gateway.process().signal(Signal::HUP);
-    gateway.process().wait_line(SOON, "[[[");
+    gateway.process().wait_line(SOON, ":1:3: ");
     assert_eq!(serves(address), Ok(()));
 }
 
