@@ -55,9 +55,10 @@ impl Bind {
                     (0..self.lender.workers()).map(|_| listening::tcp(address, options)).collect();
                 Ok(self.lender.lend_to_all(group?, site))
             }
-            (Transport::Tcp, _) => {
-                Ok(self.lender.lend_to_one(listening::tcp(address, Options { routed, ..Options::default() })?, site.clone()))
-            }
+            (Transport::Tcp, _) => Ok(self.lender.lend_to_one(
+                listening::tcp(address, Options { routed, ..Options::default() })?,
+                site.clone(),
+            )),
         }
     }
 }

@@ -49,13 +49,19 @@ struct FilePair {
     key: WatchedFile,
 }
 
+/// Those of the registry.
+#[derive(Default)]
+struct OfRegistry {
+    records: Records<Name, Cert>,
+    /// That records name.
+    key_files: BTreeMap<PathBuf, WatchedFile>,
+}
+
 pub(super) struct Keeper {
     shared: Arc<Shared>,
     origins: Arc<Origins>,
     files: Files,
-    records: Records<Name, Cert>,
-    /// That records name.
-    key_files: BTreeMap<PathBuf, WatchedFile>,
+    registry: OfRegistry,
     /// Said in the log.
     said: Vec<CertificateRefused>,
     warned: HashMap<Fingerprint, UnixTime>,
@@ -63,10 +69,8 @@ pub(super) struct Keeper {
 
 impl Files {
     fn new(identities: &[Identity]) -> Files {
-        let pair = |one: &Identity| FilePair {
-            cert: WatchedFile::new(&one.cert),
-            key: WatchedFile::new(&one.key),
-        };
+        let pair =
+            |one: &Identity| FilePair { cert: WatchedFile::new(&one.cert), key: WatchedFile::new(&one.key) };
         Files(identities.iter().map(pair).collect())
     }
 
@@ -111,6 +115,38 @@ impl Files {
     }
 }
 
+impl OfRegistry {
+    fn settled(&mut self) -> bool {
+        self.key_files.values_mut().fold(false, |any, file| file.settled() | any)
+    }
+
+    fn read(&mut self, sources: &mut Sources) {
+        let mut former = std::mem::take(&mut self.key_files);
+        let mut key_files: BTreeMap<PathBuf, WatchedFile> = BTreeMap::new();
+        for (name, record) in &self.records {
+            let Cert { chain, key } = &record.value;
+            let key = match key {
+                CertKey::Pem(pem) => KeySource::Pem(pem.clone()),
+                CertKey::File(path) => {
+                    let known = former.remove(path).unwrap_or_else(|| WatchedFile::new(path));
+                    let file = key_files.entry(path.clone()).or_insert(known);
+                    // For its date, as above.
+                    let _ = file.read();
+                    KeySource::File(path.clone())
+                }
+                CertKey::Withheld => {
+                    let reason = "its key is withheld from this gateway; write the record again with its key";
+                    sources.wrong.insert(name.to_string(), reason.into());
+                    KeySource::Pem("".into())
+                }
+            };
+            let (name, chain) = (name.as_str().into(), chain.pem().into());
+            sources.list.push(CertificateSource { name, chain, key });
+        }
+        self.key_files = key_files;
+    }
+}
+
 /// What is to be served, in order: clients that name no server get the first.
 #[derive(Default)]
 struct Sources {
@@ -138,8 +174,7 @@ impl Keeper {
             shared,
             origins,
             files,
-            records: Records::default(),
-            key_files: BTreeMap::new(),
+            registry: OfRegistry::default(),
             said: Vec::new(),
             warned: HashMap::new(),
         }
@@ -153,16 +188,16 @@ impl Keeper {
 
     /// Those of the registry.
     pub(super) fn take(&mut self, records: &Records<Name, Cert>) {
-        if !self.records.ptr_eq(records) {
-            self.records = records.clone();
+        if !self.registry.records.ptr_eq(records) {
+            self.registry.records = records.clone();
             self.build();
         }
     }
 
     /// Once a second.
     pub(super) fn look(&mut self) {
-        let changed = self.key_files.values_mut().fold(false, |any, file| file.settled() | any);
-        if self.files.settled() | changed {
+        // Each must be asked.
+        if self.files.settled() | self.registry.settled() {
             self.build();
         }
         self.warn(UnixTime::now());
@@ -172,7 +207,7 @@ impl Keeper {
         let mut sources = Sources::default();
         self.files.read(&mut sources);
         let of_files = sources.list.len();
-        self.read_records(&mut sources);
+        self.registry.read(&mut sources);
         let (certificates, refused) = sources.build(&self.shared.certificates.load());
         for one in refused.iter().filter(|one| !self.said.contains(one)) {
             let (certificate, reason, serving_former) = (&one.name, &one.reason, one.serving_former);
@@ -189,38 +224,13 @@ impl Keeper {
         self.origins.certificates(of_registry);
     }
 
-    fn read_records(&mut self, sources: &mut Sources) {
-        let mut former = std::mem::take(&mut self.key_files);
-        let mut key_files: BTreeMap<PathBuf, WatchedFile> = BTreeMap::new();
-        for (name, record) in self.records.iter() {
-            let Cert { chain, key } = &record.value;
-            let key = match key {
-                CertKey::Pem(pem) => KeySource::Pem(pem.clone()),
-                CertKey::File(path) => {
-                    let known = former.remove(path).unwrap_or_else(|| WatchedFile::new(path));
-                    let file = key_files.entry(path.clone()).or_insert(known);
-                    // For its date, as above.
-                    let _ = file.read();
-                    KeySource::File(path.clone())
-                }
-                CertKey::Withheld => {
-                    let reason = "its key is withheld from this gateway; write the record again with its key";
-                    sources.wrong.insert(name.to_string(), reason.into());
-                    KeySource::Pem("".into())
-                }
-            };
-            let (name, chain) = (name.as_str().into(), chain.pem().into());
-            sources.list.push(CertificateSource { name, chain, key });
-        }
-        self.key_files = key_files;
-    }
-
     /// Of each that is expired or soon will be, once a day.
     fn warn(&mut self, now: UnixTime) {
         let certificates = self.shared.certificates.load();
         let due: Vec<&Served> = certificates.iter().filter(|one| ends_soon(one, now)).collect();
         self.warned.retain(|known, at| {
-            now.as_secs() < at.as_secs() + AGAIN.as_secs() && due.iter().any(|one| one.facts.fingerprint == *known)
+            now.as_secs() < at.as_secs() + AGAIN.as_secs()
+                && due.iter().any(|one| one.facts.fingerprint == *known)
         });
         for one in due {
             if self.warned.contains_key(&one.facts.fingerprint) {
@@ -240,4 +250,115 @@ impl Keeper {
 
 fn ends_soon(one: &Served, now: UnixTime) -> bool {
     now.as_secs() + SOON.as_secs() > one.facts.not_after.as_secs()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use bytes::Bytes;
+    use roundhouse_registry::Snapshot;
+    use roundhouse_registry::kv::{Entry, Listing, Revision};
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// The chain and the key, for the name.
+    fn issued(name: &str) -> (String, String) {
+        let made = rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap();
+        (made.cert.pem(), made.signing_key.serialize_pem())
+    }
+
+    fn written(folder: &Path, name: &str) -> Identity {
+        let (chain, key) = issued(name);
+        let identity = Identity { cert: folder.join("cert.pem"), key: folder.join("key.pem") };
+        std::fs::write(&identity.cert, chain).unwrap();
+        std::fs::write(&identity.key, key).unwrap();
+        identity
+    }
+
+    fn rebuilt(files: &mut Files, previous: &Certificates) -> (Certificates, Vec<CertificateRefused>) {
+        let mut sources = Sources::default();
+        files.read(&mut sources);
+        sources.build(previous)
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_used_refuses_the_start_by_name() {
+        let folder = TempDir::new().unwrap();
+        let identity = written(folder.path(), "app2.example.com");
+        let (_, certificates) = Files::start(std::slice::from_ref(&identity)).unwrap();
+        assert_eq!(&*certificates.first().unwrap().name, format!("file:{}", identity.cert.display()));
+
+        let error =
+            |identity: &Identity| Files::start(std::slice::from_ref(identity)).err().unwrap().to_string();
+        let missing = Identity { cert: folder.path().join("none.pem"), ..identity.clone() };
+        let said = error(&missing);
+        assert!(said.contains("none.pem: No such file") && said.contains("write a path"), "{said}");
+        let keyless = Identity { key: folder.path().join("none.pem"), ..identity.clone() };
+        assert!(error(&keyless).contains("key file"), "{}", error(&keyless));
+        std::fs::write(&identity.key, issued("other.example.com").1).unwrap();
+        assert!(error(&identity).contains("does not fit"), "{}", error(&identity));
+    }
+
+    #[test]
+    fn a_rotation_is_seen_and_what_becomes_bad_is_served_as_it_was() {
+        let folder = TempDir::new().unwrap();
+        let identity = written(folder.path(), "app2.example.com");
+        let (mut files, first) = Files::start(std::slice::from_ref(&identity)).unwrap();
+        assert!(!files.settled() && !files.settled());
+
+        written(folder.path(), "app3.example.com");
+        assert!(!files.settled(), "it may still be written");
+        assert!(files.settled());
+        let (second, refused) = rebuilt(&mut files, &first);
+        assert!(refused.is_empty() && second.by_name("app3.example.com").is_some());
+        assert!(!files.settled());
+
+        std::fs::remove_file(&identity.cert).unwrap();
+        assert!(!files.settled() && files.settled());
+        let (third, refused) = rebuilt(&mut files, &second);
+        assert!(third.by_name("app3.example.com").is_some());
+        assert!(refused[0].serving_former && refused[0].reason.contains("No such file"), "{refused:?}");
+    }
+
+    #[test]
+    fn records_bring_keys_files_of_keys_or_nothing_to_serve() {
+        let folder = TempDir::new().unwrap();
+        let key_file = folder.path().join("key.pem");
+        let record = |name: &str, chain: &str, key: serde_json::Value| {
+            let value = serde_json::json!({ "chain": chain, "key": key }).to_string();
+            let (key, value) = (format!("certs/{name}").as_str().into(), Bytes::from(value));
+            Entry { key, value, created: Revision(1), modified: Revision(1), lease: None }
+        };
+        let (a, b, c) = (issued("a.example.com"), issued("b.example.com"), issued("c.example.com"));
+        std::fs::write(&key_file, &b.1).unwrap();
+        let entries = vec![
+            record("a", &a.0, a.1.into()),
+            record("b", &b.0, serde_json::json!({ "file": key_file })),
+            record("c", &c.0, serde_json::Value::Null),
+        ];
+        let listing = Listing { origin: "test".into(), revision: Revision(1), entries };
+        let records = Snapshot::from_listing(listing).certs;
+        let mut registry = OfRegistry { records, ..OfRegistry::default() };
+        let mut sources = Sources::default();
+        registry.read(&mut sources);
+        let (certificates, refused) = sources.build(&Certificates::default());
+        let names: Vec<_> = certificates.iter().map(|one| &*one.name).collect();
+        assert_eq!(names, ["a", "b"]);
+        assert_eq!((refused.len(), &*refused[0].name), (1, "c"));
+        assert!(refused[0].reason.contains("withheld") && !refused[0].serving_former);
+
+        assert!(!registry.settled() && !registry.settled());
+        std::fs::write(&key_file, "gone bad").unwrap();
+        assert!(!registry.settled() && registry.settled());
+        let mut sources = Sources::default();
+        registry.read(&mut sources);
+        let (certificates, refused) = sources.build(&certificates);
+        assert!(certificates.by_name("b.example.com").is_some_and(|one| one.former));
+        assert_eq!(
+            refused.iter().map(|one| (&*one.name, one.serving_former)).collect::<Vec<_>>(),
+            [("b", true), ("c", false)]
+        );
+    }
 }

@@ -169,8 +169,9 @@ impl Control {
         self.shared.own.store(Arc::new(own.clone()));
         self.facts.own = own;
         let table = self.shared.table.load_full();
-        let refreshed =
-            |job: &Arc<JobEntry>| table.refresh_job(&self.facts, &self.snapshot, &job.label, &mut random_start);
+        let refreshed = |job: &Arc<JobEntry>| {
+            table.refresh_job(&self.facts, &self.snapshot, &job.label, &mut random_start)
+        };
         let former: Vec<_> = table.jobs().filter_map(refreshed).collect();
         self.departing.changed(&former, &table);
     }
@@ -208,7 +209,9 @@ impl Control {
             let (job, address) = (&endpoint.job, endpoint.address);
             tracing::info!(%job, instance = %endpoint.id, %address, ?verdict, %reason, "health");
             labels.insert(job.clone());
-            if verdict == Verdict::Unhealthy && table.job(job.as_str()).is_some_and(|job| job.closes_unhealthy()) {
+            if verdict == Verdict::Unhealthy
+                && table.job(job.as_str()).is_some_and(|job| job.closes_unhealthy())
+            {
                 failed.push(endpoint);
             }
         }

@@ -36,52 +36,77 @@ pub(super) fn differing(running: &Settings, file: &Settings) -> Vec<String> {
     if *data_dir != file.data_dir {
         names.push("data_dir".into());
     }
-    fields!(names, *registry, file.registry, RegistrySettings {
-        url: "registry.url",
-        prefix: "registry.prefix",
-        access: "registry's ca, cert, key, user or password_file",
-        record: "registry.record",
-    });
-    fields!(names, *hold, file.hold, HoldSettings {
-        share: "hold.share",
-        least: "hold.least",
-        window: "hold.window",
-        deadline: "hold.deadline",
-    });
-    fields!(names, *admin, file.admin, AdminSettings {
-        listen: "admin.listen",
-        require_token: "admin.require_token",
-        tls: "admin.cert or admin.key",
-    });
+    fields!(
+        names,
+        *registry,
+        file.registry,
+        RegistrySettings {
+            url: "registry.url",
+            prefix: "registry.prefix",
+            access: "registry's ca, cert, key, user or password_file",
+            record: "registry.record",
+        }
+    );
+    fields!(
+        names,
+        *hold,
+        file.hold,
+        HoldSettings {
+            share: "hold.share",
+            least: "hold.least",
+            window: "hold.window",
+            deadline: "hold.deadline",
+        }
+    );
+    fields!(
+        names,
+        *admin,
+        file.admin,
+        AdminSettings {
+            listen: "admin.listen",
+            require_token: "admin.require_token",
+            tls: "admin.cert or admin.key",
+        }
+    );
     fields!(names, *dns, file.dns, DnsSettings { listen: "dns.listen", ttl: "dns.ttl" });
-    fields!(names, *naming, file.names, NameSettings {
-        zone: "names.zone",
-        vips: "names.vips",
-        answer: "names.answer",
-        hub_addresses: "names.hub_addresses",
-        catch: "names.catch",
-    });
+    fields!(
+        names,
+        *naming,
+        file.names,
+        NameSettings {
+            zone: "names.zone",
+            vips: "names.vips",
+            answer: "names.answer",
+            hub_addresses: "names.hub_addresses",
+            catch: "names.catch",
+        }
+    );
     if *workers != file.workers {
         names.push("workers.count".into());
     }
-    fields!(names, *limits, file.limits, Limits {
-        head: "limits.head",
-        header_timeout: "limits.header_timeout",
-        keep_alive: "limits.keep_alive",
-        body_idle: "limits.body_idle",
-        connect_timeout: "limits.connect_timeout",
-        idle_timeout: "limits.idle_timeout",
-        lifetime: "limits.lifetime",
-        hello_timeout: "limits.hello_timeout",
-        drain: "limits.drain",
-        connections: "limits.connections",
-        connections_per_client: "limits.connections_per_client",
-        client_prefix_v4: "limits.client_prefix_v4",
-        client_prefix_v6: "limits.client_prefix_v6",
-        udp_idle: "limits.udp_idle",
-        udp_sessions: "limits.udp_sessions",
-        handshakes: "limits.handshakes",
-    });
+    fields!(
+        names,
+        *limits,
+        file.limits,
+        Limits {
+            head: "limits.head",
+            header_timeout: "limits.header_timeout",
+            keep_alive: "limits.keep_alive",
+            body_idle: "limits.body_idle",
+            connect_timeout: "limits.connect_timeout",
+            idle_timeout: "limits.idle_timeout",
+            lifetime: "limits.lifetime",
+            hello_timeout: "limits.hello_timeout",
+            drain: "limits.drain",
+            connections: "limits.connections",
+            connections_per_client: "limits.connections_per_client",
+            client_prefix_v4: "limits.client_prefix_v4",
+            client_prefix_v6: "limits.client_prefix_v6",
+            udp_idle: "limits.udp_idle",
+            udp_sessions: "limits.udp_sessions",
+            handshakes: "limits.handshakes",
+        }
+    );
     fields!(names, *tcp, file.tcp, TcpSettings { fast_open: "tcp.fast_open" });
     fields!(names, *jobs, file.jobs, JobsSettings { files: "jobs.files" });
     names

@@ -3,6 +3,7 @@
 //! Entrypoints and certificates of a good file are taken over; whatever else differs from what runs is named, for it
 //! needs a restart. A bad file changes nothing.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -72,12 +73,9 @@ impl Reload {
         let Some(file) = &mut self.file else { return false };
         let path = file.path().to_owned();
         let shown = path.display();
-        let settings = match file.read() {
-            Ok(text) => parse(&path, &text).map_err(|problems| problems.to_string()),
-            Err(error) => Err(format!("{shown}: cannot be read: {error}")),
-        };
-        let (status, applied) = match settings {
-            Ok(settings) => self.apply(settings),
+        let read = taken(&path, file.read(), &self.running);
+        let (status, applied) = match read {
+            Ok((settings, not_applied)) => self.apply(settings, not_applied),
             Err(error) => {
                 tracing::error!(file = %shown, "settings not taken over, those in force stay:\n{error}");
                 (ConfigStatus { error: Some(error), ..ConfigStatus::default() }, false)
@@ -87,8 +85,7 @@ impl Reload {
         applied
     }
 
-    fn apply(&self, settings: Settings) -> (ConfigStatus, bool) {
-        let not_applied = differing(&self.running, &settings);
+    fn apply(&self, settings: Settings, not_applied: Vec<String>) -> (ConfigStatus, bool) {
         let (entrypoints, certificates) = (&self.shared.file_entrypoints, &self.shared.file_certificates);
         let applied =
             **entrypoints.load() != settings.entrypoints || **certificates.load() != settings.certificates;
@@ -102,10 +99,51 @@ impl Reload {
     }
 }
 
+/// What is taken over of a file, and what would need a restart; or all that is wrong with it.
+fn taken(
+    path: &Path,
+    text: io::Result<String>,
+    running: &Settings,
+) -> Result<(Settings, Vec<String>), String> {
+    let text = text.map_err(|error| format!("{}: cannot be read: {error}", path.display()))?;
+    let settings = parse(path, &text).map_err(|problems| problems.to_string())?;
+    let not_applied = differing(running, &settings);
+    Ok((settings, not_applied))
+}
+
 fn parse(path: &Path, text: &str) -> Result<Settings, Problems> {
     Settings::parse(text, &path.display().to_string(), path.parent().unwrap_or(Path::new("")))
 }
 
 fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<(Settings, Vec<String>), String> {
+        taken(Path::new("/etc/roundhouse/gateway.toml"), Ok(text.to_owned()), &Settings::default())
+    }
+
+    #[test]
+    fn a_good_file_brings_entrypoints_and_certificates_and_names_the_rest() {
+        let text = "[[entrypoint]]\nname = \"web\"\nlisten = \":81\"\n[[certificate]]\ncert = \"a.pem\"\nkey = \"b.pem\"\n";
+        let (settings, not_applied) = read(text).unwrap();
+        assert_eq!(settings.entrypoints[0].name.as_str(), "web");
+        assert_eq!(settings.certificates[0].cert, Path::new("/etc/roundhouse/a.pem"));
+        // Relative to the file, as it would be after a restart.
+        assert_eq!(not_applied, ["data_dir"]);
+    }
+
+    #[test]
+    fn a_bad_file_says_all_that_is_wrong_and_brings_nothing() {
+        let error = read("[limits]\nconnections = 0\n[names]\nzone = \"\"\n").unwrap_err();
+        assert!(error.contains("limits.connections") && error.contains("names.zone"), "{error}");
+        let path = Path::new("gateway.toml");
+        let gone = Err(io::Error::from(io::ErrorKind::NotFound));
+        let error = taken(path, gone, &Settings::default()).unwrap_err();
+        assert!(error.starts_with("gateway.toml: cannot be read"), "{error}");
+    }
 }

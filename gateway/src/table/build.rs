@@ -10,7 +10,9 @@ use roundhouse_registry::delta::{Delta, delta};
 use roundhouse_registry::probe::Verdict;
 use roundhouse_registry::{InstanceId, Job, Revision, Snapshot, Versioned};
 
-use super::{DomainEntry, Endpoint, EndpointSet, Former, HubPorts, JobEntry, Live, Names, Own, PortEntry, Table};
+use super::{
+    DomainEntry, Endpoint, EndpointSet, Former, HubPorts, JobEntry, Live, Names, Own, PortEntry, Table,
+};
 
 /// What a table depends on besides the snapshot.
 pub struct Facts {

@@ -198,13 +198,19 @@ fn what_a_job_had_before_is_given_back() {
     let fourth = delete(&third, "jobs/app2");
     let (table, _, former) = table.updated(&facts, &third, &fourth, &mut || 0);
     assert_eq!(addresses(&former), ["10.0.0.8:1"], "a job that is gone had endpoints");
-    assert!(table.updated(&facts, &fourth, &put(&fourth, "entrypoints/a", r#"{"listen":":80"}"#), &mut || 0).2.is_empty());
+    assert!(
+        table
+            .updated(&facts, &fourth, &put(&fourth, "entrypoints/a", r#"{"listen":":80"}"#), &mut || 0)
+            .2
+            .is_empty()
+    );
 }
 
 #[test]
 fn an_endpoint_learns_that_its_address_became_our_own() {
     let facts = facts();
-    let local = put(&app2(), &format!("instances/app2/{}", id(2)), r#"{"address":"127.0.0.1","ports":{"main":9}}"#);
+    let local =
+        put(&app2(), &format!("instances/app2/{}", id(2)), r#"{"address":"127.0.0.1","ports":{"main":9}}"#);
     let table = build(&facts, &local, &Table::empty(&facts));
     let refused = || {
         let set = table.job("app2").unwrap().ports[0].endpoints().clone();

@@ -7,7 +7,9 @@ use hickory_proto::op::{Message, ResponseCode};
 use hickory_proto::rr::RecordType::{self, A, AAAA, ANY, MX, NS, SOA, SRV, TXT};
 use roundhouse_registry::probe::Verdict;
 
-use crate::dns::sample::{TERMS, TTL, ask, data, hub_table, id, look_up, query, query_labels, records, table, table_of};
+use crate::dns::sample::{
+    TERMS, TTL, ask, data, hub_table, id, look_up, query, query_labels, records, table, table_of,
+};
 use crate::dns::{Terms, Transport, answer};
 use crate::table::Table;
 
@@ -87,7 +89,9 @@ fn a_port_is_a_service() {
 #[test]
 fn in_hub_mode_names_lead_to_every_live_hub_in_turn() {
     let gateway = |addresses: &str| {
-        format!(r#"{{"version":"1","host":"h","vips":"127.99.0.0/16","admin":"127.0.0.1:8400","addresses":{addresses}}}"#)
+        format!(
+            r#"{{"version":"1","host":"h","vips":"127.99.0.0/16","admin":"127.0.0.1:8400","addresses":{addresses}}}"#
+        )
     };
     let mut records = records(1);
     records.push(("gateways/hub-1".into(), gateway(r#"["10.0.0.5"]"#)));

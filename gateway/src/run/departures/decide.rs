@@ -161,7 +161,9 @@ impl Departures {
         });
         for (endpoint, udp) in replaced {
             let key = LiveKey::of(&endpoint);
-            let Some(how) = present.how(&endpoint, udp).filter(|_| !leaving.contains_key(&key)) else { continue };
+            let Some(how) = present.how(&endpoint, udp).filter(|_| !leaving.contains_key(&key)) else {
+                continue;
+            };
             let mut one = Leaving { endpoint, udp, how, since: now, fate: Fate::Stays };
             one.fate = one.fate(present, now);
             leaving.insert(key, one);
