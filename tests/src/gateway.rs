@@ -103,7 +103,9 @@ impl Gateway {
     }
 
     fn speaks_tls(&self) -> bool {
-        std::fs::read_to_string(self.config()).is_ok_and(|config| config.contains("\ncert = "))
+        let config = std::fs::read_to_string(self.config()).unwrap_or_default();
+        let admin = config.split("\n[").find(|section| section.starts_with("admin]"));
+        admin.is_some_and(|section| section.contains("\ncert = "))
     }
 
     /// Where its configuration is, and what it keeps beside it.
