@@ -10,16 +10,17 @@ FUZZ_SECONDS ?= 60
 # The profile that is measured: what is shipped where that was built already, else plain release.
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 BENCH_PROFILE ?= $(if $(wildcard $(TARGET)/dist),dist,release)
-# As in BENCH_OPTIONS='--rows 1,3 --quick'.
+# As in BENCH_OPTIONS='--rows 1,3 --quick'; for bench-l4 and bench-registry.
 BENCH_OPTIONS ?=
-.PHONY: help run test soak lint fmt bench bench-registry fuzz build tools-build tools-test tools-bench tools-fuzz
+.PHONY: help run test soak lint fmt bench bench-l4 bench-registry fuzz build tools-build tools-test tools-bench tools-fuzz
 
 help:
 	@echo 'make run     build, start a gateway with the sample jobs, print what to try (Ctrl-C ends it)'
 	@echo 'make test    the whole suite, against real servers'
 	@echo 'make soak    the registry under faults, in full: some 6 minutes, a line of numbers each'
 	@echo 'make lint    rustfmt, clippy, cargo-deny where it is installed'
-	@echo 'make bench   criterion benches of the pure parts'
+	@echo 'make bench   bench-l4, then criterion benches of the pure parts'
+	@echo "make bench-l4  L4 beside nginx and HAProxy, in benches/results (a quarter of an hour, and the build of profile dist)"
 	@echo "make bench-registry  the registry's figures beside their aims, in benches/results (six minutes at most)"
 	@echo 'make fuzz    each fuzz target for FUZZ_SECONDS (60)'
 
@@ -52,8 +53,15 @@ fmt:
 build: tools-build
 	$(CARGO) build --workspace
 
-bench: tools-build
+# Peers are measured as they are shipped, and so are we.
+bench bench-l4: BENCH_PROFILE = dist
+
+bench: bench-l4
 	$(CARGO) bench -p roundhouse-benches
+
+bench-l4: tools-build tools-bench
+	$(CARGO) build --profile $(BENCH_PROFILE) -p roundhouse -p roundhouse-benches --bin roundhouse --bin bench-l4
+	ulimit -n $$(ulimit -Hn); $(TARGET)/$(BENCH_PROFILE)/bench-l4 $(BENCH_OPTIONS)
 
 bench-registry: tools-build tools-bench
 	$(CARGO) build --profile $(BENCH_PROFILE) -p roundhouse -p roundhouse-benches --bins
@@ -76,7 +84,9 @@ tools-test:
 	@deploy/install-missing etcd:etcd-server etcdctl:etcd-client script:bsdutils curl:curl unshare:util-linux ip:iproute2 dig:bind9-dnsutils perl:perl nft:nftables
 
 tools-bench:
-	@deploy/install-missing etcd:etcd-server nginx:nginx-light wrk:wrk taskset:util-linux
+	@deploy/install-missing etcd:etcd-server nginx:nginx-light \
+	  /usr/lib/nginx/modules/ngx_stream_module.so:libnginx-mod-stream haproxy:haproxy wrk:wrk \
+	  taskset:util-linux unshare:util-linux ip:iproute2
 
 tools-fuzz:
 	@deploy/install-missing c++:g++

@@ -1,65 +1,31 @@
-//! Fixtures that the benches share: a registry of any size, made without a store.
+//! What the benches share.
+//!
+//! ```text
+//! fixtures   a registry of any size, made without a store; fill: one in a store
+//! Peer       a program from Debian with a configuration of `benches/peers/`; Nginx: as a backend, and in front of it
+//! wrk        load, and what it says
+//! process    CPU time, memory and cores of a process, as the kernel knows them
+//! Samples    measured values; Machine: where and when they were measured; layout: a table for people
+//! ```
 
-use roundhouse::table::{Facts, Own};
-use roundhouse_registry::Snapshot;
-use roundhouse_registry::kv::{Entry, Listing, Revision};
-use roundhouse_registry::probe::Verdict;
+// A bench is a harness: it may stop where it stands.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
-/// A gateway with two workers that listens nowhere.
-///
-/// # Panics
-/// Never: the texts are right.
-#[allow(clippy::expect_used)]
-pub fn facts() -> Facts {
-    let vips = "127.99.0.0/16".parse().expect("a prefix");
-    Facts {
-        zone: "jobs.coding.net".parse().expect("a zone"),
-        vips,
-        own: Own::new(vips, Vec::new()),
-        workers: 2,
-        hub: false,
-        newcomer: Verdict::Healthy,
-    }
-}
+mod fill;
+mod fixtures;
+mod gateway;
+pub mod layout;
+mod machine;
+mod nginx;
+mod peer;
+pub mod process;
+mod samples;
+pub mod wrk;
 
-/// `jobs` jobs with `instances` instances each.
-pub fn snapshot(jobs: usize, instances: usize) -> Snapshot {
-    let at = Revision(1);
-    let entry = |key: String, value: String| Entry {
-        key,
-        value: value.into(),
-        created: at,
-        modified: at,
-        lease: None,
-    };
-    let mut entries = Vec::with_capacity(jobs * (instances + 2));
-    for job in 0..jobs {
-        entries.push(entry(
-            format!("jobs/app{job}"),
-            format!(r#"{{"jobname":"job.app{job}","ports":[{{"name":"main","port":1111}}]}}"#),
-        ));
-        entries.push(entry(format!("vips/app{job}"), format!(r#"{{"offset":{}}}"#, job + 1)));
-        for instance in 0..instances {
-            entries.push(instance_entry(job, instance, at));
-        }
-    }
-    Snapshot::from_listing(Listing { origin: "bench".into(), revision: at, entries })
-}
-
-/// One instance of one job.
-pub fn instance_entry(job: usize, instance: usize, at: Revision) -> Entry {
-    let n = job * 1_000 + instance;
-    Entry {
-        key: format!("instances/app{job}/0a1b2c3d-0000-4000-8000-{n:012}"),
-        value: format!(
-            r#"{{"address":"10.{}.{}.{}","ports":{{"main":1111}}}}"#,
-            n >> 16 & 255,
-            n >> 8 & 255,
-            n & 255
-        )
-        .into(),
-        created: at,
-        modified: at,
-        lease: None,
-    }
-}
+pub use self::fill::fill;
+pub use self::fixtures::{facts, instance_entry, snapshot};
+pub use self::gateway::edit;
+pub use self::machine::Machine;
+pub use self::nginx::Nginx;
+pub use self::peer::Peer;
+pub use self::samples::Samples;

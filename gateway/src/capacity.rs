@@ -19,6 +19,15 @@ pub struct Capacity {
     clients: DashMap<IpNet, u32>,
 }
 
+/// A capacity is no other, whatever both count.
+impl PartialEq for Capacity {
+    fn eq(&self, other: &Capacity) -> bool {
+        std::ptr::eq(self, other)
+    }
+}
+
+impl Eq for Capacity {}
+
 /// What a capacity is limited to; `None`: not at all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Most {

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
-use procfs::net::{TcpNetEntry, TcpState};
+use procfs::net::TcpState;
 use procfs::process::{FDTarget, Process};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +37,16 @@ pub fn of_tcp(wanted: SocketAddr) -> Option<(SocketAddr, Holder)> {
         .filter(|entry| entry.state == TcpState::Listen && collides(entry.local_address, wanted))
         // The exact address says more than a wildcard.
         .min_by_key(|entry| entry.local_address.ip().is_unspecified())?;
-    Some((entry.local_address, holder(&entry)))
+    Some((entry.local_address, process(entry.inode, entry.uid)))
+}
+
+/// The socket that a UDP bind of `wanted` collides with.
+pub fn of_udp(wanted: SocketAddr) -> Option<(SocketAddr, Holder)> {
+    let sockets = procfs::net::udp().into_iter().chain(procfs::net::udp6()).flatten();
+    let entry = sockets
+        .filter(|entry| collides(entry.local_address, wanted))
+        .min_by_key(|entry| entry.local_address.ip().is_unspecified())?;
+    Some((entry.local_address, process(entry.inode, entry.uid)))
 }
 
 fn collides(held: SocketAddr, wanted: SocketAddr) -> bool {
@@ -51,15 +60,15 @@ fn covers(wildcard: IpAddr, address: IpAddr) -> bool {
     wildcard.is_unspecified() && (wildcard.is_ipv6() || address.is_ipv4())
 }
 
-fn holder(entry: &TcpNetEntry) -> Holder {
+fn process(inode: u64, uid: u32) -> Holder {
     let processes = procfs::process::all_processes().into_iter().flatten().flatten();
-    let process = processes.into_iter().find(|process| has_socket(process, entry.inode));
+    let process = processes.into_iter().find(|process| has_socket(process, inode));
     match process {
         Some(process) => {
             let name = process.stat().map_or_else(|_| "?".to_owned(), |stat| stat.comm);
             Holder::Process { name, pid: process.pid() }
         }
-        None => Holder::User { uid: entry.uid },
+        None => Holder::User { uid },
     }
 }
 

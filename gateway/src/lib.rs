@@ -38,4 +38,5 @@ pub mod table;
 pub mod tls;
 pub mod tour;
 pub mod transfer;
+pub mod udp;
 pub mod worker;

@@ -23,6 +23,9 @@ const UDP_BUFFER: usize = 4 << 20;
 pub(crate) struct Options {
     /// One of a group, among which the kernel spreads connections.
     pub(crate) reuse_port: bool,
+    /// The address may lie in a prefix that only a route makes local (AnyIP): IPv4 sees that by itself, IPv6 looks at the
+    /// addresses of interfaces alone (ipv6(7), IPV6_FREEBIND).
+    pub(crate) routed: bool,
     /// An IPv6 wildcard takes IPv4 too.
     pub(crate) both_families: bool,
     pub(crate) fast_open: bool,
@@ -33,6 +36,7 @@ pub(crate) fn tcp(address: SocketAddr, options: Options) -> io::Result<TcpListen
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
         socket.set_only_v6(!options.both_families)?;
+        socket.set_freebind_v6(options.routed)?;
     }
     // A restart must not wait for TIME_WAIT; a listener of somebody else is still noticed.
     socket.set_reuse_address(true)?;
@@ -54,10 +58,11 @@ pub(crate) fn tcp(address: SocketAddr, options: Options) -> io::Result<TcpListen
 }
 
 /// Bound without SO_REUSEADDR or SO_REUSEPORT: with either, two programs would share the datagrams.
-pub(crate) fn udp(address: SocketAddr) -> io::Result<UdpSocket> {
+pub(crate) fn udp(address: SocketAddr, routed: bool) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     if address.is_ipv6() {
         socket.set_only_v6(!address.ip().is_unspecified())?;
+        socket.set_freebind_v6(routed)?;
     }
     socket.set_nonblocking(true)?;
     // A burst waits here while the worker is busy; the kernel caps it at net.core.rmem_max.

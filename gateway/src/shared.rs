@@ -4,23 +4,33 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
-use roundhouse_config::Settings;
+use roundhouse_config::access::Identity;
+use roundhouse_config::{NamedEntrypoint, Settings};
 use roundhouse_registry::follow::Holds;
 use roundhouse_registry::{Registry, Store};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::catch::NotCaught;
 use crate::jobs::Status;
 use crate::phase::Phase;
-use crate::plane::Counters;
-use crate::run::Listed;
+use crate::plane::{Counters, Reason};
+use crate::run::{CertificateRefused, ConfigStatus, Listed};
 use crate::table::{Own, Table};
+use crate::tls::Certificates;
 use crate::worker::Lender;
 
 pub struct Shared {
     /// This gateway's name among gateways.
     pub id: String,
+    /// As they were at the start. What can be taken over later is below.
     pub settings: Settings,
+    /// What became of their file the last time that it was read.
+    pub config: ArcSwap<ConfigStatus>,
+    /// Tells the control plane to read the file again.
+    pub reread: Arc<Notify>,
+    /// The entrypoints and certificates of the file, as it was read last.
+    pub file_entrypoints: ArcSwap<Vec<NamedEntrypoint>>,
+    pub file_certificates: ArcSwap<Vec<Identity>>,
     pub table: Arc<ArcSwap<Table>>,
     pub store: Arc<Store>,
     /// By which holds are ended.
@@ -30,6 +40,9 @@ pub struct Shared {
     pub own: ArcSwap<Own>,
     /// Those of the file and of the registry, with what became of them.
     pub entrypoints: ArcSwap<Vec<Listed>>,
+    /// What TLS that ends here is shown, and what of it is not served as it is written.
+    pub certificates: Arc<ArcSwap<Certificates>>,
+    pub certificates_refused: ArcSwap<Vec<CertificateRefused>>,
     /// By which live connections are listed and ended.
     pub workers: Lender,
     /// Job ports that are not reachable at their VIP now, and why.
@@ -45,5 +58,10 @@ pub struct Shared {
 impl Shared {
     pub fn stale_seconds(&self) -> f64 {
         self.store.contact().stale(Instant::now()).as_secs_f64()
+    }
+
+    /// How often this was why a connection was refused or ended.
+    pub fn ended(&self, reason: Reason) -> u64 {
+        self.counters.iter().map(|counters| counters.reasons.of(reason)).sum()
     }
 }

@@ -65,6 +65,20 @@ impl Gateway {
         self
     }
 
+    /// Lines for its `[names]`, in place of those with the same key.
+    #[must_use]
+    pub fn with_names(self, lines: &str) -> Gateway {
+        let config = std::fs::read_to_string(self.config()).expect("it was written");
+        let keys: Vec<&str> = lines.lines().filter_map(|line| line.split(" =").next()).collect();
+        let (head, names) = config.split_once("[names]\n").expect("it was written");
+        let (names, rest) = names.split_once("\n[").expect("more sections follow");
+        let kept = names.lines().filter(|line| !keys.iter().any(|key| line.starts_with(key)));
+        let names: Vec<&str> = kept.chain(lines.lines()).collect();
+        let config = format!("{head}[names]\n{}\n[{rest}", names.join("\n"));
+        std::fs::write(self.config(), config).expect("the folder is ours");
+        self
+    }
+
     /// Starts it and waits for its API.
     pub fn run(&mut self) {
         self.process = Some(Background::spawn(self.command()));

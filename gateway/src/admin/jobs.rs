@@ -6,8 +6,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
-use roundhouse_config::{JobName, Label};
-use roundhouse_registry::record::{ValueError, decode, encode};
+use roundhouse_config::{JobName, Label, Port};
+use roundhouse_registry::record::{Name, ValueError, decode, encode};
 use roundhouse_registry::{Job, Snapshot, WriteError};
 use serde_json::{Map, Value, json};
 
@@ -45,7 +45,19 @@ pub(super) async fn put(
     let store = &api.shared.store;
     refuse_taken_jobname(&store.load(), &label, &job.jobname)?;
     let written = api.write(api.shared.registry.put_job(&label, &job, expect)).await?;
-    Ok(answer(store, written, &format!("/v1/jobs/{label}"), json!({ "label": label })).await)
+    let body = json!({ "label": label, "warnings": warnings(&job, &store.load()) });
+    Ok(answer(store, written, &format!("/v1/jobs/{label}"), body).await)
+}
+
+/// Records may be written in any order, so naming what is not there is no mistake, but may be one: without the
+/// certificate the port's instances are not dialled.
+fn warnings(job: &Job, snapshot: &Snapshot) -> Vec<String> {
+    let named = job.ports.iter().filter_map(|port| Some((port, port.tls.as_ref()?.certificate.as_ref()?)));
+    let missing = named.filter(|(_, certificate)| !snapshot.certs.contains_key(*certificate));
+    let warning = |(port, certificate): (&Port, &Name)| {
+        format!("there is no certificate `{certificate}` yet, which `tls` of port `{}` names", port.name)
+    };
+    missing.map(warning).collect()
 }
 
 pub(super) async fn delete(
@@ -105,6 +117,18 @@ mod tests {
 
     fn fields(value: &Value) -> Map<String, Value> {
         value.as_object().cloned().unwrap()
+    }
+
+    #[test]
+    fn a_certificate_that_is_not_there_is_a_warning() {
+        let port = json!({"name": "main", "port": 1, "tls": {"certificate": "client"}});
+        let job = job_record(fields(&json!({"jobname": "job.a", "ports": [port]}))).unwrap();
+        let expected = "there is no certificate `client` yet, which `tls` of port `main` names";
+        assert_eq!(warnings(&job, &Snapshot::default()), [expected]);
+        let job = job_record(fields(
+            &json!({"jobname": "job.a", "ports": [{"name": "main", "port": 1, "tls": {}}]}),
+        ));
+        assert_eq!(warnings(&job.unwrap(), &Snapshot::default()), [""; 0]);
     }
 
     #[test]

@@ -15,16 +15,20 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use super::{Api, Problem};
-use crate::plane::Totals;
+use crate::plane::{Reason, Totals};
 use crate::shared::Shared;
 
 /// The type that Prometheus asks for first.
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
+/// Series of one metric that are named after records: whoever has more asks the API.
+const SERIES: usize = 1_000;
+
 pub(super) async fn metrics(State(api): State<Api>) -> Result<Response, Problem> {
     let mut registry = Registry::with_prefix("roundhouse");
     of_the_registry(&api.shared, &mut registry);
     of_the_data_plane(&api.shared, &mut registry);
+    of_what_is_limited(&api.shared, &mut registry);
     let mut text = String::new();
     encode(&mut text, &registry).map_err(|error| Problem::internal(&error))?;
     Ok(([(CONTENT_TYPE, OPENMETRICS)], text).into_response())
@@ -87,6 +91,32 @@ fn of_the_data_plane(shared: &Shared, registry: &mut Registry) {
     ] {
         counter(registry, name, help, count);
     }
+    let ended = Family::<[(&str, &str); 1], Counter>::default();
+    for reason in Reason::ALL {
+        ended.get_or_create(&[("reason", reason.as_str())]).inc_by(shared.ended(*reason));
+    }
+    registry.register("connections_ended", "Connections refused or ended by the gateway, or reset", ended);
+}
+
+fn of_what_is_limited(shared: &Shared, registry: &mut Registry) {
+    let (entrypoints, table) = (shared.entrypoints.load(), shared.table.load());
+    let lacking = entrypoints.iter().filter(|listed| listed.state.is_err()).count();
+    gauge(registry, "entrypoints_lacking", "Entrypoints that are not listened on", as_gauge(lacking as u64));
+    let open = Family::<[(&str, String); 1], Gauge>::default();
+    for listed in entrypoints.iter().take(SERIES) {
+        // Of two that share a name one is served.
+        let Some(capacity) = &listed.capacity else { continue };
+        open.get_or_create(&[("entrypoint", listed.name.to_string())]).set(capacity.open().into());
+    }
+    registry.register("entrypoint_open", "Connections open at an entrypoint", open);
+    if table.jobs().count() > SERIES {
+        return;
+    }
+    let open = Family::<[(&str, String); 1], Gauge>::default();
+    for job in table.jobs() {
+        open.get_or_create(&[("job", job.label.to_string())]).set(job.capacity.open().into());
+    }
+    registry.register("job_open", "Relayed connections open to a job; of at most 1,000 jobs", open);
 }
 
 fn gauge(registry: &mut Registry, name: &str, help: &str, value: i64) {

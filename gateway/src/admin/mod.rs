@@ -16,6 +16,7 @@
 mod bootstrap;
 mod caller;
 mod conditional;
+mod connections;
 pub mod explain;
 mod extract;
 mod guard;

@@ -6,13 +6,15 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::IntoResponse;
 use roundhouse_registry::Quarantined;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::Api;
 use super::caller::Caller;
 use super::visible::visible_key;
 use crate::phase::Phase;
-use crate::plane::Totals;
+use crate::plane::{Reason, Totals};
+use crate::run::Listed;
+use crate::shared::Shared;
 
 #[derive(Serialize)]
 struct QuarantinedView<'a> {
@@ -32,10 +34,7 @@ pub(super) async fn status(State(api): State<Api>) -> Json<Value> {
     let shared = &api.shared;
     let snapshot = shared.store.load();
     let settings = &shared.settings;
-    let entrypoints = settings.entrypoints.iter().map(|named| {
-        let (listen, protocol) = (named.entrypoint.listen, named.entrypoint.protocol);
-        json!({ "name": named.name, "listen": listen, "protocol": protocol })
-    });
+    let totals = Totals::sum(shared.counters.iter().map(|counters| &**counters));
     let draining = *shared.phase.borrow() == Phase::Draining;
     Json(json!({
         "id": shared.id,
@@ -48,7 +47,8 @@ pub(super) async fn status(State(api): State<Api>) -> Json<Value> {
             "stale_seconds": shared.stale_seconds(),
             "lost": shared.store.contact().lost,
         },
-        "totals": Totals::sum(shared.counters.iter().map(|counters| &**counters)),
+        "totals": totals,
+        "connections": { "open": totals.open, "reasons": reasons(shared) },
         "not_caught": **shared.not_caught.load(),
         "jobs_files": shared.jobs_files.iter().map(|file| json!(**file.load())).collect::<Vec<_>>(),
         "jobs": snapshot.jobs.len(),
@@ -59,11 +59,38 @@ pub(super) async fn status(State(api): State<Api>) -> Json<Value> {
         "listeners": {
             "admin": settings.admin.listen,
             "dns": settings.dns.listen,
-            "entrypoints": entrypoints.collect::<Vec<_>>(),
+            "entrypoints": shared.entrypoints.load().iter().map(entrypoint).collect::<Vec<_>>(),
             "vips": settings.names.vips,
             "zone": settings.names.zone,
         },
     }))
+}
+
+/// Its settings, with what became of them.
+fn entrypoint(listed: &Listed) -> Value {
+    let mut shown = json!(listed.settings);
+    let open = listed.capacity.as_ref().map_or(0, |capacity| capacity.open());
+    let (state, address, reason) = match &listed.state {
+        Ok(address) => ("listening", Some(address), None),
+        Err(reason) => ("not listening", None, Some(reason)),
+    };
+    for (field, value) in [
+        ("name", json!(listed.name)),
+        ("origin", json!(listed.origin)),
+        ("state", json!(state)),
+        ("reason", json!(reason)),
+        ("address", json!(address)),
+        ("open", json!(open)),
+    ] {
+        shown[field] = value;
+    }
+    shown
+}
+
+/// How often each was why a connection was refused or ended here; those that never were are left out.
+fn reasons(shared: &Shared) -> Map<String, Value> {
+    let counted = Reason::ALL.iter().map(|reason| (reason.as_str(), shared.ended(*reason)));
+    counted.filter(|(_, count)| *count > 0).map(|(label, count)| (label.to_owned(), json!(count))).collect()
 }
 
 /// The process answers. Whether it serves is in `/v1/status`.

@@ -16,8 +16,8 @@ use roundhouse_registry::record::{
 
 use super::records::{self, Kind, Writable};
 use super::{
-    Api, explain, health, holds, instances, jobs, leases, metrics, overview, snapshot, tokens, transfer,
-    watch,
+    Api, connections, explain, health, holds, instances, jobs, leases, metrics, overview, snapshot, tokens,
+    transfer, watch,
 };
 
 /// A record of the largest size, and room for what a registration has around it.
@@ -77,6 +77,8 @@ pub(super) fn routes() -> Routes {
         .delete("/v1/holds", R(Operate), holds::release_all)
         .delete("/v1/holds/{*what}", R(Operate), holds::release)
         .post("/v1/restore", R(Operate), holds::restore)
+        .get("/v1/connections", R(Read), connections::list)
+        .delete("/v1/connections", R(Operate), connections::close)
         .get("/v1/quarantine", R(Read), overview::quarantine)
         .get("/v1/snapshot", R(Read), snapshot::snapshot)
         // Everything, secrets and tokens included.
@@ -192,6 +194,10 @@ mod tests {
                 "POST /v1/import",
             ]
         );
+        let operators = of(For::Role(Role::Operate));
+        for writes in ["DELETE /v1/connections", "DELETE /v1/holds", "PUT /v1/entrypoints/{name}"] {
+            assert!(operators.iter().any(|entry| entry == writes), "{writes}");
+        }
         // A reader changes nothing, and nobody else's route is only a look, but for the one that shows every secret.
         for (method, path, who) in &table.entries {
             let reads = *method == Method::GET;

@@ -1,5 +1,7 @@
 //! The router over an embedded registry, without sockets.
 
+mod connections;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -52,8 +54,10 @@ impl Gateway {
         let vips = settings.names.vips;
         let own = Own::new(vips, vec![("127.0.0.1:8400".parse().unwrap(), "admin".into())]);
         let zone = settings.names.zone.clone();
-        let table =
-            Table::empty(&Facts { zone, vips, own: own.clone(), workers: 1, newcomer: Verdict::Healthy });
+        let newcomer = Verdict::Healthy;
+        let facts = Facts { zone, vips, own: own.clone(), workers: 1, hub: false, newcomer };
+        let table = Table::empty(&facts);
+        let entrypoints = settings.entrypoints.iter().map(connections::listening).collect();
         let shared = Shared {
             id: "hub-1".into(),
             settings,
@@ -61,10 +65,18 @@ impl Gateway {
             store,
             holds,
             registry: Registry::new(kv),
-            own,
+            own: ArcSwap::from_pointee(own),
+            entrypoints: ArcSwap::from_pointee(entrypoints),
+            workers: connections::worker(),
+            config: ArcSwap::default(),
+            reread: Arc::default(),
+            file_entrypoints: ArcSwap::default(),
+            file_certificates: ArcSwap::default(),
+            certificates: Arc::default(),
+            certificates_refused: ArcSwap::default(),
             not_caught: ArcSwap::default(),
             jobs_files: Vec::new(),
-            counters: Vec::new(),
+            counters: vec![Arc::default()],
             started: Instant::now(),
             phase: phases,
         };

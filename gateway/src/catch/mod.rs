@@ -1,9 +1,11 @@
-//! How the traffic to VIP:port reaches a worker: a seam with one implementation in this version.
+//! How the traffic to VIP:port reaches a worker: a seam with two implementations.
 //!
 //! The control plane says which `VIP:port` should be caught; the implementation makes it so and reports what it could
 //! not do, with the cure. What cannot be caught is tried again; the others serve.
 
 mod bind;
+pub mod capture;
+mod captured;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -12,6 +14,8 @@ use roundhouse_config::{Label, PortName};
 use serde::Serialize;
 
 pub use self::bind::Bind;
+pub use self::captured::Capture;
+use crate::worker::Site;
 
 /// One port of one job.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,14 +30,37 @@ pub struct NotCaught {
     pub job: Label,
     pub port: PortName,
     pub address: SocketAddr,
+    pub transport: Transport,
     /// What is wrong, who is in the way, and the cure.
     pub reason: String,
 }
 
-pub trait Catch {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    Tcp,
+    Udp,
+}
+
+/// Where something is to be caught.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    pub address: SocketAddr,
+    pub transport: Transport,
+}
+
+/// Whose it is, for messages, and by what it comes in.
+pub type Wanted = BTreeMap<Place, (JobPort, Site)>;
+
+pub trait Catch: Send {
     /// Catches exactly these; called at every change and, for what failed, again every few seconds. Returns what is not
     /// caught now.
-    fn reconcile(&mut self, wanted: &BTreeMap<SocketAddr, JobPort>) -> Vec<NotCaught>;
+    fn reconcile(&mut self, wanted: &Wanted) -> Vec<NotCaught>;
+
+    /// Whether it is worth looking again every few seconds although nothing failed: somebody else may have undone it.
+    fn is_looked_after(&self) -> bool {
+        false
+    }
 
     /// Stops catching: what the kernel has already accepted is still served.
     fn stop(&mut self);

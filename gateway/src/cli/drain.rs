@@ -20,12 +20,7 @@ pub(super) async fn set_state(
     server: &Server,
     out: &mut impl Write,
 ) -> anyhow::Result<Outcome> {
-    let path = match name.split_once('/') {
-        Some((job, _)) => format!("/v1/instances/{}", job.parse::<Label>()?),
-        None => "/v1/instances".to_owned(),
-    };
-    let instances: Vec<Value> = server.get(&path).await?;
-    let instance = find(name, &instances)?;
+    let instance = find(name, server).await?;
     let [job, id, before] = ["job", "id", "state"].map(|field| text(&instance[field]));
     let change = StateChange { state, from: None };
     server.send(Method::POST, &format!("/v1/instances/{job}/{id}/state"), &[], &change).await?;
@@ -33,8 +28,18 @@ pub(super) async fn set_state(
     Ok(Outcome::Ok)
 }
 
+/// The instance that a person means.
+pub(super) async fn find(name: &str, server: &Server) -> anyhow::Result<Value> {
+    let path = match name.split_once('/') {
+        Some((job, _)) => format!("/v1/instances/{}", job.parse::<Label>()?),
+        None => "/v1/instances".to_owned(),
+    };
+    let instances: Vec<Value> = server.get(&path).await?;
+    among(name, &instances).cloned()
+}
+
 /// `job/<id>`, `job/<beginning of the id>`, `job/<address:port>`, or any of these without the job.
-fn find<'a>(name: &str, instances: &'a [Value]) -> anyhow::Result<&'a Value> {
+fn among<'a>(name: &str, instances: &'a [Value]) -> anyhow::Result<&'a Value> {
     let wanted = name.split_once('/').map_or(name, |(_, rest)| rest);
     if wanted.is_empty() {
         bail!("`{name}` names no instance; write app2/<id>, the beginning of an id, or app2/<address:port>");
@@ -73,7 +78,7 @@ mod tests {
             json!({"job": "a", "id": "0a1b9999-2", "address": "10.0.0.8", "ports": {"main": 1111}}),
         ];
         let id = |name: &str| {
-            find(name, &instances).map(|found| text(&found["id"])).map_err(|error| error.to_string())
+            among(name, &instances).map(|found| text(&found["id"])).map_err(|error| error.to_string())
         };
         assert_eq!(id("a/0a1b2c3d-1").unwrap(), "0a1b2c3d-1");
         assert_eq!(id("0a1b9").unwrap(), "0a1b9999-2");

@@ -7,7 +7,7 @@ use std::io::Write;
 use serde_json::Value;
 
 use super::server::Server;
-use super::{Outcome, Output, columns, print_json};
+use super::{Outcome, Output, columns, connections, print_json};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum What {
@@ -35,6 +35,9 @@ pub(super) enum What {
     Gateways,
     #[value(alias = "director")]
     Directors,
+    /// Open through this gateway now.
+    #[value(alias = "connection")]
+    Connections,
     Health,
     #[value(alias = "hold")]
     Holds,
@@ -56,6 +59,7 @@ impl What {
             What::Tokens => "tokens",
             What::Gateways => "gateways",
             What::Directors => "directors",
+            What::Connections => "connections",
             What::Health => "health",
             What::Holds => "holds",
             What::Quarantine => "quarantine",
@@ -72,10 +76,11 @@ impl What {
             What::Guards => &["GUARD", "RULE", "SINCE", "NOTE"],
             What::Lines => &["LINE", "VIPS", "FALLBACK", "PREFIXES"],
             What::Pools => &["POOL", "TO", "PORT", "SINK", "SCHEDULER", "LINES"],
-            What::Entrypoints => &["ENTRYPOINT", "LISTEN", "PROTOCOL", "TO"],
+            What::Entrypoints => &["ENTRYPOINT", "LISTEN", "PROTOCOL", "TO", "ORIGIN", "OPEN", "STATE"],
             What::Tokens => &["TOKEN", "ROLE", "FROM", "JOBNAME", "EXPIRES", "NOTE"],
             What::Gateways => &["GATEWAY", "HOST", "VERSION", "VIPS", "ADMIN"],
             What::Directors => &["DIRECTOR", "HOST", "VERSION", "SINKS", "LINES", "REVISION", "DRIFT"],
+            What::Connections => &connections::HEADS,
             What::Health => &["INSTANCE", "HEALTHY", "SINCE", "BY", "REASON"],
             What::Holds => &["HELD", "SINCE", "UNTIL", "BY", "REASON"],
             What::Quarantine => &["KEY", "REVISION", "REASON"],
@@ -103,6 +108,7 @@ impl What {
             What::Tokens => rows::token(item),
             What::Gateways => texts(item, &["id", "host", "version", "vips", "admin"]),
             What::Directors => rows::director(item),
+            What::Connections => connections::row(item),
             What::Health => rows::health(item),
             What::Holds => texts(item, &["key", "since", "until", "by", "reason"]),
             What::Quarantine => texts(item, &["key", "revision", "reason"]),
@@ -119,7 +125,14 @@ pub(super) async fn get(
     output: Output,
     out: &mut impl Write,
 ) -> anyhow::Result<Outcome> {
-    let answer: Value = server.get(&format!("/v1/{}", what.word())).await?;
+    let answer: Value = match what {
+        // Those of the gateway's file too, and what became of them.
+        What::Entrypoints => {
+            let mut status: Value = server.get("/v1/status").await?;
+            status["listeners"]["entrypoints"].take()
+        }
+        _ => server.get(&format!("/v1/{}", what.word())).await?,
+    };
     if output == Output::Json {
         print_json(&answer, out)?;
         return Ok(Outcome::Ok);

@@ -5,7 +5,7 @@
 //! check                 read files, say everything that is wrong with them
 //! apply, diff           a jobs file ─► plan (pure) ─► the gateway's API
 //! registry              everything out to a file, and in from one: by a gateway, or without
-//! get, describe, drain, undrain, token, explain    ask a running gateway, over its API
+//! get, describe, drain, undrain, close, token, explain    ask a running gateway, over its API
 //! ```
 //!
 //! Answers go to stdout, what went wrong to stderr; no colour, so that a pipe sees what a person sees.
@@ -15,6 +15,7 @@
 mod apply;
 mod check;
 mod columns;
+mod connections;
 mod describe;
 mod drain;
 mod explain;
@@ -32,7 +33,8 @@ use std::process::ExitCode;
 use clap::Parser;
 use roundhouse_registry::State;
 
-use self::options::{Command, CommandLine, Global, HoldsCommand, Output, TokenCommand};
+use self::get::What;
+use self::options::{Command, CommandLine, GetOptions, Global, HoldsCommand, Output, TokenCommand};
 use self::server::Server;
 
 /// What the exit status says; errors come with their sentence instead.
@@ -99,7 +101,18 @@ async fn ask(
             holds::release(what.as_deref(), server, output, out).await
         }
         Command::Holds(HoldsCommand::Restore) => holds::restore(server, output, out).await,
-        Command::Get { what } => get::get(what, server, output, out).await,
+        Command::Get(GetOptions { what: What::Connections, which, limit }) => {
+            connections::get(&which, limit, server, output, out).await
+        }
+        Command::Get(GetOptions { what, which, limit }) => {
+            if which.is_given() || limit.is_some() {
+                anyhow::bail!(
+                    "--job, --instance, --client and --limit are for `get connections`; leave them out"
+                );
+            }
+            get::get(what, server, output, out).await
+        }
+        Command::Close(options) => connections::close(&options, server, output, out).await,
         Command::Describe { words } => describe::describe(&words, server, output, out).await,
         Command::Drain { instance } => drain::set_state(&instance, State::Draining, server, out).await,
         Command::Undrain { instance } => drain::set_state(&instance, State::Up, server, out).await,

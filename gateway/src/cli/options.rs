@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use roundhouse_config::{Selector, duration};
 use roundhouse_registry::record::{Name, Network, Role};
 
+use super::connections::{CloseOptions, Which};
 use super::get::What;
 use super::registry::RegistryCommand;
 use crate::sample::SampleOptions;
@@ -70,7 +71,7 @@ pub(super) enum Command {
     /// Show what `apply` would change, field by field (exit status 2: something).
     Diff { file: PathBuf },
     /// List what there is.
-    Get { what: What },
+    Get(GetOptions),
     /// Show one job with its instances: `describe job app2`, or `describe app2`.
     Describe {
         #[arg(required = true, num_args = 1..=2, value_name = "JOB")]
@@ -80,6 +81,8 @@ pub(super) enum Command {
     Drain { instance: String },
     /// Give an instance work again.
     Undrain { instance: String },
+    /// End live connections: those of a job, an instance or a client, one by its id, or all.
+    Close(CloseOptions),
     /// What is served although the registry no longer has it: list it with `get holds`, end it with `holds release`.
     #[command(subcommand)]
     Holds(HoldsCommand),
@@ -95,6 +98,16 @@ pub(super) enum Command {
     Sample(SampleOptions),
     /// Start a gateway with the jobs of a jobs file, and say what to try.
     Tour(TourOptions),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct GetOptions {
+    pub(super) what: What,
+    #[command(flatten)]
+    pub(super) which: Which,
+    /// Connections that are listed at most, up to 10000 [default: 1000].
+    #[arg(long, value_name = "COUNT")]
+    pub(super) limit: Option<usize>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -170,5 +183,13 @@ mod tests {
         ]);
         let line = line.unwrap();
         assert_eq!((line.global.output, line.global.server.as_str()), (Output::Json, "http://h:1"));
+    }
+
+    #[test]
+    fn a_close_says_what_it_closes() {
+        let taken =
+            |words: &[&str]| CommandLine::try_parse_from(["roundhouse", "close"].iter().chain(words)).is_ok();
+        assert!(taken(&["--all"]) && taken(&["--id", "0-1"]) && taken(&["--job", "a", "--client", "::1"]));
+        assert!(!taken(&[]) && !taken(&["--all", "--job", "a"]) && !taken(&["--all", "--id", "0-1"]));
     }
 }

@@ -3,7 +3,7 @@
 //! | before the zone | is |
 //! | --- | --- |
 //! | nothing | the apex |
-//! | `app2`, `<port>.app2`, `app2.app.coding` | the job, at its VIP |
+//! | `app2`, `<port>.app2`, `app2.app.coding` | the job, at its VIP or at the hubs |
 //! | `_<port>._tcp.app2` | one port of the job |
 //! | `app2.instances` | the job's instances |
 //! | `<id>.app2.instances` | one of them |

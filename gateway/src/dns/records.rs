@@ -82,13 +82,14 @@ impl Zone<'_> {
                 let record = Record::from_rdata(owner.clone(), 0, RData::TXT(text));
                 Ok(Records { answers: vec![record], ..Records::default() })
             }
-            (Node::Service { job, port }, RecordType::SRV) => self.service(job, *port, owner),
+            (Node::Service { job, port }, RecordType::SRV) => self.service(job, *port, owner, turn),
             (Node::Instances(job), RecordType::SRV) => self.instance_services(job, owner, turn),
             (Node::Instances(job), RecordType::A | RecordType::AAAA) => {
                 Ok(self.addresses(rotated(addresses(job, of), turn).into_iter().take(self.most()), owner))
             }
             (Node::Job(job), RecordType::A | RecordType::AAAA) => {
-                Ok(self.addresses(job.vip.into_iter().filter(|vip| record_type(*vip) == of), owner))
+                let targets = self.targets(job, turn).into_iter().filter(|target| record_type(*target) == of);
+                Ok(self.addresses(targets.take(self.most()), owner))
             }
             (Node::Instance(address), RecordType::A | RecordType::AAAA) => {
                 Ok(self.addresses(Some(*address).into_iter().filter(|ip| record_type(*ip) == of), owner))
@@ -102,13 +103,25 @@ impl Zone<'_> {
         Records { answers, ..Records::default() }
     }
 
+    /// Where the job's ports are served: at its VIP, or at every hub.
+    fn targets(&self, job: &JobEntry, turn: u16) -> Vec<IpAddr> {
+        match &*self.table.hub_addresses {
+            [] => job.vip.into_iter().collect(),
+            hubs => rotated(hubs.to_vec(), turn),
+        }
+    }
+
     /// None before the job has a VIP: the target would have no address, and that would be remembered for longer.
-    fn service(&self, job: &JobEntry, port: u16, owner: &Name) -> Result<Records, ProtoError> {
-        let Some(vip) = job.vip else { return Ok(Records::default()) };
+    fn service(&self, job: &JobEntry, port: u16, owner: &Name, turn: u16) -> Result<Records, ProtoError> {
+        let targets = self.targets(job, turn);
+        if targets.is_empty() {
+            return Ok(Records::default());
+        }
         let target = self.name()?.prepend_label(job.label.as_str())?;
-        let additional = self.record(&target, address_data(vip));
+        let additionals = targets.into_iter().take(self.most());
+        let additionals = additionals.map(|address| self.record(&target, address_data(address))).collect();
         let answer = self.record(owner, RData::SRV(SRV::new(0, VIP_WEIGHT, port, target)));
-        Ok(Records { answers: vec![answer], additionals: vec![additional], ..Records::default() })
+        Ok(Records { answers: vec![answer], additionals, ..Records::default() })
     }
 
     fn instance_services(&self, job: &JobEntry, owner: &Name, turn: u16) -> Result<Records, ProtoError> {

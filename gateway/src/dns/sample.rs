@@ -21,6 +21,7 @@ fn facts(vips: &str) -> Facts {
         vips,
         own: Own::new(vips, Vec::new()),
         workers: 1,
+        hub: false,
         newcomer: Verdict::Healthy,
     }
 }
@@ -31,7 +32,17 @@ pub(super) fn id(n: usize) -> String {
 
 /// The table of the records.
 pub(super) fn table_of(vips: &str, records: &[(String, String)]) -> Table {
-    let facts = facts(vips);
+    table_with(&facts(vips), records)
+}
+
+/// The same of a hub with these addresses, whose names resolve to hubs.
+pub(super) fn hub_table(own: &[&str], records: &[(String, String)]) -> Table {
+    let facts = facts("127.99.0.0/16");
+    let addresses = own.iter().map(|address| address.parse().unwrap()).collect();
+    table_with(&Facts { own: facts.own.clone().with_hub(addresses), hub: true, ..facts }, records)
+}
+
+fn table_with(facts: &Facts, records: &[(String, String)]) -> Table {
     let mut snapshot = Snapshot::default();
     for (key, value) in records {
         let at = Revision(snapshot.revision.0 + 1);
@@ -40,7 +51,7 @@ pub(super) fn table_of(vips: &str, records: &[(String, String)]) -> Table {
         snapshot = apply(&snapshot, &Batch { revision: at, changes: vec![Change::Put(entry)] });
         assert!(snapshot.quarantine.is_empty(), "{:?}", snapshot.quarantine);
     }
-    Table::build(&facts, &snapshot, &Table::empty(&facts), &mut || 0)
+    Table::build(facts, &snapshot, &Table::empty(facts), &mut || 0)
 }
 
 /// `app2` with `instances` working instances, one draining and one over IPv6; `bare`, which has neither VIP nor

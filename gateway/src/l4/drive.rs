@@ -15,8 +15,10 @@ use super::relay::{Direction, MOST, PIPE, Want};
 use super::wire::Wire;
 use crate::plane::{Connection, Connections, Reason};
 
-/// A direction yields after this many operations, so that one busy stream does not starve its worker.
+/// A direction yields after this many operations, so that one busy stream does not starve its worker,
 const BUDGET: usize = 32;
+/// and after this many bytes: a fraction of a millisecond, so that hundreds of bulk streams leave room for a quick one.
+const BYTES: u64 = 1 << 20;
 
 /// What all relays of a worker share.
 pub(crate) struct Desk {
@@ -152,7 +154,11 @@ impl Lane {
     }
 
     fn poll<S: Wire, D: Wire>(&mut self, cx: &mut Poller<'_>, desk: &Desk, source: &S, sink: &D) -> Done {
+        let until = self.direction.moved() + BYTES;
         for _ in 0..BUDGET {
+            if self.direction.moved() >= until {
+                break;
+            }
             match self.direction.want() {
                 Want::Read { most } => {
                     if self.unflushed {

@@ -22,6 +22,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use roundhouse_config::{Port, ProxyVersion};
 use tokio::net::TcpStream;
 
+use self::connect::{Connected, First};
 use self::drive::{Desk, Ended, Side, relay};
 use crate::capacity::Full;
 use crate::plane::{Connection, Context, Reason};
@@ -80,12 +81,13 @@ impl Engine {
             Some(tls) => {
                 let timeout = limits.hello_timeout;
                 let tls = context.originate(tls, job);
-                self.forward(connection, client, job, port, async |stream| {
+                let ready = async |stream| {
                     let tls = tls.as_ref().map_err(|error| std::io::Error::other(error.clone()))?;
                     let stream = crate::tls::connect(stream, tls, timeout).await;
                     stream.map(|stream| TlsWire::new(stream)).map_err(std::io::Error::other)
-                })
-                .await
+                };
+                // Boxed, so that those without TLS to the instance do not have its size.
+                Box::pin(self.forward(connection, client, job, port, ready)).await
             }
         };
         match served {
@@ -110,9 +112,24 @@ impl Engine {
         ready: impl AsyncFn(TcpStream) -> std::io::Result<I>,
     ) -> Result<Ended, ConnectError> {
         let context = &*self.context;
-        let first = proxy_header(connection, &port.port);
-        let (instance, endpoint) = connect::connect(context, job, port, &first, ready).await?;
+        let said = proxy_header(connection, &port.port);
+        // Nothing can go before what the gateway says, nor before a handshake.
+        let early = match client.plain() {
+            Some(client) if context.dials_fast() && said.is_empty() && port.port.tls.is_none() => {
+                preface::waiting(client)
+            }
+            _ => Vec::new(),
+        };
+        let first = First { said: &said, early: &early };
+        let Connected { wire: instance, endpoint, taken } =
+            // Boxed: what dialling needs is gone when the relay begins, which is for longer.
+            Box::pin(connect::connect(context, job, port, first, ready)).await?;
         connection.serve_at(endpoint);
+        if let (Some(client), 1..) = (client.plain(), taken) {
+            // They are in the socket still: nothing else reads it.
+            let _ = preface::take(client, taken);
+            connection.moved(context.connections().now(), taken as u64, 0);
+        }
         connection.time_out(job.idle_timeout(context.limits()), job.lifetime(context.limits()));
         let guarded = connection.guarded.get() || port.port.proxy.is_some();
         Ok(relay(&self.desk, context.connections(), connection, (client, &instance), guarded).await)
@@ -129,16 +146,17 @@ impl Engine {
         let (to_instance, to_client) = connection.bytes();
         counters.bytes_to_instances.fetch_add(to_instance, Relaxed);
         counters.bytes_to_clients.fetch_add(to_client, Relaxed);
-        let reason = match ended {
-            Ended::Complete => None,
-            Ended::Because(reason) => Some(*reason),
-            Ended::Failed { by: Side::Client, .. } => Some(Reason::ResetByClient),
-            Ended::Failed { by: Side::Instance, .. } => Some(Reason::ResetByInstance),
+        let (reason, error) = match ended {
+            Ended::Complete => (None, None),
+            Ended::Because(reason) => (Some(*reason), None),
+            Ended::Failed { by: Side::Client, error } => (Some(Reason::ResetByClient), Some(error)),
+            Ended::Failed { by: Side::Instance, error } => (Some(Reason::ResetByInstance), Some(error)),
         };
         if let Some(reason) = reason {
             counters.reasons.add(reason);
         }
         let client = connection.client.get();
-        tracing::debug!(job = %job.label, id = %connection.id, %client, to_instance, to_client, ?ended, "closed");
+        let (job, id) = (&job.label, connection.id);
+        tracing::debug!(%job, %id, %client, to_instance, to_client, ?reason, ?error, "closed");
     }
 }

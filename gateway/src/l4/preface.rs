@@ -28,7 +28,7 @@ pub(super) enum Cut {
     Ended,
     /// What decides must lie within `most` bytes, and does not.
     TooLong,
-    Failed(io::Error),
+    Failed,
 }
 
 /// Looks at the first bytes again whenever more have come, until `judge` says what they are.
@@ -49,7 +49,7 @@ pub(super) fn poll_peek<T>(
     judge: &mut impl FnMut(&[u8]) -> Option<T>,
 ) -> Poll<Result<T, Cut>> {
     loop {
-        ready!(stream.poll_read_ready(cx)).map_err(Cut::Failed)?;
+        ready!(stream.poll_read_ready(cx)).map_err(|_| Cut::Failed)?;
         let mut look = None;
         let taken = stream.try_io(Interest::READABLE, || {
             let (n, _) = recv(stream, bytes.as_mut_slice(), RecvFlags::PEEK | RecvFlags::DONTWAIT)?;
@@ -71,7 +71,7 @@ pub(super) fn poll_peek<T>(
             (Some((None, false, _)), _) => {}
             (None, Err(error))
                 if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
-            (None, Err(error)) => return Poll::Ready(Err(Cut::Failed(error))),
+            (None, Err(_)) => return Poll::Ready(Err(Cut::Failed)),
             (None, Ok(())) => return Poll::Ready(Err(Cut::Ended)),
         }
     }
@@ -94,7 +94,7 @@ pub(crate) async fn proxy_header(stream: &TcpStream) -> Result<Header, Reason> {
         }
         Ok(Parsed::NotProxy) => Err(Reason::ProxyMissing),
         Ok(Parsed::Invalid(_) | Parsed::Incomplete) | Err(Cut::TooLong) => Err(Reason::ProxyInvalid),
-        Err(Cut::Ended | Cut::Failed(_)) => Err(Reason::HelloCut),
+        Err(Cut::Ended | Cut::Failed) => Err(Reason::HelloCut),
     }
 }
 
@@ -119,7 +119,7 @@ pub(crate) async fn client_hello(stream: &TcpStream) -> Result<ClientHello, Refu
         Ok(Outcome::Incomplete) | Err(Cut::TooLong) => {
             Err(Refusal { reason: Reason::HelloInvalid, alert: Some(RECORD_OVERFLOW) })
         }
-        Err(Cut::Ended | Cut::Failed(_)) => Err(Refusal { reason: Reason::HelloCut, alert: None }),
+        Err(Cut::Ended | Cut::Failed) => Err(Refusal { reason: Reason::HelloCut, alert: None }),
     }
 }
 
@@ -200,12 +200,24 @@ fn has_ended(stream: &TcpStream, n: usize) -> bool {
     !again.is_ok_and(|(now, _)| now > n)
 }
 
+/// What has come already, up to what goes with a SYN; it is left.
+pub(super) fn waiting(stream: &TcpStream) -> Vec<u8> {
+    let mut bytes = vec![0; WITH_SYN];
+    let looked = recv(stream, bytes.as_mut_slice(), RecvFlags::PEEK | RecvFlags::DONTWAIT);
+    bytes.truncate(looked.map_or(0, |(n, _)| n));
+    bytes
+}
+
+/// Bytes of a full segment without options (RFC 7413, 4.1.2).
+const WITH_SYN: usize = 1_400;
+
 /// Takes the bytes that were looked at.
 pub(super) fn take(stream: &TcpStream, mut n: usize) -> io::Result<()> {
     let mut bytes = [0; 512];
     while n > 0 {
         let part = n.min(bytes.len());
-        match stream.try_read(&mut bytes[..part])? {
+        // Not asked of the runtime: it may not have heard yet that the socket can be read.
+        match recv(stream, &mut bytes[..part], RecvFlags::DONTWAIT)?.0 {
             0 => return Err(io::ErrorKind::UnexpectedEof.into()),
             taken => n -= taken,
         }
@@ -245,7 +257,7 @@ mod tests {
         let (found, ()) = tokio::join!(looking, sending);
         assert_eq!(found.unwrap(), 5_001);
         take(&server, 5_001).unwrap();
-        let mut rest = [0; 5];
+        let mut rest = [0; 4];
         tokio::io::AsyncReadExt::read_exact(&mut { server }, &mut rest).await.unwrap();
         assert_eq!(&rest, b"rest");
     }

@@ -12,19 +12,20 @@ use tokio_rustls::TlsStream;
 use super::wire::Wire;
 
 pub(crate) struct TlsWire {
-    stream: RefCell<TlsStream<TcpStream>>,
+    /// Boxed: it is a hundred times a socket's size.
+    stream: RefCell<Box<TlsStream<TcpStream>>>,
 }
 
 impl TlsWire {
     pub(crate) fn new(stream: impl Into<TlsStream<TcpStream>>) -> TlsWire {
-        TlsWire { stream: RefCell::new(stream.into()) }
+        TlsWire { stream: RefCell::new(Box::new(stream.into())) }
     }
 }
 
 impl Wire for TlsWire {
     fn poll_read(&self, cx: &mut Poller<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         let mut buffer = ReadBuf::new(buffer);
-        match Pin::new(&mut *self.stream.borrow_mut()).poll_read(cx, &mut buffer) {
+        match Pin::new(&mut **self.stream.borrow_mut()).poll_read(cx, &mut buffer) {
             Poll::Ready(Ok(())) => Poll::Ready(Ok(buffer.filled().len())),
             // A peer that ends without a close_notify (RFC 8446, 6.1). Many programs do, having said all they had to
             // say; a reset of the other side would destroy what it has not read yet.
@@ -35,16 +36,16 @@ impl Wire for TlsWire {
     }
 
     fn poll_write(&self, cx: &mut Poller<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut *self.stream.borrow_mut()).poll_write(cx, bytes)
+        Pin::new(&mut **self.stream.borrow_mut()).poll_write(cx, bytes)
     }
 
     fn poll_flush(&self, cx: &mut Poller<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.stream.borrow_mut()).poll_flush(cx)
+        Pin::new(&mut **self.stream.borrow_mut()).poll_flush(cx)
     }
 
     /// A close_notify, and then the end of the socket's sending.
     fn poll_shutdown(&self, cx: &mut Poller<'_>) -> Poll<io::Result<()>> {
-        match Pin::new(&mut *self.stream.borrow_mut()).poll_shutdown(cx) {
+        match Pin::new(&mut **self.stream.borrow_mut()).poll_shutdown(cx) {
             // The peer is gone already, which the other direction reports.
             Poll::Ready(Err(_)) => Poll::Ready(Ok(())),
             done => done,

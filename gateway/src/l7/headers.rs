@@ -110,7 +110,7 @@ mod tests {
             ("x-jobname", "job.root"),
             ("x-forwarded-host", "evil"),
         ]);
-        forwarded(&mut fields, "[::ffff:10.0.0.7]:1".parse().unwrap());
+        forwarded(&mut fields, "[::ffff:10.0.0.7]:1".parse().unwrap(), false);
         assert_eq!(fields.get("x-forwarded-for").unwrap(), "10.0.0.7");
         assert_eq!(fields.get("x-forwarded-host").unwrap(), "app2.jobs");
         assert_eq!(fields.get("x-forwarded-proto").unwrap(), "http");

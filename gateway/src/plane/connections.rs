@@ -260,6 +260,11 @@ impl Connection {
         self.to_client.set(self.to_client.get() + to_client);
     }
 
+    /// The same of somebody who looks after its idleness himself.
+    pub fn moved_by_now(&self, to_instance: u64, to_client: u64) {
+        self.moved(self.last.get(), to_instance, to_client);
+    }
+
     /// Bytes to the instance and to the client so far.
     pub fn bytes(&self) -> (u64, u64) {
         (self.to_instance.get(), self.to_client.get())

@@ -27,6 +27,8 @@ pub struct Plane {
     pub phase: watch::Receiver<Phase>,
     /// Clients of the whole gateway, where they are limited.
     pub capacity: Arc<Capacity>,
+    /// Instances are dialled with TCP Fast Open.
+    pub fast_open: bool,
     /// How instances are spoken to in TLS.
     pub originations: Arc<tls::Origins>,
     /// Endpoints that just refused a connection, for the control plane.
@@ -85,6 +87,11 @@ impl Context {
     /// The first port that the kernel gives to clients.
     pub fn ephemeral_from(&self) -> u16 {
         self.ephemeral_from
+    }
+
+    /// Whether bytes may go with the SYN.
+    pub fn dials_fast(&self) -> bool {
+        self.plane.fast_open
     }
 
     /// How this port's instances are spoken to in TLS, or what is wrong with what the job says.

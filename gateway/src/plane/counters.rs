@@ -26,6 +26,11 @@ pub struct Counters {
     pub bytes_to_clients: AtomicU64,
     pub bytes_to_instances: AtomicU64,
     pub reasons: Reasons,
+    /// UDP sessions opened, refused, and open now; datagrams that the kernel did not take.
+    pub udp_sessions: AtomicU64,
+    pub udp_refused: AtomicU64,
+    pub udp_open: AtomicU64,
+    pub udp_dropped: AtomicU64,
 }
 
 /// The sum over workers at one moment.

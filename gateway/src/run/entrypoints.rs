@@ -38,6 +38,15 @@ pub struct Listed {
     pub origin: Origin,
     /// Where it listens, or why it does not.
     pub state: Result<SocketAddr, String>,
+    /// What is open there; `None` where nothing has been listened on.
+    pub capacity: Option<Arc<Capacity>>,
+}
+
+impl Listed {
+    /// Where it listens, or where it should.
+    pub fn address(&self) -> SocketAddr {
+        self.state.as_ref().copied().unwrap_or_else(|_| self.settings.listen.socket_addr())
+    }
 }
 
 type Wanted = BTreeMap<PortName, (Settings, Origin)>;
@@ -72,6 +81,7 @@ fn wanted<'a>(
                 settings: settings.clone(),
                 origin: Origin::Registry,
                 state: Err(reason),
+                capacity: None,
             }),
         }
     }
@@ -141,7 +151,8 @@ impl Entrypoints {
         }
         for (name, (settings, origin)) in wanted {
             let state = self.make(&name, &settings, origin);
-            listed.push(Listed { name, settings, origin, state });
+            let capacity = self.open.get(&name).map(|open| open.served.capacity.clone());
+            listed.push(Listed { name, settings, origin, state, capacity });
         }
         listed.sort_by(|a, b| a.name.cmp(&b.name));
         listed

@@ -9,11 +9,15 @@
 //! does not delay an answer.
 
 mod announce;
+mod certificates;
 mod control;
 pub(crate) mod datadir;
+mod departures;
+mod differing;
 mod entrypoints;
 mod ports;
 pub(crate) mod registry;
+mod reload;
 mod vips;
 
 use std::path::PathBuf;
@@ -22,24 +26,27 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
-use roundhouse_config::{Answer, Settings};
+use roundhouse_config::{Answer, Catch as CatchSetting, Limits, Settings};
 use roundhouse_registry::Registry;
 use roundhouse_registry::probe::Verdict;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
-use self::control::Control;
+pub use self::certificates::CertificateRefused;
+use self::certificates::{Files, Keeper};
+use self::control::{Control, Kept};
 use self::datadir::DataDir;
 use self::entrypoints::Entrypoints;
 pub use self::entrypoints::{Listed, Origin};
 use self::ports::Ports;
-use crate::catch::Bind;
-use crate::descriptors;
+pub use self::reload::ConfigStatus;
+use self::reload::Reload;
+use crate::catch::{Bind, Capture, Catch};
+use crate::descriptors::{self, Share};
 use crate::phase::Phase;
 use crate::plane::{Counters, Plane};
 use crate::shared::Shared;
 use crate::table::{Facts, Own, Table};
-use crate::tls::Certificates;
 use crate::worker::Workers;
 use crate::{admin, dns, jobs};
 
@@ -53,7 +60,8 @@ pub fn run(settings: Settings, config: Option<PathBuf>, wait: bool) -> anyhow::R
 }
 
 async fn serve(mut settings: Settings, config: Option<PathBuf>, wait: bool) -> anyhow::Result<()> {
-    let mut stop = StopSignals::new()?;
+    let reread = Arc::new(Notify::new());
+    let mut stop = StopSignals::new(reread.clone())?;
     match &config {
         Some(path) => tracing::info!(config = %path.display(), "starting"),
         None => tracing::info!("starting with defaults; no --config given"),
@@ -61,12 +69,18 @@ async fn serve(mut settings: Settings, config: Option<PathBuf>, wait: bool) -> a
     let data_dir = DataDir::lock(&settings.data_dir)?;
     let workers = worker_count(&settings);
     let available = descriptors::raise();
-    settings.limits.connections = descriptors::connections(available, workers, settings.limits.connections);
+    let in_file = settings.clone();
+    let Limits { connections, udp_sessions, .. } = settings.limits;
+    let share = Share::of(available, workers, Share { connections, udp_sessions });
+    (settings.limits.connections, settings.limits.udp_sessions) = (share.connections, share.udp_sessions);
     tracing::info!(
         nofile = available,
-        connections_a_worker = settings.limits.connections,
+        connections_a_worker = share.connections,
+        udp_sessions_a_worker = share.udp_sessions,
         "descriptor budget"
     );
+    let (certificate_files, certificates) = Files::start(&settings.certificates)?;
+    let certificates = Arc::new(ArcSwap::from_pointee(certificates));
     let certificate = settings.admin.tls.clone().map(admin::Certificate::read).transpose();
     let certificate = certificate.context("admin.cert and admin.key cannot be used")?;
     let ports = Ports::open(&settings, workers)?;
@@ -79,7 +93,7 @@ async fn serve(mut settings: Settings, config: Option<PathBuf>, wait: bool) -> a
     let registry::Opened { kv, follower, saved } = opened;
     let store = follower.store();
 
-    let own = Own::new(settings.names.vips, ports.own());
+    let own = Own::new(settings.names.vips, ports.own()).with_hub(settings.names.hub_addresses.clone());
     let facts = Facts {
         zone: settings.names.zone.clone(),
         vips: settings.names.vips,
@@ -99,9 +113,10 @@ async fn serve(mut settings: Settings, config: Option<PathBuf>, wait: bool) -> a
         phase: phases.clone(),
         failures,
         capacity: Arc::default(),
+        fast_open: settings.tcp.fast_open,
         originations: Arc::default(),
     };
-    let certificates: Arc<ArcSwap<Certificates>> = Arc::default();
+    let origins = plane.originations.clone();
     let data_plane = Workers::start(&plane).context("cannot start the workers")?;
     drop(plane);
 
@@ -109,6 +124,10 @@ async fn serve(mut settings: Settings, config: Option<PathBuf>, wait: bool) -> a
     let jobs_files = jobs_files.map(|file| ArcSwap::from_pointee(jobs::Status::new(file))).collect();
     let shared = Arc::new(Shared {
         id,
+        config: ArcSwap::from_pointee(ConfigStatus::started(config.as_deref())),
+        reread,
+        file_entrypoints: ArcSwap::from_pointee(settings.entrypoints.clone()),
+        file_certificates: ArcSwap::from_pointee(settings.certificates.clone()),
         settings,
         table,
         store,
@@ -116,6 +135,8 @@ async fn serve(mut settings: Settings, config: Option<PathBuf>, wait: bool) -> a
         registry: Registry::new(kv),
         own: ArcSwap::from_pointee(own),
         entrypoints: ArcSwap::default(),
+        certificates: certificates.clone(),
+        certificates_refused: ArcSwap::default(),
         workers: data_plane.lender(),
         not_caught: ArcSwap::default(),
         jobs_files,
@@ -123,10 +144,20 @@ async fn serve(mut settings: Settings, config: Option<PathBuf>, wait: bool) -> a
         started: Instant::now(),
         phase: phases,
     });
-    let bind = Bind::new(data_plane.lender());
-    let mut entrypoints = Entrypoints::new(data_plane.lender(), certificates.clone());
+    let catch: Box<dyn Catch> = match shared.settings.names.catch {
+        CatchSetting::Bind => Box::new(Bind::new(data_plane.lender())),
+        CatchSetting::Capture => Box::new(
+            Capture::new(shared.settings.names.vips, data_plane.lender())
+                .context("names.catch = \"capture\"")?,
+        ),
+    };
+    let mut entrypoints = Entrypoints::new(data_plane.lender(), certificates);
     let (listening, dns_server) = ports.lend(&mut entrypoints)?;
-    let mut control = Control::new(shared.clone(), facts, bind, entrypoints, failed);
+    let kept = Kept {
+        certificates: Keeper::new(shared.clone(), origins, certificate_files),
+        reload: Reload::new(shared.clone(), in_file),
+    };
+    let mut control = Control::new(shared.clone(), facts, catch, entrypoints, kept, failed);
     control.first(&shared.store.load());
 
     let follow = tokio::spawn(follower.run());
@@ -224,14 +255,17 @@ struct StopSignals {
     term: Signal,
     interrupt: Signal,
     hangup: Signal,
+    reread: Arc<Notify>,
 }
 
 impl StopSignals {
-    fn new() -> std::io::Result<StopSignals> {
+    /// `reread` is notified of SIGHUP.
+    fn new(reread: Arc<Notify>) -> std::io::Result<StopSignals> {
         Ok(StopSignals {
             term: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
+            reread,
         })
     }
 
@@ -241,9 +275,10 @@ impl StopSignals {
                 _ = self.term.recv() => return "SIGTERM",
                 _ = self.interrupt.recv() => return "SIGINT",
                 // A terminal that closes, or a habit: neither may drop every connection.
-                _ = self.hangup.recv() => tracing::info!(
-                    "SIGHUP: settings are read at the start; jobs files and the certificate are read again when they change"
-                ),
+                _ = self.hangup.recv() => {
+                    tracing::info!("SIGHUP: reading the settings again; other files are read when they change");
+                    self.reread.notify_one();
+                }
             }
         }
     }

@@ -101,7 +101,7 @@ impl Ports {
 pub(super) fn open(settings: &Entrypoint, workers: usize, beside: bool) -> io::Result<Sockets> {
     let address = settings.listen.socket_addr();
     if settings.protocol == EntrypointProtocol::Udp {
-        return listening::udp(address).map(Sockets::Udp);
+        return listening::udp(address, false).map(Sockets::Udp);
     }
     let options = Options {
         both_families: true,

@@ -1,5 +1,6 @@
 //! From a snapshot to a table: pure but for the random starts, which are passed in.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use roundhouse_registry::delta::{Delta, delta};
 use roundhouse_registry::probe::Verdict;
 use roundhouse_registry::{InstanceId, Job, Revision, Snapshot, Versioned};
 
-use super::{DomainEntry, Endpoint, EndpointSet, HubPorts, JobEntry, Live, Names, Own, PortEntry, Table};
+use super::{DomainEntry, Endpoint, EndpointSet, Former, HubPorts, JobEntry, Live, Names, Own, PortEntry, Table};
 
 /// What a table depends on besides the snapshot.
 pub struct Facts {
@@ -28,8 +29,13 @@ type Record = Arc<Versioned<Job>>;
 
 impl Table {
     pub fn empty(facts: &Facts) -> Table {
-        let names = Arc::default();
-        Table { revision: Revision(0), zone: facts.zone.clone(), vips: facts.vips, names }
+        Table {
+            revision: Revision(0),
+            zone: facts.zone.clone(),
+            vips: facts.vips,
+            hub_addresses: facts.own.hub().into(),
+            names: Arc::default(),
+        }
     }
 
     /// The whole table; entries whose records did not change are the old table's own.
@@ -55,25 +61,43 @@ impl Table {
             };
             names.domains.insert(name.to_string(), entry);
         }
-        Table { revision: snapshot.revision, names: Arc::new(names), ..Table::empty(facts) }
+        Table {
+            revision: snapshot.revision,
+            hub_addresses: hub_addresses(facts, snapshot),
+            names: Arc::new(names),
+            ..Table::empty(facts)
+        }
     }
 
-    /// The table of `new`, where this one is that of `old`, and what differs. A job whose instances changed gets its
-    /// new endpoints at once, in this table too: both have the same ports.
+    /// The table of `new`, where this one is that of `old`, what differs, and what jobs had before that differ in their
+    /// endpoints. A job whose instances changed gets its new endpoints at once, in this table too: both have the same
+    /// ports.
     pub fn updated(
         &self,
         facts: &Facts,
         old: &Snapshot,
         new: &Snapshot,
         start: &mut dyn FnMut() -> usize,
-    ) -> (Table, Option<Delta>) {
-        let Some(delta) = delta(old, new) else { return (self.at(new.revision), None) };
-        let table =
+    ) -> (Table, Option<Delta>, Vec<Former>) {
+        let Some(delta) = delta(old, new) else { return (self.at(new.revision), None, Vec::new()) };
+        let mut table =
             if delta.names { Table::build(facts, new, self, &mut *start) } else { self.at(new.revision) };
-        for label in &delta.instances {
-            table.refresh_job(facts, new, label, &mut *start);
+        if facts.hub && !old.gateways.ptr_eq(&new.gateways) {
+            table.hub_addresses = hub_addresses(facts, new);
         }
-        (table, Some(delta))
+        // Before the sets that both tables have are replaced.
+        let mut former = if delta.names { self.former(&table) } else { Vec::new() };
+        for label in &delta.instances {
+            former.extend(table.refresh_job(facts, new, label, &mut *start));
+        }
+        (table, Some(delta), former)
+    }
+
+    /// What jobs have that are others, or none, in `new`.
+    fn former(&self, new: &Table) -> Vec<Former> {
+        let differs =
+            |job: &&Arc<JobEntry>| new.job(job.label.as_str()).is_none_or(|other| !Arc::ptr_eq(job, other));
+        self.jobs().filter(differs).map(|job| Former::of(job)).collect()
     }
 
     /// The same names at a later revision.
@@ -82,19 +106,21 @@ impl Table {
         Table { revision, ..self.clone() }
     }
 
-    /// One job's endpoints anew: its instances changed, or a verdict did.
+    /// One job's endpoints anew: its instances changed, or a verdict did. What it had before.
     pub fn refresh_job(
         &self,
         facts: &Facts,
         snapshot: &Snapshot,
         label: &Label,
         start: &mut dyn FnMut() -> usize,
-    ) {
-        let Some(job) = self.names.jobs.get(label) else { return };
-        for entry in &job.ports {
+    ) -> Option<Former> {
+        let job = self.names.jobs.get(label)?;
+        let former = job.ports.iter().map(|entry| {
             let old = entry.endpoints();
-            entry.replace(endpoint_set(facts, snapshot, job_key(job), &entry.port, Some(&old), start));
-        }
+            let set = endpoint_set(facts, snapshot, job_key(job), &entry.port, Some(&old), &mut *start);
+            (entry.port.protocol, entry.replace(set))
+        });
+        Some(Former { job: label.clone(), sets: former.collect() })
     }
 }
 
@@ -112,6 +138,16 @@ impl Names {
         }
         self.jobs.insert(job.label.clone(), job);
     }
+}
+
+/// Of this hub and of those that announced themselves, each once.
+fn hub_addresses(facts: &Facts, snapshot: &Snapshot) -> Arc<[IpAddr]> {
+    if !facts.hub {
+        return Arc::default();
+    }
+    let announced = snapshot.gateways.values().flat_map(|gateway| gateway.value.addresses.iter().copied());
+    let all: BTreeSet<IpAddr> = announced.chain(facts.own.hub().iter().copied()).collect();
+    all.into_iter().collect()
 }
 
 /// The address of an offset, if the prefix has it.
@@ -194,10 +230,13 @@ fn endpoint_set(
         let number = *instance.ports.get(&port.name)?;
         let address = SocketAddr::new(instance.address.to_canonical(), number);
         let live = live(facts, job, old, id, address);
+        // An entrypoint of ours may have come to its address, or gone from it.
+        let refused = facts.own.holds(address);
         // Of a hundred endpoints one has changed.
         if let Some(same) = old.and_then(|old| old.find(id)).filter(|old| {
             Arc::ptr_eq(&old.live, &live)
                 && (old.weight, old.state, old.held) == (instance.weight, instance.state, member.is_held())
+                && old.refused == refused
         }) {
             return Some(same.clone());
         }
@@ -209,7 +248,7 @@ fn endpoint_set(
             weight: instance.weight,
             state: instance.state,
             held: member.is_held(),
-            refused: facts.own.holds(address),
+            refused,
             live,
         }))
     });

@@ -143,6 +143,11 @@ impl EndpointSet {
             .map(|i| self.endpoints[i].clone())
     }
 
+    /// There is nobody else.
+    pub fn is_alone(&self) -> bool {
+        self.endpoints.len() == 1
+    }
+
     pub fn find(&self, id: InstanceId) -> Option<&Arc<Endpoint>> {
         // Sorted by id, as the snapshot is.
         let at = self.endpoints.binary_search_by_key(&id, |endpoint| endpoint.id).ok()?;

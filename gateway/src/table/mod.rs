@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use roundhouse_config::{Check, JobName, Label, Limits, PortName, Zone};
+use roundhouse_config::{Check, JobName, Label, Limits, PortName, Protocol, Zone};
 use roundhouse_registry::record::{JobLimits, OnUnhealthy};
 use roundhouse_registry::{Job, Revision, Versioned};
 
@@ -32,7 +32,7 @@ pub use self::endpoint::{Endpoint, EndpointSet, Live, Tried, Work};
 pub use self::host::{HostError, host_name};
 pub use self::hub::{Conflict, HubPorts, Target};
 pub use self::own::Own;
-pub use self::port::PortEntry;
+pub use self::port::{Former, PortEntry};
 pub use self::route::{DomainEntry, Leg, RouteEntry};
 
 #[derive(Debug, Clone)]
@@ -40,6 +40,8 @@ pub struct Table {
     pub revision: Revision,
     pub zone: Zone,
     pub vips: IpNet,
+    /// What names of jobs resolve to instead of VIPs: the addresses of all live hubs, sorted. Empty where VIPs are.
+    pub hub_addresses: Arc<[IpAddr]>,
     /// Shared by all tables between two changes of a name.
     names: Arc<Names>,
 }
@@ -101,6 +103,11 @@ impl Table {
     pub fn by_address(&self, address: SocketAddr) -> Option<(Arc<JobEntry>, Arc<PortEntry>)> {
         let job = self.by_vip(address.ip())?;
         Some((job.clone(), job.port_number(address.port())?.clone()))
+    }
+
+    /// The same for datagrams.
+    pub fn by_udp_address(&self, address: SocketAddr) -> Option<(Arc<JobEntry>, Arc<PortEntry>)> {
+        self.by_address(address).filter(|(_, port)| port.port.protocol == Protocol::Udp)
     }
 
     /// `name` in lower case, without port and trailing dot (see [`host_name`]).

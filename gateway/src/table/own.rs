@@ -10,17 +10,29 @@ pub struct Own {
     /// What each listener is called, for the message.
     listeners: Vec<(SocketAddr, String)>,
     entrypoints: Vec<(SocketAddr, String)>,
+    /// What names resolve to here, where it is not VIPs.
+    hub: Vec<IpAddr>,
 }
 
 impl Own {
     pub fn new(vips: IpNet, listeners: Vec<(SocketAddr, String)>) -> Own {
-        Own { vips, listeners, entrypoints: Vec::new() }
+        Own { vips, listeners, entrypoints: Vec::new(), hub: Vec::new() }
     }
 
     /// The same with these entrypoints, which come and go at run time.
     #[must_use]
     pub fn with_entrypoints(&self, entrypoints: Vec<(SocketAddr, String)>) -> Own {
         Own { entrypoints, ..self.clone() }
+    }
+
+    /// The same of a hub, whose names resolve to itself.
+    #[must_use]
+    pub fn with_hub(self, hub: Vec<IpAddr>) -> Own {
+        Own { hub, ..self }
+    }
+
+    pub fn hub(&self) -> &[IpAddr] {
+        &self.hub
     }
 
     /// Why this address is our own, if it is.

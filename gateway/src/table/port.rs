@@ -3,9 +3,23 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use roundhouse_config::{Port, PortName};
+use roundhouse_config::{Label, Port, PortName, Protocol};
 
-use super::EndpointSet;
+use super::{EndpointSet, JobEntry};
+
+/// The endpoints of a job, port by port, before a change. Some may be as they were.
+#[derive(Debug)]
+pub struct Former {
+    pub job: Label,
+    pub sets: Vec<(Protocol, Arc<EndpointSet>)>,
+}
+
+impl Former {
+    pub(super) fn of(job: &JobEntry) -> Former {
+        let sets = job.ports.iter().map(|entry| (entry.port.protocol, entry.set.load_full()));
+        Former { job: job.label.clone(), sets: sets.collect() }
+    }
+}
 
 #[derive(Debug)]
 pub struct PortEntry {
@@ -27,7 +41,8 @@ impl PortEntry {
         self.set.load()
     }
 
-    pub(crate) fn replace(&self, set: EndpointSet) {
-        self.set.store(Arc::new(set));
+    /// What was there before.
+    pub(crate) fn replace(&self, set: EndpointSet) -> Arc<EndpointSet> {
+        self.set.swap(Arc::new(set))
     }
 }

@@ -157,6 +157,66 @@ fn an_offset_outside_the_prefix_has_no_address() {
     assert_eq!(vip_address("fd00::/112".parse().unwrap(), 17).unwrap().to_string(), "fd00::11");
 }
 
+#[test]
+fn a_hub_that_comes_or_goes_changes_what_names_resolve_to() {
+    let facts = Facts { hub: true, ..facts() };
+    let facts = Facts { own: facts.own.clone().with_hub(vec!["10.0.0.4".parse().unwrap()]), ..facts };
+    let table = build(&facts, &app2(), &Table::empty(&facts));
+    let shown = |table: &Table| table.hub_addresses.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(shown(&table), ["10.0.0.4"]);
+    let hub = r#"{"version":"1","host":"h","vips":"127.99.0.0/16","admin":"127.0.0.1:8400","addresses":["10.0.0.1"]}"#;
+    let two = put(&app2(), "gateways/hub-2", hub);
+    let (table, ..) = table.updated(&facts, &app2(), &two, &mut || 0);
+    assert_eq!(shown(&table), ["10.0.0.1", "10.0.0.4"]);
+    let one = delete(&two, "gateways/hub-2");
+    assert_eq!(shown(&table.updated(&facts, &two, &one, &mut || 0).0), ["10.0.0.4"]);
+}
+
+#[test]
+fn what_a_job_had_before_is_given_back() {
+    let facts = facts();
+    let first = app2();
+    let table = build(&facts, &first, &Table::empty(&facts));
+    let addresses = |former: &[Former]| {
+        let sets = former.iter().flat_map(|former| &former.sets);
+        sets.flat_map(|(_, set)| set.endpoints.iter().map(|one| one.address.to_string())).collect::<Vec<_>>()
+    };
+    let instance = |key: u8| format!("instances/app2/{}", id(key));
+    // Another instance, and at once another port: sets are replaced in the old table too.
+    let job = r#"{"jobname":"job.app2_service.app_cop.coding",
+        "ports":[{"name":"main","port":1111},{"name":"web","port":81,"protocol":"http"}]}"#;
+    let second = put(&delete(&first, &instance(1)), "jobs/app2", job);
+    let (table, _, former) = table.updated(&facts, &first, &second, &mut || 0);
+    let mut before = addresses(&former);
+    before.sort();
+    before.dedup();
+    assert_eq!(before, ["10.0.0.7:1111", "10.0.0.7:8080"]);
+
+    let third = put(&second, &instance(2), r#"{"address":"10.0.0.8","ports":{"main":1}}"#);
+    let (table, _, former) = table.updated(&facts, &second, &third, &mut || 0);
+    assert_eq!((former.len(), addresses(&former).len()), (1, 0));
+    let fourth = delete(&third, "jobs/app2");
+    let (table, _, former) = table.updated(&facts, &third, &fourth, &mut || 0);
+    assert_eq!(addresses(&former), ["10.0.0.8:1"], "a job that is gone had endpoints");
+    assert!(table.updated(&facts, &fourth, &put(&fourth, "pools/a", "{}"), &mut || 0).2.is_empty());
+}
+
+#[test]
+fn an_endpoint_learns_that_its_address_became_our_own() {
+    let facts = facts();
+    let local = put(&app2(), &format!("instances/app2/{}", id(2)), r#"{"address":"127.0.0.1","ports":{"main":9}}"#);
+    let table = build(&facts, &local, &Table::empty(&facts));
+    let refused = || {
+        let set = table.job("app2").unwrap().ports[0].endpoints().clone();
+        set.endpoints[1].refused.clone()
+    };
+    assert_eq!(refused(), None);
+    let entrypoint = vec![("127.0.0.1:9".parse().unwrap(), "entrypoint `x`".to_owned())];
+    let facts = Facts { own: facts.own.with_entrypoints(entrypoint), ..facts };
+    table.refresh_job(&facts, &local, &"app2".parse().unwrap(), &mut || 0);
+    assert!(refused().unwrap().contains("entrypoint `x`"));
+}
+
 /// Every address that a table would dial, and how.
 fn dialled(table: &Table) -> HashSet<(String, String, String)> {
     let mut all = HashSet::new();

@@ -17,6 +17,8 @@ pub struct WatchedFile {
     path: PathBuf,
     /// Of the file that was last read, with success or without; the outer `None`: never read.
     read: Option<Option<Stamp>>,
+    /// Of the file at the last look for whether it is whole.
+    seen: Option<Option<Stamp>>,
 }
 
 /// What changes when a file does. A file that is replaced is another inode.
@@ -29,7 +31,7 @@ struct Stamp {
 
 impl WatchedFile {
     pub fn new(path: impl Into<PathBuf>) -> WatchedFile {
-        WatchedFile { path: path.into(), read: None }
+        WatchedFile { path: path.into(), read: None, seen: None }
     }
 
     pub fn path(&self) -> &Path {
@@ -40,6 +42,13 @@ impl WatchedFile {
     /// changed.
     pub fn changed(&self) -> bool {
         self.read != Some(stamp(&self.path))
+    }
+
+    /// Whether it has changed and is at rest: the same as at the call before. Who writes a file may have come to half of it.
+    pub fn settled(&mut self) -> bool {
+        let now = stamp(&self.path);
+        let at_rest = self.seen.replace(now) == Some(now);
+        at_rest && self.read != Some(now)
     }
 
     pub fn read(&mut self) -> io::Result<String> {
@@ -98,6 +107,23 @@ mod tests {
         assert!(file.changed());
         std::fs::remove_file(&path).unwrap();
         assert!(file.changed());
+    }
+
+    #[test]
+    fn a_file_that_is_being_written_is_waited_for() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("key.pem");
+        std::fs::write(&path, "whole").unwrap();
+        let mut file = WatchedFile::new(&path);
+        file.read().unwrap();
+        assert!(!file.settled() && !file.settled(), "nothing has changed");
+        std::fs::write(&path, "ha").unwrap();
+        assert!(!file.settled());
+        std::fs::write(&path, "half").unwrap();
+        assert!(!file.settled(), "it still changes");
+        assert!(file.settled() && file.settled(), "until it is read");
+        assert_eq!(file.read().unwrap(), "half");
+        assert!(!file.settled());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The seam to whoever knows routes, instances and their health.
 
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::UdpCounters;
@@ -27,11 +27,8 @@ pub trait Host {
 
     fn closed(&self, session: &SessionView<'_, Self::Picked>, reason: Reason);
 
-    /// A socket bound to `asked` that replies to captured traffic are sent from: IP_TRANSPARENT, SO_REUSEADDR and
-    /// SO_REUSEPORT, because other workers have one too. It is never read; datagrams for its address still go to the
-    /// listener, as long as it is not connected. An app of this host that holds the port on all addresses without
-    /// SO_REUSEADDR makes its bind fail (EADDRINUSE); the reply is then dropped and counted.
-    fn reply_socket(&self, asked: SocketAddr) -> io::Result<UdpSocket>;
+    /// Answers captured traffic from the address that was asked, which the downstream socket is not bound to.
+    fn reply(&self, asked: SocketAddr, client: SocketAddr, bytes: &[u8]) -> io::Result<()>;
 
     fn counters(&self) -> &UdpCounters;
 }

@@ -12,18 +12,10 @@ pub struct UdpLimits {
     /// Bytes of replies that wait for one socket whose send buffer is full, a fixed overhead for each datagram included.
     /// Default 256 KiB, about what the buffer itself holds.
     pub backlog: usize,
-    /// Sockets open for replies to captured traffic, one for each address asked, for each downstream. Default 64.
-    pub reply_sockets: usize,
 }
 
 impl Default for UdpLimits {
     fn default() -> UdpLimits {
-        UdpLimits {
-            sessions: 10_000,
-            sessions_of_worker: 20_000,
-            idle: 60,
-            backlog: 256 << 10,
-            reply_sockets: 64,
-        }
+        UdpLimits { sessions: 10_000, sessions_of_worker: 20_000, idle: 60, backlog: 256 << 10 }
     }
 }

@@ -15,11 +15,11 @@ use tokio::io::unix::AsyncFd;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
-use super::serve::{Arrival, Engines};
+use super::serve::Engines;
 use super::spare::Spare;
 use super::{Command, Site};
 use crate::capacity::{Full, Most};
-use crate::plane::{Context, Reason};
+use crate::plane::{Context, Kind, Reason};
 
 /// Without descriptors accepting again at once would only spin.
 const BACKOFF: Duration = Duration::from_millis(50);
@@ -130,8 +130,8 @@ impl Door {
         };
         counters.accepted.fetch_add(1, Relaxed);
         counters.open.fetch_add(1, Relaxed);
-        let arrival = Arrival { stream, peer: canonical(peer), local, site };
-        tokio::task::spawn_local(self.engines.clone().serve(arrival));
+        let entered = self.context.connections().enter(Kind::Tcp, canonical(peer), local);
+        tokio::task::spawn_local(self.engines.clone().serve(stream, entered, site));
     }
 
     fn refuse(&self, socket: &OwnedFd, reason: Reason) {

@@ -53,6 +53,17 @@ impl Lender {
         id
     }
 
+    /// The sockets of captured traffic: for each worker those of its own, of both address families.
+    pub fn lend_captured(&self, sockets: Vec<Vec<std::net::UdpSocket>>) -> ListenerId {
+        let id = self.new_id();
+        for family in sockets {
+            for (worker, socket) in self.workers.iter().zip(family) {
+                let _ = worker.send(Command::Receive { id, socket, site: Site::Captured });
+            }
+        }
+        id
+    }
+
     /// New connections of this listener come in by `site` from now on.
     pub fn resite(&self, id: ListenerId, site: &Site) {
         for worker in &self.workers {

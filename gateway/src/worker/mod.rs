@@ -9,6 +9,7 @@
 //! each, which hands accepted connections round. Nothing else is shared on the hot path.
 
 mod accept;
+mod datagrams;
 mod lender;
 mod lent;
 mod ready;

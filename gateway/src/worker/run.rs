@@ -7,6 +7,7 @@ use std::rc::Rc;
 use tokio::sync::mpsc;
 
 use super::accept::Door;
+use super::datagrams::Datagrams;
 use super::lent::{HANDSHAKES, Lent};
 use super::ready::watched;
 use super::serve::Engines;
@@ -23,11 +24,16 @@ pub(super) async fn run(
     let engines = Rc::new(Engines::new(context.clone()));
     let sweeper = engines.clone();
     let sweeping = tokio::task::spawn_local(async move { sweeper.l7.sweep().await });
-    let clock = context.clone();
+    let datagrams = match Datagrams::new(context.clone()) {
+        Ok(datagrams) => Rc::new(datagrams),
+        Err(error) => return tracing::error!(%error, "worker cannot start: no descriptor for UDP"),
+    };
+    let (clock, timed) = (context.clone(), datagrams.clone());
     let ticking = tokio::task::spawn_local(async move {
         loop {
             tokio::time::sleep(SWEEP).await;
             clock.connections().sweep();
+            timed.tick();
         }
     });
     let door = Rc::new(Door::new(context.clone(), peers, engines));
@@ -36,7 +42,13 @@ pub(super) async fn run(
     loop {
         tokio::select! {
             command = inbox.recv() => match command {
+                Some(Command::Receive { id, socket, site }) => {
+                    if let Err(error) = datagrams.open(id, socket, site) {
+                        tracing::error!(%error, "UDP socket lost: it cannot be watched");
+                    }
+                }
                 Some(Command::Unlisten(id)) => {
+                    datagrams.close(id);
                     for lent in listeners.remove(&id).into_iter().flatten() {
                         lent.refuse_new();
                         let door = door.clone();
@@ -56,11 +68,12 @@ pub(super) async fn run(
                     Err(error) => tracing::error!(%error, "listener lost: the runtime did not take it"),
                 },
                 Some(Command::Resite { id, site }) => {
+                    datagrams.resite(id, &site);
                     for lent in listeners.get(&id).into_iter().flatten() {
                         lent.resite(site.clone());
                     }
                 }
-                Some(command) => obey(command, &context, &door),
+                Some(command) => obey(command, &context, &door, &datagrams),
                 None => break,
             },
             _ = phase.wait_for(|phase| *phase == Phase::Draining) => break,
@@ -68,6 +81,7 @@ pub(super) async fn run(
     }
     let listeners: Vec<Lent> = listeners.into_values().flatten().collect();
     listeners.iter().for_each(Lent::refuse_new);
+    datagrams.drain();
     tokio::time::sleep(HANDSHAKES).await;
     for lent in listeners {
         lent.close(|socket, peer, site| door.keep(socket, peer, site)).await;
@@ -75,10 +89,10 @@ pub(super) async fn run(
     // Connections handed over just before; from now on whoever accepts one keeps it.
     inbox.close();
     while let Ok(command) = inbox.try_recv() {
-        obey(command, &context, &door);
+        obey(command, &context, &door, &datagrams);
     }
     let connections = context.connections();
-    if tokio::time::timeout(context.limits().drain, connections.emptied()).await.is_err() {
+    if tokio::time::timeout(context.limits().drain, finished(&context, &datagrams)).await.is_err() {
         let open = connections.len();
         tracing::warn!(worker = context.index, open, "drain deadline over; closing what is open");
         connections.end(&Filter::default(), Reason::Stopping);
@@ -89,16 +103,26 @@ pub(super) async fn run(
     ticking.abort();
 }
 
-fn obey(command: Command, context: &Context, door: &Rc<Door>) {
+/// Once nothing is left but UDP sessions through which nothing goes: they have no end of their own.
+async fn finished(context: &Context, datagrams: &Datagrams) {
+    let connections = context.connections();
+    while connections.len() > datagrams.sessions() || !datagrams.are_quiet() {
+        let _ = tokio::time::timeout(SWEEP, connections.emptied()).await;
+    }
+}
+
+fn obey(command: Command, context: &Context, door: &Rc<Door>, datagrams: &Datagrams) {
     match command {
         Command::Serve { socket, peer, site } => door.keep(socket, peer, site),
         Command::End { filter, reason, ended } => {
             let count = context.connections().end(&filter, reason);
+            datagrams.end_ended();
             if let Some(ended) = ended {
                 let _ = ended.send(count);
             }
         }
         Command::List { filter, most, list } => {
+            datagrams.show();
             let _ = list.send(context.connections().list(&filter, most));
         }
         // A listener that comes while the gateway stops is closed by being dropped.

@@ -9,12 +9,11 @@
 //!                              └► tcp: its job ─► L4
 //! ```
 
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use roundhouse_config::EntrypointProtocol;
+use roundhouse_config::{EntrypointProtocol, Protocol};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
@@ -30,15 +29,6 @@ use crate::table::{JobEntry, PortEntry, Target};
 use crate::tls::{TlsError, peer_jobname};
 use crate::{l4, l7};
 
-/// A connection that was just accepted.
-pub(super) struct Arrival {
-    pub(super) stream: TcpStream,
-    pub(super) peer: SocketAddr,
-    /// The address that was dialled.
-    pub(super) local: SocketAddr,
-    pub(super) site: Site,
-}
-
 /// What a worker does with a connection.
 pub(super) struct Engines {
     pub(super) context: Rc<Context>,
@@ -48,8 +38,23 @@ pub(super) struct Engines {
     handshakes: tokio::sync::Semaphore,
 }
 
-/// Why a connection is not served.
-type Served = Result<(), Reason>;
+/// Where a connection leads, once all is known that chooses it.
+struct Led {
+    client: Client,
+    to: To,
+    /// Its places at what it came in by.
+    _slots: Vec<Slot>,
+}
+
+enum Client {
+    Plain(TcpStream),
+    Tls(TlsWire),
+}
+
+enum To {
+    Job(Arc<JobEntry>, Arc<PortEntry>),
+    Requests(l7::Scope),
+}
 
 impl Engines {
     pub(super) fn new(context: Rc<Context>) -> Engines {
@@ -58,73 +63,88 @@ impl Engines {
         Engines { context, l4, l7, handshakes }
     }
 
-    /// To its end.
-    pub(super) async fn serve(self: Rc<Self>, arrival: Arrival) {
+    /// To its end. What a connection begins with takes more memory than relaying it does, so that is boxed, and gone
+    /// when the relay begins.
+    pub(super) async fn serve(self: Rc<Self>, stream: TcpStream, entered: Entered, site: Site) {
         let _open = Open(&self.context);
-        let Arrival { stream, peer, local, site } = arrival;
-        let entered = self.context.connections().enter(Kind::Tcp, peer, local);
-        let served = match &site {
-            Site::Vip(_) | Site::Captured => self.at_address(&entered, stream).await,
-            Site::Hub(_) => self.at_hub(&entered, stream).await,
-            // Boxed: what a connection begins with takes more memory than relaying it does.
+        let led = match &site {
+            Site::Vip(_) | Site::Captured => self.at_address(&entered, stream),
+            Site::Hub(_) => Box::pin(self.at_hub(&entered, stream)).await,
             Site::Entrypoint(entrypoint) => Box::pin(self.at_entrypoint(&entered, stream, entrypoint)).await,
         };
-        if let Err(reason) = served {
+        let (led, refused) = match led {
+            Ok(led) => (Some(led), None),
+            Err(reason) => (None, Some(reason)),
+        };
+        let refused = match led {
+            None => refused,
+            Some(Led { client: Client::Plain(client), to: To::Job(job, port), _slots }) => {
+                self.l4.serve(&entered, &client, &job, &port).await;
+                None
+            }
+            Some(Led { client: Client::Tls(client), to: To::Job(job, port), _slots }) => {
+                Box::pin(self.l4.serve(&entered, &client, &job, &port)).await;
+                None
+            }
+            Some(Led { client: Client::Plain(client), to: To::Requests(scope), _slots }) => {
+                Box::pin(self.http(&entered, client, scope)).await
+            }
+            Some(Led { client: Client::Tls(client), to: To::Requests(scope), _slots }) => {
+                Box::pin(self.http(&entered, client, scope)).await
+            }
+        };
+        if let Some(reason) = refused {
             self.context.counters().reasons.add(reason);
-            tracing::debug!(%peer, %local, %reason, "refused");
+            tracing::debug!(client = %entered.client.get(), local = %entered.local.get(), %reason, "refused");
         }
     }
 
     /// The address chooses the job.
-    async fn at_address(self: &Rc<Self>, entered: &Entered, stream: TcpStream) -> Served {
-        let _slot = self.admit(entered, &stream)?;
+    fn at_address(&self, entered: &Entered, stream: TcpStream) -> Result<Led, Reason> {
+        let slots = self.admit(entered, &stream, None)?;
         let local = entered.local.get();
-        match self.context.look(|table| table.by_address(local)) {
-            // The job went while the client connected.
-            None => Err(Reason::NoRoute),
-            Some((_, port)) if port.port.protocol.is_http() => {
-                self.http(entered, stream, l7::Scope::Vip(local)).await
-            }
-            Some((job, port)) => self.relay(entered, stream, &job, &port).await,
-        }
+        let to = match self.context.look(|table| table.by_address(local)) {
+            // The job went while the client connected, or the port is UDP's; where all ports are captured, no job's.
+            Some((_, port)) if port.port.protocol == Protocol::Udp => return nowhere(&stream),
+            None => return nowhere(&stream),
+            Some((_, port)) if port.port.protocol.is_http() => To::Requests(l7::Scope::Vip(local)),
+            Some((job, port)) => To::Job(job, port),
+        };
+        Ok(Led { client: Client::Plain(stream), to, _slots: slots })
     }
 
-    async fn at_hub(self: &Rc<Self>, entered: &Entered, stream: TcpStream) -> Served {
-        let _slot = self.admit(entered, &stream)?;
+    async fn at_hub(&self, entered: &Entered, stream: TcpStream) -> Result<Led, Reason> {
+        let slots = self.admit(entered, &stream, None)?;
         let port = entered.local.get().port();
-        match self.context.look(|table| table.hub_port(port)) {
-            None => Err(Reason::NoRoute),
-            Some(Target::ByHost) => self.http(entered, stream, l7::Scope::ByHost { tls: false }).await,
+        let to = match self.context.look(|table| table.hub_port(port)) {
+            None => return nowhere(&stream),
+            Some(Target::ByHost) => To::Requests(l7::Scope::ByHost { tls: false }),
             Some(Target::BySni) => {
                 let deadline = Instant::now() + self.context.limits().hello_timeout;
                 let found = self.by_sni(&stream, deadline, |table, worker, name| {
                     table.by_sni(worker, name?, |entry| entry.port.port == port)
                 });
                 let (job, entry) = found.await?;
-                self.relay(entered, stream, &job, &entry).await
+                To::Job(job, entry)
             }
-            Some(Target::Job(job, entry)) => self.relay(entered, stream, &job, &entry).await,
-        }
+            Some(Target::Job(job, entry)) => To::Job(job, entry),
+        };
+        Ok(Led { client: Client::Plain(stream), to, _slots: slots })
     }
 
     async fn at_entrypoint(
-        self: &Rc<Self>,
+        &self,
         entered: &Entered,
         stream: TcpStream,
         entrypoint: &Arc<Entrypoint>,
-    ) -> Served {
+    ) -> Result<Led, Reason> {
         let deadline = Instant::now() + self.context.limits().hello_timeout;
         self.believe(entered, &stream, entrypoint, deadline).await.inspect_err(|_| stream.reset())?;
-        let client = self.context.client(entered.client.get().ip());
-        let _place = enter(entrypoint, client).inspect_err(|_| stream.reset())?;
-        let _slot = self.admit(entered, &stream)?;
+        let slots = self.admit(entered, &stream, Some(entrypoint))?;
         let settings = &entrypoint.settings;
-        match settings.protocol {
-            EntrypointProtocol::Http => self.http(entered, stream, l7::Scope::ByHost { tls: false }).await,
-            EntrypointProtocol::Https => {
-                let wire = self.handshake(entered, stream, entrypoint, deadline).await?;
-                self.http(entered, wire, l7::Scope::ByHost { tls: true }).await
-            }
+        let to = match settings.protocol {
+            EntrypointProtocol::Http => To::Requests(l7::Scope::ByHost { tls: false }),
+            EntrypointProtocol::Https => To::Requests(l7::Scope::ByHost { tls: true }),
             EntrypointProtocol::Tls => {
                 entered.kind.set(Kind::Tls);
                 let found =
@@ -137,26 +157,22 @@ impl Engines {
                         }
                     });
                 let (job, port) = found.await?;
-                match settings.terminate {
-                    false => self.relay(entered, stream, &job, &port).await,
-                    true => {
-                        let wire = self.handshake(entered, stream, entrypoint, deadline).await?;
-                        self.relay(entered, wire, &job, &port).await
-                    }
-                }
+                To::Job(job, port)
             }
             EntrypointProtocol::Tcp => {
                 let label = settings.job.as_ref();
                 let found = self.context.look(|table| table.named_port(label?, settings.port.as_ref(), true));
-                let Some((job, port)) = found else {
-                    stream.reset();
-                    return Err(Reason::NoRoute);
-                };
-                self.relay(entered, stream, &job, &port).await
+                let Some((job, port)) = found else { return nowhere(&stream) };
+                To::Job(job, port)
             }
             // Its sockets are not TCP's.
-            EntrypointProtocol::Udp => Err(Reason::NoRoute),
-        }
+            EntrypointProtocol::Udp => return nowhere(&stream),
+        };
+        let client = match settings.ends_tls() {
+            false => Client::Plain(stream),
+            true => Client::Tls(self.handshake(entered, stream, entrypoint, deadline).await?),
+        };
+        Ok(Led { client, to, _slots: slots })
     }
 
     /// Who the client is: the peer, or whoever a trusted peer says.
@@ -248,33 +264,45 @@ impl Engines {
         Ok(TlsWire::new(stream))
     }
 
-    /// A place among the connections that this client may have on the gateway; counted only where that is limited.
-    fn admit(&self, entered: &Entered, stream: &TcpStream) -> Result<Option<Slot>, Reason> {
-        let most = Most { connections: None, per_client: self.context.limits().connections_per_client };
-        if most == Most::default() {
-            return Ok(None);
+    /// Its places at the entrypoint, and among the connections that this client may have on the gateway, which are
+    /// counted only where that is limited.
+    fn admit(
+        &self,
+        entered: &Entered,
+        stream: &TcpStream,
+        entrypoint: Option<&Arc<Entrypoint>>,
+    ) -> Result<Vec<Slot>, Reason> {
+        let per_client = self.context.limits().connections_per_client;
+        if entrypoint.is_none() && per_client.is_none() {
+            return Ok(Vec::new());
         }
         let client = self.context.client(entered.client.get().ip());
-        self.context.capacity().enter(most, client).map(Some).map_err(|_| {
-            stream.reset();
-            Reason::ClientFull
-        })
+        let enter_all = || {
+            let mut slots = Vec::with_capacity(2);
+            if let Some(entrypoint) = entrypoint {
+                slots.push(enter(entrypoint, client)?);
+            }
+            if per_client.is_some() {
+                let most = Most { connections: None, per_client };
+                slots.push(self.context.capacity().enter(most, client).map_err(|_| Reason::ClientFull)?);
+            }
+            Ok(slots)
+        };
+        enter_all().inspect_err(|_| stream.reset())
     }
 
-    async fn relay<C: Wire>(&self, entered: &Entered, client: C, job: &JobEntry, port: &PortEntry) -> Served {
-        self.l4.serve(entered, &client, job, port).await;
-        Ok(())
-    }
-
-    /// Boxed, so that a relayed connection, of which there are many more, does not have its size.
-    async fn http(&self, entered: &Entered, wire: impl Wire + 'static, scope: l7::Scope) -> Served {
+    async fn http(&self, entered: &Entered, wire: impl Wire + 'static, scope: l7::Scope) -> Option<Reason> {
         entered.kind.set(Kind::Http);
-        let served = Box::pin(self.l7.serve(wire, entered.client.get(), scope));
         tokio::select! {
-            () = served => Ok(()),
-            reason = entered.ended() => Err(reason),
+            () = self.l7.serve(wire, entered.client.get(), scope) => None,
+            reason = entered.ended() => Some(reason),
         }
     }
+}
+
+fn nowhere(stream: &TcpStream) -> Result<Led, Reason> {
+    stream.reset();
+    Err(Reason::NoRoute)
 }
 
 type Found = Option<(Arc<JobEntry>, Arc<PortEntry>)>;
@@ -285,5 +313,21 @@ struct Open<'a>(&'a Context);
 impl Drop for Open<'_> {
     fn drop(&mut self) {
         self.0.counters().open.fetch_sub(1, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Ten thousand quiet connections are ten thousand of these: what is large belongs into a box that is gone when the
+    /// relay begins.
+    #[test]
+    fn the_task_of_a_relayed_connection_is_small() {
+        fn size<F: Future>(_: impl Fn(Rc<Engines>, TcpStream, Entered, Site) -> F) -> usize {
+            size_of::<F>()
+        }
+        let size = size(Engines::serve);
+        assert!(size <= 1_200, "{size} bytes");
     }
 }

@@ -75,7 +75,10 @@ fn an_unknown_key_is_told_what_it_may_have_meant() {
     let text = problems_of("gateway.toml", "[names]\nzoen = \"jobs.coding.net\"\n");
     assert_eq!(text, "f:2:1: names.zoen: unknown key\n  hint: did you mean `zone`?\n");
     let text = problems_of("gateway.toml", "[names]\ncolour = \"red\"\n");
-    assert_eq!(text, "f:2:1: names.colour: unknown key\n  hint: known here: zone, vips, answer, catch\n");
+    assert_eq!(
+        text,
+        "f:2:1: names.colour: unknown key\n  hint: known here: zone, vips, answer, hub_addresses, catch\n"
+    );
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use roundhouse_benches::{instance_entry, snapshot};
+use roundhouse_benches::{Samples, instance_entry, process, snapshot};
 use roundhouse_registry::hold::{Keeper, Now, Policy};
 use roundhouse_registry::kv::{Batch, Change, Event, KvError, Listing, Pending, Revision, Watch};
 use roundhouse_registry::{Follower, Snapshot, Source, apply};
@@ -12,9 +12,7 @@ use tokio::sync::mpsc;
 use crate::churn::{Churn, Slot};
 use crate::options::Options;
 use crate::plane::Plane;
-use crate::process;
 use crate::report::{Figure, Report};
-use crate::samples::Samples;
 use crate::world::{EACH, JOBS, World, saved};
 
 /// Microseconds to a new table.

@@ -8,19 +8,17 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
+use roundhouse_benches::{Nginx, Samples, edit, fill, process, wrk};
 use roundhouse_tests::{Etcd, Gateway, Loopback, ZONE};
 
 use crate::churn::{Churn, Slot};
-use crate::nginx::Nginx;
 use crate::options::Options;
-use crate::process;
 use crate::report::{Figure, Report};
-use crate::samples::Samples;
-use crate::world::{PREFIX, edit, fill, instance_key, job_record, runtime};
-use crate::wrk::{self, Load};
+use crate::world::{PREFIX, instance_key, job_record, runtime};
 
 const RATE: u32 = 1_000;
 const ROUNDS: usize = 3;
+const CONNECTIONS: usize = 64;
 const JOB: &str = "served";
 const BACKEND: u16 = 7_201;
 const ELSEWHERE: &str = "/elsewhere/v1";
@@ -58,7 +56,7 @@ struct Rounds {
 }
 
 impl Rounds {
-    fn add(&mut self, load: &Load, cpu: Duration) {
+    fn add(&mut self, load: &wrk::Load, cpu: Duration) {
         self.a_second.push(load.a_second);
         self.p99.push(load.p99_ms);
         self.cpu.push(cpu.as_secs_f64() * 1e6 / load.requests);
@@ -82,7 +80,7 @@ fn gateway(time: Duration, cores: usize, report: &mut Report) {
     }
     gateway.vip(JOB);
     let host = format!("{JOB}.{ZONE}");
-    wrk::load(gateway.http(), &host, Duration::from_secs(1));
+    wrk::load(gateway.http(), &host, CONNECTIONS, Duration::from_secs(1));
 
     let [mut calm, mut busy] = [(); 2].map(|()| Rounds::default());
     let (mut control, mut changes) = (Duration::ZERO, 0);
@@ -92,7 +90,7 @@ fn gateway(time: Duration, cores: usize, report: &mut Report) {
             std::thread::sleep(SETTLE);
             let workers = process::named_cpu(pid, "worker-");
             let (own, done) = (process::control_cpu(pid), churn.done());
-            let load = wrk::load(gateway.http(), &host, time);
+            let load = wrk::load(gateway.http(), &host, CONNECTIONS, time);
             rounds.add(&load, process::named_cpu(pid, "worker-") - workers);
             if prefix == PREFIX {
                 control += process::control_cpu(pid) - own;
@@ -129,7 +127,7 @@ fn nginx(time: Duration, cores: usize, report: &mut Report) {
         process::pin(proxy.pid(), "0");
         proxy.reload();
     }
-    wrk::load(listen, JOB, Duration::from_secs(1));
+    wrk::load(listen, JOB, CONNECTIONS, Duration::from_secs(1));
 
     let [mut calm, mut busy] = [(); 2].map(|()| Rounds::default());
     for _ in 0..ROUNDS {
@@ -142,7 +140,7 @@ fn nginx(time: Duration, cores: usize, report: &mut Report) {
                         std::thread::park_timeout(Duration::from_secs(1));
                     }
                 });
-                let load = wrk::load(listen, JOB, time);
+                let load = wrk::load(listen, JOB, CONNECTIONS, time);
                 over.store(true, Relaxed);
                 load
             });

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Sender};
 use std::time::{Duration, Instant};
 
+use roundhouse_benches::{Samples, process};
 use roundhouse_registry::kv::Event;
 use roundhouse_registry::kv::etcd::Etcd as EtcdKv;
 use roundhouse_registry::{Follower, Kv, Source as _};
@@ -13,10 +14,8 @@ use roundhouse_tests::Etcd;
 use crate::options::Options;
 use crate::plane::Plane;
 use crate::probe::{JOB, place};
-use crate::process;
 use crate::report::{Figure, Report};
 use crate::routable::{RATE, pause, signed_ms};
-use crate::samples::Samples;
 use crate::world::PREFIX;
 
 /// The same without a socket behind etcd: Follower, publish, the table's refresh.

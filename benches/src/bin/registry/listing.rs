@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use roundhouse_benches::Samples;
 use roundhouse_registry::delta::delta;
 use roundhouse_registry::hold::{Away, Keeper, Now, Policy};
 use roundhouse_registry::{Follower, Snapshot};
@@ -10,7 +11,6 @@ use roundhouse_registry::{Follower, Snapshot};
 use crate::options::Options;
 use crate::plane::Plane;
 use crate::report::{Figure, Report};
-use crate::samples::Samples;
 use crate::world::{EACH, World, saved};
 
 /// Seconds.

@@ -23,18 +23,14 @@ mod dip;
 mod in_process;
 mod listing;
 mod memory;
-mod nginx;
 mod options;
 mod plane;
 mod probe;
-mod process;
 mod recovery;
 mod report;
 mod routable;
-mod samples;
 mod table;
 mod world;
-mod wrk;
 
 use clap::Parser as _;
 

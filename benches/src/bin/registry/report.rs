@@ -2,14 +2,12 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use roundhouse_tests::programs;
+use roundhouse_benches::layout::{aligned, rounded};
+use roundhouse_benches::{Machine, Samples, process};
 use serde::Serialize;
 
 use crate::options::Options;
-use crate::process;
-use crate::samples::Samples;
 
 /// Fewer samples than this have no 99th percentile worth the name.
 const FOR_P99: usize = 100;
@@ -94,31 +92,12 @@ impl Figure {
     }
 }
 
-/// Three figures that count, whole numbers whole.
-fn rounded(value: f64) -> String {
-    match value.abs() {
-        _ if value.fract() == 0.0 => format!("{value:.0}"),
-        large if large >= 100.0 => format!("{value:.0}"),
-        large if large >= 10.0 => format!("{value:.1}"),
-        large if large >= 1.0 => format!("{value:.2}"),
-        _ => format!("{value:.3}"),
-    }
-}
-
 /// Where and when the figures were taken.
 #[derive(Debug, Serialize)]
 struct Circumstances {
-    profile: String,
-    quick: bool,
-    cores: usize,
-    processor: String,
-    kernel: String,
+    #[serde(flatten)]
+    machine: Machine,
     etcd: String,
-    /// Seconds since the epoch.
-    began: u64,
-    seconds: u64,
-    load_before: String,
-    load_after: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -130,19 +109,8 @@ pub(crate) struct Report {
 
 impl Report {
     pub(crate) fn begin(options: &Options) -> Report {
-        let profile = programs::profile_folder();
-        let circumstances = Circumstances {
-            profile: profile.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-            quick: options.quick,
-            cores: std::thread::available_parallelism().map_or(1, usize::from),
-            processor: process::processor(),
-            kernel: process::first_line("/proc/sys/kernel/osrelease"),
-            etcd: process::first_output("etcd", &["--version"]),
-            began: seconds_now(),
-            seconds: 0,
-            load_before: process::first_line("/proc/loadavg"),
-            load_after: String::new(),
-        };
+        let etcd = process::first_output("etcd", &["--version"]);
+        let circumstances = Circumstances { machine: Machine::begin(options.quick), etcd };
         Report { circumstances, figures: Vec::new(), notes: Vec::new() }
     }
 
@@ -158,41 +126,18 @@ impl Report {
 
     /// Ends the report.
     pub(crate) fn text(&mut self) -> String {
-        self.circumstances.seconds = seconds_now() - self.circumstances.began;
-        self.circumstances.load_after = process::first_line("/proc/loadavg");
+        self.circumstances.machine.end();
         self.figures.sort_by_key(|figure| figure.row);
         self.notes.sort_by_key(|(row, _)| *row);
         let head = ["row", "what", "n", "median", "p99", "unit", "aim", "met"].map(str::to_owned);
         let rows: Vec<[String; 8]> =
             std::iter::once(head).chain(self.figures.iter().map(Figure::cells)).collect();
-        let widths: [usize; 8] =
-            std::array::from_fn(|i| rows.iter().map(|row| row[i].chars().count()).max().unwrap_or(0));
-        let mut text = String::new();
-        let facts = &self.circumstances;
-        let _ = writeln!(
-            text,
-            "Registry: profile {}{}, {} cores of {}, Linux {}, {}; {} s; load {} before, {} after\n",
-            facts.profile,
-            if facts.quick { " (quick)" } else { "" },
-            facts.cores,
-            facts.processor,
-            facts.kernel,
-            facts.etcd,
-            facts.seconds,
-            facts.load_before,
-            facts.load_after,
+        let Circumstances { machine, etcd } = &self.circumstances;
+        let Machine { seconds, load_before, load_after, .. } = machine;
+        let mut text = format!(
+            "Registry: {machine}, {etcd}; {seconds} s; load {load_before} before, {load_after} after\n\n"
         );
-        for row in &rows {
-            let mut line = String::new();
-            for (i, (cell, width)) in row.iter().zip(widths).enumerate() {
-                // Numbers to the right, words to the left.
-                let padded =
-                    if (2..5).contains(&i) { format!("{cell:>width$}") } else { format!("{cell:<width$}") };
-                line += &padded;
-                line += "  ";
-            }
-            let _ = writeln!(text, "{}", line.trim_end());
-        }
+        text += &aligned(&rows, &(2..5));
         for (row, note) in &self.notes {
             let _ = write!(text, "\n{row}: {note}");
         }
@@ -206,8 +151,4 @@ impl Report {
         eprintln!("written to {}/registry.txt and registry.json", folder.display());
         Ok(())
     }
-}
-
-fn seconds_now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

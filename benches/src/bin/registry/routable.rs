@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use roundhouse_benches::{Samples, fill, process};
 use roundhouse_registry::Kv;
 use roundhouse_tests::{Etcd, Gateway};
 
@@ -9,10 +10,8 @@ use crate::churn::{Churn, Slot};
 use crate::in_process;
 use crate::options::Options;
 use crate::probe::{Probe, Way};
-use crate::process;
 use crate::report::{Figure, Report};
-use crate::samples::Samples;
-use crate::world::{PREFIX, fill, job_record, runtime};
+use crate::world::{PREFIX, job_record, runtime};
 
 pub(crate) const RATE: u32 = 1_000;
 const JOBS: usize = 100;

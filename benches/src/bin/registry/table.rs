@@ -8,13 +8,12 @@ use arc_swap::{ArcSwap, Cache};
 use roundhouse::phase::Phase;
 use roundhouse::plane::{Context, Plane};
 use roundhouse::table::{Table, Tried};
-use roundhouse_benches::{facts, snapshot};
+use roundhouse_benches::{Samples, facts, snapshot};
 use roundhouse_registry::{Revision, Snapshot};
 use tokio::sync::{mpsc, watch};
 
 use crate::options::Options;
 use crate::report::{Figure, Report};
-use crate::samples::Samples;
 
 /// Nanoseconds.
 const AIM: f64 = 10.0;
@@ -87,5 +86,14 @@ fn while_replaced(calls: usize, swap: &Arc<ArcSwap<Table>>) -> Samples {
 fn plane(table: Arc<ArcSwap<Table>>) -> Plane {
     let (failures, _) = mpsc::unbounded_channel();
     let limits = Arc::default();
-    Plane { table, limits, counters: vec![Arc::default()], phase: watch::channel(Phase::Serving).1, failures }
+    Plane {
+        table,
+        limits,
+        counters: vec![Arc::default()],
+        phase: watch::channel(Phase::Serving).1,
+        capacity: Arc::default(),
+        fast_open: false,
+        originations: Arc::default(),
+        failures,
+    }
 }

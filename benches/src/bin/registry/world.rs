@@ -1,20 +1,14 @@
 //! A large registry in a real etcd, filled once and shared by the rows that need it.
 
-use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use roundhouse_benches::{edit, fill};
 use roundhouse_registry::Kv;
 use roundhouse_registry::kv::etcd::Options;
-use roundhouse_registry::kv::{Commit, Txn};
 use roundhouse_tests::{Etcd, Gateway, eventually};
 use tokio::runtime::Runtime;
-use tokio::task::JoinSet;
-
-/// etcd takes 128 operations in a transaction.
-const TOGETHER: usize = 128;
-const AT_ONCE: usize = 4;
 
 pub(crate) const PREFIX: &str = "/roundhouse/v1";
 pub(crate) const JOBS: usize = 1_000;
@@ -110,34 +104,6 @@ pub(crate) fn instance_record(n: usize) -> String {
         n & 255,
         10_000 + n % 50_000,
     )
-}
-
-/// Many puts, as many in a transaction as etcd takes.
-pub(crate) async fn fill(kv: Arc<dyn Kv>, puts: Vec<(String, String)>) {
-    let mut txns: VecDeque<Txn> = puts
-        .chunks(TOGETHER)
-        .map(|some| {
-            some.iter().fold(Txn::new(), |txn, (key, value)| txn.put(key.as_str(), value.clone(), None))
-        })
-        .collect();
-    let mut running = JoinSet::new();
-    while !txns.is_empty() || !running.is_empty() {
-        while running.len() < AT_ONCE
-            && let Some(txn) = txns.pop_front()
-        {
-            let kv = kv.clone();
-            running.spawn(async move { kv.commit(txn).await.expect("etcd takes it") });
-        }
-        let done = running.join_next().await.expect("one runs").expect("it does not panic");
-        assert!(matches!(done, Commit::Done(_)));
-    }
-}
-
-/// Another text in the configuration of a gateway that does not run yet.
-pub(crate) fn edit(gateway: &Gateway, from: &str, to: &str) {
-    let config = std::fs::read_to_string(gateway.config()).expect("the harness wrote it");
-    assert!(config.contains(from), "no {from} in:\n{config}");
-    std::fs::write(gateway.config(), config.replace(from, to)).expect("the folder is ours");
 }
 
 /// Until the gateway has its snapshot on disk: what the start needed is done then. Answers where it is.

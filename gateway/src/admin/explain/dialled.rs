@@ -1,26 +1,38 @@
-//! A connection to a job's VIP: the address chooses the job, the port its port.
+//! A connection to an address: a VIP, an entrypoint, or a hub's own.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use roundhouse_config::{PortName, Protocol};
+use roundhouse_config::{EntrypointProtocol, PortName, Protocol};
 
+use super::entrypoint::{self, Way};
 use super::target::Target;
-use super::{Facts, Steps, Verdict, endpoints};
+use super::{Facts, Steps, Verdict, endpoints, hub};
+use crate::run::Listed;
 use crate::table::{JobEntry, PortEntry};
 
-pub(super) fn address(address: IpAddr, port: Option<u16>, facts: &Facts<'_>, steps: &mut Steps) -> Verdict {
+pub(super) fn address(address: IpAddr, target: &Target, facts: &Facts<'_>, steps: &mut Steps) -> Verdict {
     if let Some(job) = facts.table.by_vip(address) {
         steps.add("address", format!("{address} is the VIP of job `{}` ({})", job.label, job.jobname));
-        return ports(job, port, None, facts, steps);
+        return ports(job, target.port, None, facts, steps);
     }
-    let at = |listen: SocketAddr| {
-        Some(listen.port()) == port && (listen.ip() == address || listen.ip().is_unspecified())
+    let at = |listed: &&Listed| {
+        let listen = listed.address();
+        Some(listen.port()) == target.port && (listen.ip() == address || listen.ip().is_unspecified())
     };
-    if let Some(named) = facts.entrypoints.iter().find(|named| at(named.entrypoint.listen.socket_addr())) {
-        steps.add("address", format!("{address} is entrypoint `{}`, which goes by the Host", named.name));
-        steps.add("hint", "explain a URL, as in http://blog.coding.net/");
-        return Verdict::NoRoute;
+    // One of TCP and one of UDP may have one port. Where one is not listened on and the other is, they are two that
+    // want the same.
+    let found: Vec<_> = facts.entrypoints.iter().filter(at).collect();
+    let is_udp = |listed: &Listed| listed.settings.protocol == EntrypointProtocol::Udp;
+    let served =
+        |listed: &Listed| found.iter().any(|other| other.state.is_ok() && is_udp(other) == is_udp(listed));
+    let found = found.iter().filter(|listed| listed.state.is_ok() || !served(listed));
+    let verdicts = found.map(|listed| entered(listed, target, facts, steps));
+    if let Some(verdict) = verdicts.reduce(Verdict::and) {
+        return verdict;
+    }
+    if facts.hub.contains(&address) {
+        return hub::address(address, target.port, facts, steps);
     }
     steps.add(
         "address",
@@ -33,6 +45,20 @@ pub(super) fn address(address: IpAddr, port: Option<u16>, facts: &Facts<'_>, ste
     Verdict::NoRoute
 }
 
+fn entered(listed: &Listed, target: &Target, facts: &Facts<'_>, steps: &mut Steps) -> Verdict {
+    let hint = match entrypoint::enters(listed, target, "", steps) {
+        Err(verdict) => return verdict,
+        Ok(Way::Job(listed)) => return entrypoint::job(listed, facts, steps),
+        Ok(Way::Host) if listed.settings.protocol == EntrypointProtocol::Https => {
+            "explain a URL, as in https://blog.coding.net/"
+        }
+        Ok(Way::Host) => "explain a URL, as in http://blog.coding.net/",
+        Ok(Way::ServerName(_)) => "explain a server name, as in tls://db.coding.net:8443",
+    };
+    steps.add("hint", hint);
+    Verdict::NoRoute
+}
+
 pub(super) fn job(
     target: &Target,
     job: &Arc<JobEntry>,
@@ -41,6 +67,13 @@ pub(super) fn job(
     steps: &mut Steps,
 ) -> Verdict {
     match job.vip {
+        _ if !facts.hub.is_empty() => {
+            let own: Vec<_> = facts.hub.iter().map(ToString::to_string).collect();
+            steps.add(
+                "address",
+                format!("the name resolves to the hubs' own addresses, here {}", own.join(", ")),
+            );
+        }
         Some(vip) => steps.add("address", format!("the name resolves to the VIP {vip}")),
         None => {
             steps.add(
@@ -80,28 +113,30 @@ fn ports(
 
 fn port(job: &JobEntry, entry: &PortEntry, facts: &Facts<'_>, steps: &mut Steps) -> Verdict {
     let number = entry.port.port;
+    let at_hub = !facts.hub.is_empty();
     let treated = match entry.port.protocol {
+        Protocol::Http if at_hub => "shared with others of HTTP, and each request goes by its Host",
+        Protocol::Tls if at_hub => "shared with others of TLS, and each connection goes by its server name",
         Protocol::Http => "each request is forwarded by itself",
         Protocol::Tcp | Protocol::Grpc | Protocol::Tls => "each connection is relayed as it is",
-        Protocol::Udp => {
-            steps.add(
-                "port",
-                format!("{number} is port `{}`: udp, which this version does not forward", entry.name()),
-            );
-            return Verdict::NotCaught;
-        }
+        Protocol::Udp => "each client is a session, whose datagrams go to one instance",
     };
     steps.add(
         "port",
         format!("{number} is port `{}`, protocol {}: {treated}", entry.name(), entry.port.protocol),
     );
+    if let Some(conflict) = hub::conflict(job, entry, facts) {
+        steps.add("listener", hub::sentence(conflict));
+        return Verdict::NotCaught;
+    }
     let lacking = facts.not_caught.iter().find(|port| port.job == job.label && port.port == *entry.name());
     if let Some(lacking) = lacking {
         steps.add("listener", format!("{} is not listened on: {}", lacking.address, lacking.reason));
         return Verdict::NotCaught;
     }
-    if let Some(vip) = job.vip {
-        steps.add("listener", format!("{} is listened on", SocketAddr::new(vip, number)));
+    let addresses = if at_hub { facts.hub } else { job.vip.as_slice() };
+    for address in addresses {
+        steps.add("listener", format!("{} is listened on", SocketAddr::new(*address, number)));
     }
     endpoints::explain(job, entry, steps)
 }

@@ -6,28 +6,35 @@
 
 mod dialled;
 mod endpoints;
+mod entrypoint;
+mod hub;
 mod nearest;
 mod requested;
 mod target;
 #[cfg(test)]
 mod tests;
 
+use std::net::IpAddr;
+
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use roundhouse_config::NamedEntrypoint;
+use roundhouse_config::Answer;
 use serde::{Deserialize, Serialize};
 
 use self::target::{Host, Target};
 use super::{Api, Problem};
 use crate::catch::NotCaught;
+use crate::run::Listed;
 use crate::table::{Named, Table};
 
 /// What an explanation depends on.
 pub struct Facts<'a> {
     pub table: &'a Table,
     pub not_caught: &'a [NotCaught],
-    pub entrypoints: &'a [NamedEntrypoint],
+    pub entrypoints: &'a [Listed],
+    /// What names resolve to where they have no VIPs of their own; none: they have.
+    pub hub: &'a [IpAddr],
     /// Seconds since the registry was heard and why it is not, if it is lost.
     pub lost: Option<(f64, String)>,
 }
@@ -44,7 +51,7 @@ pub enum Verdict {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
-    /// `name`, `address`, `listener`, `port`, `route`, `endpoint`, `pick`, `registry`, `hint`.
+    /// `name`, `address`, `listener`, `proxy`, `port`, `route`, `endpoint`, `pick`, `registry`, `hint`.
     pub what: String,
     pub detail: String,
 }
@@ -73,10 +80,12 @@ pub(super) async fn handler(
     let target: Target = text.parse().map_err(|error| Problem::invalid(error).at("target"))?;
     let shared = &api.shared;
     let contact = shared.store.contact();
+    let names = &shared.settings.names;
     let facts = Facts {
         table: &shared.table.load(),
         not_caught: &shared.not_caught.load(),
-        entrypoints: &shared.settings.entrypoints,
+        entrypoints: &shared.entrypoints.load(),
+        hub: if names.answer == Answer::Hub { &names.hub_addresses } else { &[] },
         lost: contact.lost.clone().map(|reason| (shared.stale_seconds(), reason)),
     };
     Ok(Json(explain(&text, &target, &facts)))
@@ -98,7 +107,7 @@ pub fn explain(text: &str, target: &Target, facts: &Facts<'_>) -> Explanation {
 
 fn follow(target: &Target, facts: &Facts<'_>, steps: &mut Steps) -> Verdict {
     let name = match &target.host {
-        Host::Address(address) => return dialled::address(*address, target.port, facts, steps),
+        Host::Address(address) => return dialled::address(*address, target, facts, steps),
         Host::Name(name) => name,
     };
     let Some(named) = facts.table.resolve(name) else {
@@ -112,7 +121,7 @@ fn follow(target: &Target, facts: &Facts<'_>, steps: &mut Steps) -> Verdict {
                 _ => "by its JOBNAME".to_owned(),
             };
             steps.add("name", format!("`{name}` is job `{}` ({}), {rule}", job.label, job.jobname));
-            if requested::goes_to_entrypoint(target, &job, facts) {
+            if entrypoint::is_meant(target, &job, facts) {
                 return requested::job(target, &job, port.as_ref(), facts, steps);
             }
             dialled::job(target, &job, port.as_ref(), facts, steps)

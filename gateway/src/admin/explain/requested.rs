@@ -1,32 +1,15 @@
-//! An HTTP request at an entrypoint: the Host chooses the job or the domain, the path the domain's route.
+//! A name at an entrypoint: the Host chooses the job or the domain and the path the domain's route, or the server name
+//! chooses both.
 
 use std::sync::Arc;
 
-use roundhouse_config::{NamedEntrypoint, PortName};
+use roundhouse_config::PortName;
 
-use super::target::{HttpRequest, Target};
-use super::{Facts, Steps, Verdict, endpoints};
+use super::entrypoint::{self, Way, arrives};
+use super::target::Target;
+use super::{Facts, Steps, Verdict};
+use crate::run::Listed;
 use crate::table::{DomainEntry, JobEntry, Leg, PortEntry};
-
-/// A URL's port.
-fn number(target: &Target) -> u16 {
-    let default = if target.request.as_ref().is_some_and(|request| request.tls) { 443 } else { 80 };
-    target.port.unwrap_or(default)
-}
-
-/// Whether a URL with a job's name means the entrypoint: it has an entrypoint's port, or none, and the job does not
-/// serve that one at its VIP.
-pub(super) fn goes_to_entrypoint(target: &Target, job: &JobEntry, facts: &Facts<'_>) -> bool {
-    let number = number(target);
-    if target.request.is_none() || job.port_number(number).is_some() {
-        return false;
-    }
-    target.port.is_none() || entrypoint(number, facts).is_some()
-}
-
-fn entrypoint<'a>(number: u16, facts: &Facts<'a>) -> Option<&'a NamedEntrypoint> {
-    facts.entrypoints.iter().find(|named| named.entrypoint.listen.socket_addr().port() == number)
-}
 
 pub(super) fn job(
     target: &Target,
@@ -36,17 +19,22 @@ pub(super) fn job(
     steps: &mut Steps,
 ) -> Verdict {
     match arrives(target, facts, steps) {
-        Verdict::Ok => http_port(job, named, facts, steps),
-        verdict => verdict,
+        Ok(way) => led(&way, job, named, facts, steps),
+        Err(verdict) => verdict,
     }
 }
 
 pub(super) fn domain(target: &Target, domain: &DomainEntry, facts: &Facts<'_>, steps: &mut Steps) -> Verdict {
-    let arrived = arrives(target, facts, steps);
-    if arrived != Verdict::Ok {
-        return arrived;
-    }
-    let path = target.request.as_ref().map_or("/", |request| &request.path);
+    let way = match arrives(target, facts, steps) {
+        Ok(Way::Job(listed)) => return entrypoint::job(listed, facts, steps),
+        Ok(way) => way,
+        Err(verdict) => return verdict,
+    };
+    // Nobody can look into TLS that passes through, and what ends here may be no HTTP: that is the route of `/`.
+    let path = match way {
+        Way::ServerName(_) | Way::Job(_) => "/",
+        Way::Host => target.request.as_ref().map_or("/", |request| &request.path),
+    };
     let Some(route) = domain.route(path) else {
         let known: Vec<_> = domain.routes.iter().map(|route| &*route.path).collect();
         steps.add(
@@ -66,12 +54,12 @@ pub(super) fn domain(target: &Target, domain: &DomainEntry, facts: &Facts<'_>, s
             to.join(", ")
         ),
     );
-    legs.into_iter().map(|to| leg(to, facts, steps)).fold(Verdict::Ok, Verdict::and)
+    legs.into_iter().map(|to| leg(&way, to, facts, steps)).fold(Verdict::Ok, Verdict::and)
 }
 
-fn leg(leg: &Arc<Leg>, facts: &Facts<'_>, steps: &mut Steps) -> Verdict {
+fn leg(way: &Way<'_>, leg: &Arc<Leg>, facts: &Facts<'_>, steps: &mut Steps) -> Verdict {
     match facts.table.job(leg.job.as_str()) {
-        Some(job) => http_port(job, leg.port.as_ref(), facts, steps),
+        Some(job) => led(way, job, leg.port.as_ref(), facts, steps),
         None => {
             steps.add(
                 "route",
@@ -82,43 +70,42 @@ fn leg(leg: &Arc<Leg>, facts: &Facts<'_>, steps: &mut Steps) -> Verdict {
     }
 }
 
-/// Where the request comes in.
-fn arrives(target: &Target, facts: &Facts<'_>, steps: &mut Steps) -> Verdict {
-    let all = || {
-        let all =
-            facts.entrypoints.iter().map(|named| format!("`{}` on {}", named.name, named.entrypoint.listen));
-        all.collect::<Vec<_>>().join(", ")
+fn led(
+    way: &Way<'_>,
+    job: &JobEntry,
+    named: Option<&PortName>,
+    facts: &Facts<'_>,
+    steps: &mut Steps,
+) -> Verdict {
+    match way {
+        Way::Host => http_port(job, named, facts, steps),
+        Way::ServerName(listed) => tls_port(listed, job, named, steps),
+        Way::Job(listed) => entrypoint::job(listed, facts, steps),
+    }
+}
+
+/// Where the entrypoint leads this job's server name.
+fn tls_port(listed: &Listed, job: &JobEntry, named: Option<&PortName>, steps: &mut Steps) -> Verdict {
+    let terminate = listed.settings.terminate;
+    let found = match named {
+        Some(name) => job.port_named(name),
+        None => job.ports.iter().find(|entry| entry.takes_tls(terminate)),
     };
-    if let Some(HttpRequest { tls: true, .. }) = target.request {
-        steps.add("listener", format!("no entrypoint speaks TLS in this version; ask http:// at {}", all()));
-        return Verdict::NoRoute;
+    if let Some(entry) = found {
+        return entrypoint::port(job, entry, steps);
     }
-    match (entrypoint(number(target), facts), facts.entrypoints.first(), target.port) {
-        (Some(named), _, _) => {
-            let listen = named.entrypoint.listen;
-            steps.add("listener", format!("entrypoint `{}` on {listen} takes it by its Host", named.name));
-            Verdict::Ok
+    let label = &job.label;
+    let detail = match (named, terminate) {
+        (Some(name), _) => format!("job `{label}` has no port `{name}`"),
+        (None, false) => {
+            format!("job `{label}` has no port that takes the client's TLS; give one the protocol tls or tcp")
         }
-        (None, Some(first), None) => {
-            let listen = first.entrypoint.listen;
-            steps.add(
-                "listener",
-                format!(
-                    "nothing listens on port 80; entrypoint `{}` on {listen} takes it by its Host",
-                    first.name
-                ),
-            );
-            Verdict::Ok
+        (None, true) => {
+            format!("job `{label}` has no port that takes what was inside of the TLS, as tcp does")
         }
-        (None, None, _) => {
-            steps.add("listener", "no entrypoint is configured; add [[entrypoint]] to the gateway's file");
-            Verdict::NoRoute
-        }
-        (None, Some(_), Some(port)) => {
-            steps.add("listener", format!("no entrypoint is on port {port}; there is {}", all()));
-            Verdict::NoRoute
-        }
-    }
+    };
+    steps.add("port", detail);
+    Verdict::NoRoute
 }
 
 fn http_port(job: &JobEntry, named: Option<&PortName>, facts: &Facts<'_>, steps: &mut Steps) -> Verdict {
@@ -141,9 +128,5 @@ fn http_port(job: &JobEntry, named: Option<&PortName>, facts: &Facts<'_>, steps:
         }
         return Verdict::NoRoute;
     };
-    steps.add(
-        "port",
-        format!("port `{}` of job `{}`, protocol {}", entry.name(), job.label, entry.port.protocol),
-    );
-    endpoints::explain(job, entry, steps)
+    entrypoint::port(job, entry, steps)
 }

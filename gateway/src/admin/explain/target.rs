@@ -1,4 +1,5 @@
-//! What a person may ask about: `app2.jobs.coding.net:1111`, `http://blog.coding.net/path`, `127.99.0.7:1111`, `app2.jobs`.
+//! What a person may ask about: `app2.jobs.coding.net:1111`, `http://blog.coding.net/path`, `tls://db.coding.net:8443`,
+//! `127.99.0.7:1111`, `app2.jobs`.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -11,6 +12,8 @@ const MAX_TARGET: usize = 4_096;
 pub struct Target {
     pub host: Host,
     pub port: Option<u16>,
+    /// The client speaks TLS, with the host as its server name.
+    pub tls: bool,
     /// Present: an HTTP request.
     pub request: Option<HttpRequest>,
 }
@@ -24,7 +27,6 @@ pub enum Host {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpRequest {
-    pub tls: bool,
     pub path: String,
 }
 
@@ -34,7 +36,7 @@ pub enum TargetError {
     Empty,
     #[error("the target is longer than {MAX_TARGET} bytes")]
     TooLong,
-    #[error("`{0}://` is none that is routed here; write http://, or a name and port")]
+    #[error("`{0}://` is none that is routed here; write http://, https:// or tls://, or a name and port")]
     Scheme(String),
     #[error("the target names no host: {0}; write as in app2.jobs.coding.net:1111")]
     Host(#[from] HostError),
@@ -58,17 +60,17 @@ impl std::str::FromStr for Target {
         let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
         // Anything before an `@` is a person's secret and no part of the name.
         let authority = authority.rsplit('@').next().unwrap_or_default();
-        let tls = match scheme.as_deref() {
-            Some("http" | "ws") => Some(false),
-            Some("https" | "wss") => Some(true),
-            Some("tcp") => None,
+        let (tls, http) = match scheme.as_deref() {
+            Some("http" | "ws") => (false, true),
+            Some("https" | "wss") => (true, true),
+            Some("tls") => (true, false),
+            Some("tcp" | "udp") => (false, false),
             Some(other) => return Err(TargetError::Scheme(other.chars().take(32).collect())),
-            None if path.is_empty() => None,
-            None => Some(false),
+            None => (false, !path.is_empty()),
         };
         let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
         let (host, port) = host_and_port(authority)?;
-        Ok(Target { host, port, request: tls.map(|tls| HttpRequest { tls, path }) })
+        Ok(Target { host, port, tls, request: http.then_some(HttpRequest { path }) })
     }
 }
 
@@ -100,9 +102,13 @@ mod tests {
         assert_eq!((plain.host, plain.port), (Host::Name("app2.jobs.coding.net".into()), Some(1111)));
         assert_eq!(plain.request, None);
         let url = target("http://user:secret@blog.coding.net:8080/a?b");
-        assert_eq!((url.host, url.port), (Host::Name("blog.coding.net".into()), Some(8080)));
-        assert_eq!(url.request, Some(HttpRequest { tls: false, path: "/a?b".into() }));
-        assert_eq!(target("https://a").request, Some(HttpRequest { tls: true, path: "/".into() }));
+        assert_eq!((&url.host, url.port), (&Host::Name("blog.coding.net".into()), Some(8080)));
+        assert_eq!(url.request.clone(), Some(HttpRequest { path: "/a?b".into() }));
+        assert!(!url.tls && target("https://a").tls && target("wss://a").tls);
+        assert_eq!(target("https://a").request, Some(HttpRequest { path: "/".into() }));
+        let server_name = target("TLS://db.coding.net:8443");
+        assert_eq!((server_name.tls, server_name.port, server_name.request), (true, Some(8443), None));
+        assert_eq!(target("udp://10.0.0.5:53").port, Some(53));
         assert_eq!(target("blog.coding.net/a").request.unwrap().path, "/a");
         assert_eq!(target("127.99.0.7:1111").host, Host::Address("127.99.0.7".parse().unwrap()));
         assert_eq!(target("[::1]:80").port, Some(80));

@@ -107,19 +107,9 @@ impl Writable for Domain {
         Err(ValueError::field("host", message).into())
     }
 
-    fn warnings(&self, site: &Site<'_>) -> Vec<String> {
+    fn warnings(&self, _: &DomainName, site: &Site<'_>) -> Vec<String> {
         let destinations = self.routes.iter().flat_map(|route| &route.to);
         destinations.filter_map(|to| site.lacks_port(&to.job, to.port.as_ref())).collect()
-    }
-}
-
-impl Writable for Entrypoint {
-    fn key(name: &PortName) -> Key {
-        Key::Entrypoint(name.clone())
-    }
-
-    fn warnings(&self, site: &Site<'_>) -> Vec<String> {
-        self.job.iter().filter_map(|job| site.lacks_port(job, self.port.as_ref())).collect()
     }
 }
 
@@ -154,7 +144,7 @@ impl Writable for Line {
         Ok(())
     }
 
-    fn warnings(&self, site: &Site<'_>) -> Vec<String> {
+    fn warnings(&self, _: &Label, site: &Site<'_>) -> Vec<String> {
         self.fallback.iter().filter_map(|line| site.lacks_line(line)).collect()
     }
 }
@@ -173,7 +163,7 @@ impl Writable for Pool {
         }
     }
 
-    fn warnings(&self, site: &Site<'_>) -> Vec<String> {
+    fn warnings(&self, _: &Label, site: &Site<'_>) -> Vec<String> {
         let to = match &self.to {
             PoolTarget::Job(job, port) => site.lacks_port(job, Some(port)),
             PoolTarget::Hubs(entrypoint) => site.lacks_entrypoint(entrypoint),
@@ -191,7 +181,7 @@ impl Writable for Rule {
         Key::Rule(id.clone())
     }
 
-    fn warnings(&self, site: &Site<'_>) -> Vec<String> {
+    fn warnings(&self, _: &Name, site: &Site<'_>) -> Vec<String> {
         let mut warnings = Vec::new();
         if let Target::Job(job) = &self.to {
             let named = self.ports.iter().filter_map(|port| match port {
@@ -223,7 +213,7 @@ impl Writable for Token {
         site.keeps_an_admin(id)
     }
 
-    fn warnings(&self, site: &Site<'_>) -> Vec<String> {
+    fn warnings(&self, _: &Name, site: &Site<'_>) -> Vec<String> {
         let past =
             self.expired(site.now).then(|| "`expires` is past, so nobody can use the token".to_owned());
         past.into_iter().collect()
@@ -250,7 +240,7 @@ impl Site<'_> {
         }
     }
 
-    fn lacks_port(&self, job: &Label, port: Option<&PortName>) -> Option<String> {
+    pub(super) fn lacks_port(&self, job: &Label, port: Option<&PortName>) -> Option<String> {
         let Some(record) = self.snapshot.jobs.get(job) else {
             return Some(format!("there is no job `{job}` yet"));
         };

@@ -8,6 +8,7 @@
 //! A [`Kind`] says what it is called and where it is in a snapshot; `kinds` has them all. Jobs and instances are more than
 //! records (owners, leases, live state) and have modules of their own.
 
+mod entrypoints;
 mod kinds;
 #[cfg(test)]
 mod tests;
@@ -69,7 +70,7 @@ pub(super) trait Writable: Kind {
 
     /// What whoever wrote it would want to know. Records may be written in any order, so naming what is not there is
     /// no mistake, but may be one.
-    fn warnings(&self, _site: &Site<'_>) -> Vec<String> {
+    fn warnings(&self, _name: &Self::Name, _site: &Site<'_>) -> Vec<String> {
         Vec::new()
     }
 }
@@ -108,7 +109,7 @@ pub(super) async fn put<K: Writable>(
     api.site(|site| record.refusal(&name, site))?;
     let registry = &api.shared.registry;
     let written = api.write(registry.put_record(&K::key(&name), &record, expect)).await?;
-    let warnings = api.site(|site| record.warnings(site));
+    let warnings = api.site(|site| record.warnings(&name, site));
     let body = json!({ K::FIELD: name.to_string(), "warnings": warnings });
     let location = format!("{}/{name}", K::ALL);
     Ok(answer(&api.shared.store, written, &location, body).await)

@@ -20,7 +20,7 @@ impl Others {
         let (zone, vips) = (settings.names.zone.clone(), settings.names.vips);
         let own = Own::new(vips, Vec::new());
         let newcomer = roundhouse_registry::probe::Verdict::Healthy;
-        let table = Table::empty(&Facts { zone, vips, own, workers: 1, newcomer });
+        let table = Table::empty(&Facts { zone, vips, own, workers: 1, hub: false, newcomer });
         let mut others = Others { snapshot: Snapshot::default(), table, settings };
         others.add(r#"{"jobname":"job.app2","ports":[{"name":"main","port":1111}]}"#, "app2", |snapshot| {
             &mut snapshot.jobs
@@ -53,8 +53,10 @@ impl Others {
         refused.map(|problem| (problem.status.as_u16(), problem.detail))
     }
 
+    /// Of a record whose name is in nobody's way.
     fn warnings<K: Writable>(&self, text: &str) -> Vec<String> {
-        read::<K>(text.as_bytes()).unwrap().warnings(&self.site())
+        let name = K::name("new").or_else(|_| K::name("new.example")).unwrap();
+        read::<K>(text.as_bytes()).unwrap().warnings(&name, &self.site())
     }
 }
 
@@ -90,6 +92,47 @@ fn what_is_not_there_yet_is_a_warning() {
     );
     let entrypoint = r#"{"listen":":3306","protocol":"tcp","job":"mysql"}"#;
     assert_eq!(others.warnings::<Entrypoint>(entrypoint), ["there is no job `mysql` yet"]);
+}
+
+#[test]
+fn an_entrypoint_that_is_in_the_way_or_leads_nowhere_is_a_warning() {
+    use roundhouse_registry::record::Entrypoint;
+    let mut others = Others::new();
+    let ports = r#"{"jobname":"job.all","ports":[{"name":"web","port":80,"protocol":"http"},
+        {"name":"dns","port":53,"protocol":"udp"},{"name":"tls","port":443,"protocol":"tls"}]}"#;
+    others.add(ports, "all", |snapshot| &mut snapshot.jobs);
+    let redis = r#"{"listen":":6379","protocol":"tcp","job":"app2"}"#;
+    others.add(redis, "redis", |snapshot| &mut snapshot.entrypoints);
+    let warnings = |name: &str, text: &str| {
+        let record: Entrypoint = read(text.as_bytes()).unwrap();
+        record.warnings(&name.parse().unwrap(), &others.site()).join("; ")
+    };
+    assert_eq!(warnings("redis", redis), "", "itself");
+    assert!(warnings("a", redis).contains("entrypoint `redis`'s too, which is no longer served"));
+    assert!(warnings("z", redis).contains("`:6379` is taken by entrypoint `redis`"));
+    assert_eq!(warnings("z", r#"{"listen":":6379","protocol":"udp","job":"all"}"#), "", "another protocol's");
+    assert!(warnings("http", r#"{"listen":":81"}"#).contains("has an entrypoint `http` of its own"));
+    assert!(warnings("z", r#"{"listen":"127.0.0.1:8080"}"#).contains("`http` of this gateway's file"));
+    let leads = |protocol: &str| warnings("z", &format!(r#"{{"listen":":1","protocol":{protocol}}}"#));
+    for (good, wrong) in [
+        (r#""tcp","job":"all""#, r#""tcp","job":"all","port":"dns""#),
+        (r#""tcp","job":"all","port":"tls""#, r#""tcp","job":"all","port":"later""#),
+        (r#""udp","job":"all","port":"dns""#, r#""udp","job":"all","port":"web""#),
+        (r#""udp","job":"all""#, r#""udp","job":"app2""#),
+        (r#""tls","job":"all""#, r#""tls","job":"all","port":"web""#),
+        (
+            r#""tls","terminate":true,"job":"all","port":"web""#,
+            r#""tls","terminate":true,"job":"all","port":"tls""#,
+        ),
+        (r#""tls","job":"app2""#, r#""tls","job":"app2","port":"web""#),
+    ] {
+        assert_eq!(leads(good), "");
+        assert!(leads(wrong).contains("port"), "{wrong}: {}", leads(wrong));
+    }
+    assert_eq!(
+        leads(r#""tls","terminate":true,"job":"all","port":"tls""#),
+        "port `tls` of job `all` is tls, which does not go with an entrypoint of tls that ends it"
+    );
 }
 
 #[test]

@@ -69,6 +69,11 @@ pub(super) fn pool(item: &Value) -> Vec<String> {
 pub(super) fn entrypoint(item: &Value) -> Vec<String> {
     let mut row = texts(item, &["name", "listen", "protocol"]);
     row.push(target(item));
+    row.extend(texts(item, &["origin", "open"]));
+    row.push(match item["reason"].as_str() {
+        Some(reason) => format!("{}: {reason}", text(&item["state"])),
+        None => text(&item["state"]),
+    });
     row
 }
 
@@ -118,6 +123,10 @@ mod tests {
             "sink": "ipvs", "scheduler": "wrr", "lines": {"telecom": ["203.0.113.10"], "unicom": []}});
         let row = ["blog", "coding-blog:main", "80/tcp", "ipvs", "wrr", "telecom=203.0.113.10 unicom"];
         assert_eq!(super::pool(&pool), row);
+        let entrypoint = json!({"name": "redis", "listen": ":6379", "protocol": "tcp", "job": "redis", "port": "main",
+            "origin": "registry", "open": 0, "state": "not listening", "reason": "held by nginx"});
+        let row = ["redis", ":6379", "tcp", "redis:main", "registry", "0", "not listening: held by nginx"];
+        assert_eq!(super::entrypoint(&entrypoint), row);
         assert_eq!(target(&json!({"hubs": "http"})), "hubs at http");
         let rule = json!({"id": "redis-1", "action": "allow", "dry_run": true, "to": {"job": "redis"}, "ports": [6379],
             "from": {"jobname": "cop.coding", "cidr": ["10.0.0.0/8"]}, "expires": null, "note": "n"});

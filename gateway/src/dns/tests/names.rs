@@ -7,7 +7,7 @@ use hickory_proto::op::{Message, ResponseCode};
 use hickory_proto::rr::RecordType::{self, A, AAAA, ANY, MX, NS, SOA, SRV, TXT};
 use roundhouse_registry::probe::Verdict;
 
-use crate::dns::sample::{TERMS, TTL, ask, data, id, look_up, query, query_labels, records, table, table_of};
+use crate::dns::sample::{TERMS, TTL, ask, data, hub_table, id, look_up, query, query_labels, records, table, table_of};
 use crate::dns::{Terms, Transport, answer};
 use crate::table::Table;
 
@@ -82,6 +82,43 @@ fn a_port_is_a_service() {
             assert_eq!(address.data.to_string(), "127.99.0.7");
         }
     }
+}
+
+#[test]
+fn in_hub_mode_names_lead_to_every_live_hub_in_turn() {
+    let gateway = |addresses: &str| {
+        format!(r#"{{"version":"1","host":"h","vips":"127.99.0.0/16","admin":"127.0.0.1:8400","addresses":{addresses}}}"#)
+    };
+    let mut records = records(1);
+    records.push(("gateways/hub-1".into(), gateway(r#"["10.0.0.5"]"#)));
+    records.push(("gateways/hub-2".into(), gateway(r#"["10.0.0.6","2001:db8::6"]"#)));
+    records.push(("gateways/old".into(), gateway("[]")));
+    let sorted = |table: &Table, name: &str, of| {
+        let mut all = answers(table, name, of);
+        all.sort();
+        all
+    };
+    // Our own are there before we are announced.
+    let table = hub_table(&["10.0.0.4"], &records);
+    for name in ["app2.jobs.coding.net.", "bare.jobs.coding.net.", "app2.app.coding.jobs.coding.net."] {
+        assert_eq!(sorted(&table, name, A), ["10.0.0.4", "10.0.0.5", "10.0.0.6"], "{name}");
+        assert_eq!(answers(&table, name, AAAA), ["2001:db8::6"], "{name}");
+    }
+    let mut firsts = HashSet::new();
+    for turn in 0..4 {
+        let mut query = query("app2.jobs.coding.net.", A);
+        query.metadata.id = turn;
+        firsts.insert(data(&ask(&table, &query, Transport::Udp).answers)[0].clone());
+    }
+    assert_eq!(firsts.len(), 3, "everybody comes first in turn");
+
+    let name = "_main._tcp.bare.jobs.coding.net.";
+    assert_eq!(answers(&table, name, SRV), ["0 100 1 bare.jobs.coding.net."]);
+    let mut additionals = data(&look_up(&table, name, SRV).additionals);
+    additionals.sort();
+    assert_eq!(additionals, ["10.0.0.4", "10.0.0.5", "10.0.0.6", "2001:db8::6"]);
+    // A hub among others that answers with VIPs goes on doing so.
+    assert_eq!(answers(&table_of("127.99.0.0/16", &records), "app2.jobs.coding.net.", A), ["127.99.0.7"]);
 }
 
 #[test]

@@ -280,23 +280,23 @@ impl<H: Host + 'static> Socket<H> {
     fn queue(&self, key: Key, bytes: &[u8]) {
         let limits = &self.shared.limits;
         let host = &self.shared.host;
+        if let Asked::Original = self.asked {
+            match host.reply(key.asked, key.client, bytes) {
+                Ok(()) => {
+                    add(&host.counters().datagrams_to_clients, 1);
+                    add(&host.counters().bytes_to_clients, bytes.len());
+                }
+                Err(error) => {
+                    tracing::debug!(asked = %key.asked, client = %key.client, %error, "reply dropped");
+                    add(&host.counters().dropped, 1);
+                }
+            }
+            return;
+        }
         let replies = &mut *self.replies.borrow_mut();
         let due = self.with_means(|means| {
             let from = matches!(self.asked, Asked::Port(_)).then_some(key.asked.ip());
-            let queue = match self.asked {
-                Asked::Always(_) | Asked::Port(_) => replies.own(means.spare),
-                Asked::Original => {
-                    let open = |asked| host.reply_socket(asked);
-                    match replies.captured(key.asked, limits.reply_sockets, means, open) {
-                        Ok(queue) => queue,
-                        Err(error) => {
-                            tracing::debug!(asked = %key.asked, %error, "no socket to reply from");
-                            add(&means.counters.dropped, 1);
-                            return false;
-                        }
-                    }
-                }
-            };
+            let queue = replies.own(means.spare);
             add(&means.counters.dropped, queue.push(bytes, key.client, from, limits.backlog));
             queue.is_due()
         });

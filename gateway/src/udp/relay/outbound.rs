@@ -62,6 +62,7 @@ impl Outbound {
         self.items.is_empty()
     }
 
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.items.len()
     }

@@ -1,12 +1,9 @@
 //! By which socket a reply leaves.
 //!
-//! Normally the downstream socket. Captured datagrams came for addresses that it is not bound to, so their replies leave
-//! by sockets that are, one for each address asked; those used last are kept.
+//! Normally the downstream socket, by queues. Captured datagrams came for addresses that it is not bound to; whoever
+//! opened it answers those ([`Host::reply`](crate::udp::Host::reply)).
 
-use std::collections::HashMap;
-use std::io;
-use std::net::{SocketAddr, UdpSocket};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 
 use super::outbound::Outbound;
 use crate::udp::UdpCounters;
@@ -17,17 +14,6 @@ use crate::udp::sys::sendmmsg::Sender;
 #[derive(Default)]
 pub(super) struct Replies {
     own: Option<Outbound>,
-    captured: HashMap<SocketAddr, Captured>,
-    /// Those of `captured` that have something to send.
-    waiting: Vec<SocketAddr>,
-    /// Counts uses, to tell which was used last.
-    uses: u64,
-}
-
-struct Captured {
-    socket: UdpSocket,
-    queue: Option<Outbound>,
-    used: u64,
 }
 
 /// What a flush needs, of the worker.
@@ -52,62 +38,14 @@ impl Replies {
         self.own.get_or_insert_with(|| spare.take())
     }
 
-    /// The queue of the socket that is bound to `asked`, which is opened if need be.
-    pub(super) fn captured(
-        &mut self,
-        asked: SocketAddr,
-        limit: usize,
-        means: &mut Means<'_>,
-        open: impl FnOnce(SocketAddr) -> io::Result<UdpSocket>,
-    ) -> io::Result<&mut Outbound> {
-        if !self.captured.contains_key(&asked) {
-            // Before opening, so that there are never more than `limit`.
-            self.make_room(limit, means);
-            let socket = open(asked)?;
-            socket.set_nonblocking(true)?;
-            self.captured.insert(asked, Captured { socket, queue: None, used: 0 });
-        }
-        let Some(captured) = self.captured.get_mut(&asked) else {
-            return Err(io::ErrorKind::NotFound.into());
-        };
-        self.uses += 1;
-        captured.used = self.uses;
-        if captured.queue.is_none() {
-            self.waiting.push(asked);
-        }
-        Ok(captured.queue.get_or_insert_with(|| means.spare.take()))
-    }
-
     /// Sends what can be sent now; the rest when the socket takes more.
     pub(super) fn flush(&mut self, own: BorrowedFd<'_>, family: Family, means: &mut Means<'_>) {
         means.flush(own, family, &mut self.own);
-        let captured = &mut self.captured;
-        self.waiting.retain(|asked| {
-            let Some(captured) = captured.get_mut(asked) else { return false };
-            means.flush(captured.socket.as_fd(), Family::of(*asked), &mut captured.queue);
-            captured.queue.is_some()
-        });
     }
 
-    /// Some socket that was full takes more. Asking those that are still full once more is cheaper than telling them
-    /// apart.
+    /// The socket was full and takes more.
     pub(super) fn unblock(&mut self) {
-        let queues = self.captured.values_mut().filter_map(|captured| captured.queue.as_mut());
-        queues.chain(&mut self.own).for_each(Outbound::unblock);
-    }
-
-    fn make_room(&mut self, limit: usize, means: &mut Means<'_>) {
-        while self.captured.len() >= limit.max(1) {
-            let oldest =
-                self.captured.iter().min_by_key(|(_, captured)| captured.used).map(|(asked, _)| *asked);
-            let Some((asked, mut captured)) = oldest.and_then(|asked| self.captured.remove_entry(&asked))
-            else {
-                return;
-            };
-            self.waiting.retain(|waiting| *waiting != asked);
-            means.flush(captured.socket.as_fd(), Family::of(asked), &mut captured.queue);
-            add(&means.counters.dropped, captured.queue.map_or(0, |queue| queue.len()));
-        }
+        self.own.iter_mut().for_each(Outbound::unblock);
     }
 }
 

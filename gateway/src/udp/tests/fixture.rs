@@ -23,7 +23,7 @@ pub(super) struct Instances {
     pub(super) failed: RefCell<Vec<SocketAddr>>,
     pub(super) opened: RefCell<Vec<(SocketAddr, SocketAddr)>>,
     pub(super) closed: RefCell<Vec<(SocketAddr, Reason, Traffic)>>,
-    pub(super) reply_sockets: Cell<usize>,
+    pub(super) replies: Cell<usize>,
     counters: UdpCounters,
     turn: Cell<usize>,
 }
@@ -58,12 +58,12 @@ impl Host for Instances {
         self.closed.borrow_mut().push((session.client, reason, session.traffic));
     }
 
-    fn reply_socket(&self, asked: SocketAddr) -> io::Result<std::net::UdpSocket> {
-        self.reply_sockets.set(self.reply_sockets.get() + 1);
+    fn reply(&self, asked: SocketAddr, client: SocketAddr, bytes: &[u8]) -> io::Result<()> {
+        self.replies.set(self.replies.get() + 1);
         let socket = Socket::new(Domain::for_address(asked), Type::DGRAM, None)?;
         socket.set_reuse_address(true)?;
         socket.bind(&asked.into())?;
-        Ok(socket.into())
+        socket.send_to(bytes, &client.into()).map(drop)
     }
 
     fn counters(&self) -> &UdpCounters {

@@ -5,19 +5,20 @@ use std::process::Command;
 use std::time::Duration;
 
 #[derive(Debug)]
-pub(crate) struct Load {
-    pub(crate) requests: f64,
-    pub(crate) a_second: f64,
-    pub(crate) p99_ms: f64,
+pub struct Load {
+    pub requests: f64,
+    pub a_second: f64,
+    pub p99_ms: f64,
     /// Answers that are no success, and every kind of socket error.
-    pub(crate) failed: f64,
+    pub failed: f64,
 }
 
-/// 64 kept connections for so long.
-pub(crate) fn load(server: SocketAddr, host: &str, time: Duration) -> Load {
+/// So many kept connections, for so long.
+pub fn load(server: SocketAddr, host: &str, connections: usize, time: Duration) -> Load {
     let seconds = format!("{}s", time.as_secs().max(1));
     let mut command = Command::new("wrk");
-    command.args(["-t1", "-c64", "--latency", "-d", &seconds, "-H", &format!("Host: {host}")]);
+    command.args(["-t1", "-c", &connections.to_string(), "--latency", "-d", &seconds]);
+    command.args(["-H", &format!("Host: {host}")]);
     let output = command.arg(format!("http://{server}/")).output().expect("wrk is there");
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "wrk: {text}{}", String::from_utf8_lossy(&output.stderr));
@@ -50,4 +51,20 @@ fn milliseconds(time: &str) -> Option<f64> {
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_wrk_says_is_read() {
+        let load = read(
+            "  Latency Distribution\n     50%  950.00us\n     99%    1.20ms\n  1000 requests in 2.00s, 1.00MB read\n\
+             \x20 Socket errors: connect 1, read 2, write 0, timeout 3\n  Non-2xx or 3xx responses: 4\n\
+             Requests/sec:    500.25\nTransfer/sec:      0.50MB\n",
+        );
+        assert_eq!((load.requests, load.a_second, load.failed), (1000.0, 500.25, 10.0));
+        assert_eq!((load.p99_ms, milliseconds("3.00s")), (1.2, Some(3000.0)));
+    }
 }

@@ -1,0 +1,29 @@
+//! Who runs where: the proxy on core 0, everything else on core 1.
+
+use roundhouse_benches::process;
+
+pub(crate) struct Cores {
+    apart: bool,
+}
+
+impl Cores {
+    /// Takes this process, and what it starts from now on, to core 1.
+    pub(crate) fn take() -> Cores {
+        let cores = Cores { apart: std::thread::available_parallelism().map_or(1, usize::from) > 1 };
+        if cores.apart {
+            process::pin(std::process::id(), "1");
+        }
+        cores
+    }
+
+    /// Takes a process and its children to core 0.
+    pub(crate) fn to_proxy(&self, pid: u32) {
+        if self.apart {
+            process::pin_family(pid, "0");
+        }
+    }
+
+    pub(crate) fn placement(&self) -> &'static str {
+        if self.apart { "proxy on core 0, load on core 1" } else { "ALL ON ONE CORE: nothing here says much" }
+    }
+}
