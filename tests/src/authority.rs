@@ -15,7 +15,9 @@ impl Authority {
     /// Its own certificate is `ca.pem` in the folder.
     pub fn new(folder: &Path) -> Authority {
         let mut params = CertificateParams::default();
-        params.distinguished_name.push(DnType::CommonName, "an authority of a test");
+        // One with the same name as another would be taken for it, and its signatures for broken ones.
+        let name = format!("the authority of {}", folder.display());
+        params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().expect("a key");
         let pem = params.self_signed(&key).expect("a certificate").pem();

@@ -118,8 +118,8 @@ impl Gateway {
 
     fn speaks_tls(&self) -> bool {
         let config = std::fs::read_to_string(self.config()).unwrap_or_default();
-        let admin = config.split("[admin]").nth(1).and_then(|rest| rest.split("\n[").next());
-        admin.is_some_and(|admin| admin.contains("\ncert = "))
+        let admin = config.split("\n[").find(|section| section.starts_with("admin]"));
+        admin.is_some_and(|section| section.contains("\ncert = "))
     }
 
     /// Where its configuration is, and what it keeps beside it.

@@ -64,6 +64,19 @@ impl Server {
         })
     }
 
+    /// HTTP: answers a request with the head that it came with.
+    pub fn heads(address: SocketAddr) -> Server {
+        Server::start(address, |mut stream| {
+            let (mut head, mut byte) = (Vec::new(), [0]);
+            while !head.ends_with(b"\r\n\r\n") && stream.read_exact(&mut byte).is_ok() {
+                head.push(byte[0]);
+            }
+            let answer =
+                format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", head.len());
+            let _ = stream.write_all(&[answer.as_bytes(), &head].concat());
+        })
+    }
+
     /// Connections so far.
     pub fn accepted(&self) -> u64 {
         self.accepted.load(Relaxed)

@@ -8,7 +8,7 @@ use rand::RngExt;
 use roundhouse_tests::{End, Gateway, Server, dial, read_to_its_end};
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream, tcp};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, tcp};
 
 const CLIENTS: usize = 1_000;
 const MOST: usize = 200_000;
@@ -62,7 +62,16 @@ async fn ask(vip: SocketAddr, bytes: &[u8]) -> std::io::Result<(Vec<u8>, Sum)> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_connections_end_their_sending_and_get_all_of_it_back() {
     let gateway = Gateway::start();
-    let vip = gateway.tcp_job("late", 7000, "", &[late_server(SocketAddr::new(gateway.net.app(0), 7000))]);
+    // All may come before one is accepted.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::new(gateway.net.app(0), 7000)).unwrap();
+    let listener = socket.listen(2 * CLIENTS as u32).unwrap();
+    let vip = gateway.tcp_job("late", 7000, "", &[listener.local_addr().unwrap()]);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(answer_after_the_end(stream));
+        }
+    });
     let clients: Vec<_> = (0..CLIENTS)
         .map(|_| {
             tokio::spawn(async move {

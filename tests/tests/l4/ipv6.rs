@@ -3,7 +3,7 @@
 //! VIPs of a ULA prefix (RFC 4193) are made local in a network of the test's own.
 
 use std::io::{Read, Write};
-use std::net::{Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
 use std::process::Command;
 
 use roundhouse_tests::{Background, Gateway, SOON, Server, dial, eventually, inside};
@@ -74,7 +74,8 @@ fn an_entrypoint_of_both_families_leads_anywhere() {
         let record = format!(r#"{{"listen":"{listen}","protocol":"tcp","job":"app"}}"#);
         assert_eq!(gateway.call("PUT", &format!("/v1/entrypoints/{name}"), &record).status, 201);
         for client in clients {
-            eventually(SOON, "the entrypoint listens", || std::net::TcpStream::connect(client).is_ok());
+            // Which may be by a socket for all addresses.
+            eventually(SOON, &format!("{client} listens"), || TcpStream::connect(client).is_ok());
             assert!(echoes(&mut dial(client), b"hello"), "{client}");
         }
     }

@@ -64,8 +64,8 @@ fn an_entrypoint_s_own_limits() {
 #[test]
 fn a_job_s_own_limits() {
     let (gateway, server) = started("");
-    let all = gateway.tcp_job("all", 7000, r#""limits":{"connections":2}"#, &[server.address]);
     let second = Server::echo(SocketAddr::new(gateway.net.app(1), 7000));
+    let all = gateway.tcp_job("all", 7000, r#""limits":{"connections":2}"#, &[server.address]);
     let each = gateway.tcp_job("each", 7000, r#""limits":{"connections_per_client":2}"#, &[second.address]);
     let (client, other) = (gateway.net.address(50), Some(gateway.net.address(51)));
     two_and_no_more(&gateway, all, "job_full", client, None);

@@ -92,7 +92,7 @@ fn a_name_that_leads_nowhere_and_none_at_all_get_the_alert() {
     for more in
         [&["-servername", "nobody.example.org"][..], &["-servername", "nobody.jobs"], &["-noservername"]]
     {
-        let said = openssl_client(stage.entrypoint, &stage.authority.ca(), more, "");
+        let said = openssl_client(stage.entrypoint, &stage.authority.ca(), more, "", "");
         assert!(said.contains("alert number 112"), "{more:?}: {said}");
     }
     let mut client = tls(stage.entrypoint, &stage.authority, "nobody.jobs", Cut::default());

@@ -2,7 +2,7 @@
 //!
 //! Headers are made and read here by hand, byte for byte, so that a mistake of the gateway's codec is not made twice.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::process::Command;
 use std::sync::mpsc::{self, Receiver};
@@ -209,16 +209,9 @@ fn a_header_that_does_not_end_in_time_is_reset() {
 fn curl_tells_whom_it_speaks_for() {
     let stage = Stage::set("");
     let own = stage.gateway.net.address(TRUSTED).to_string();
-    let sample = Server::start(SocketAddr::new(stage.gateway.net.app(1), 7001), |mut stream| {
-        let mut bytes = [0; 4096];
-        let n = stream.read(&mut bytes).unwrap_or(0);
-        let head = String::from_utf8_lossy(&bytes[..n]).into_owned();
-        let answer =
-            format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{head}", head.len());
-        let _ = stream.write_all(answer.as_bytes());
-    });
+    let web = Server::heads(SocketAddr::new(stage.gateway.net.app(1), 7001));
     stage.gateway.write_job("web", r#""port":7001,"protocol":"http""#, "");
-    stage.gateway.register("web", sample.address);
+    stage.gateway.register("web", web.address);
     stage.gateway.wait_up("web", 1);
     let trust = format!(r#""protocol":"http","trust_proxy":["{own}/32"]"#);
     let http = stage.gateway.put_entrypoint("proxied", 7200, &trust);

@@ -3,10 +3,10 @@
 use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use roundhouse_tests::{Gateway, Server, dial, eventually};
+use roundhouse_tests::{Gateway, SOON, Server, dial, eventually, seen};
 use socket2::SockRef;
 
 use crate::echoes;
@@ -16,28 +16,44 @@ const CLIENTS: usize = 500;
 const A_CLIENT: u64 = 64 << 10;
 const OWN: u64 = 16 << 20;
 
-/// Sends as fast as the gateway takes it.
-fn flood(address: SocketAddr) -> Server {
-    Server::start(address, |mut stream| while stream.write_all(&[b'x'; 64 << 10]).is_ok() {})
+/// Sends as fast as the gateway takes it; how much that was.
+fn flood(address: SocketAddr) -> (Server, Arc<AtomicU64>) {
+    let sent = Arc::<AtomicU64>::default();
+    let count = sent.clone();
+    let server = Server::start(address, move |mut stream| {
+        while let Ok(n @ 1..) = stream.write(&[b'x'; 64 << 10]) {
+            count.fetch_add(n as u64, Relaxed);
+        }
+    });
+    (server, sent)
+}
+
+/// Until nothing is sent any more: every buffer on the way is full.
+fn until_full(sent: &AtomicU64) {
+    let (mut before, mut since) = (0, Instant::now());
+    eventually(SOON * 6, "every buffer is full", || {
+        let now = sent.load(Relaxed);
+        if now != before {
+            (before, since) = (now, Instant::now());
+        }
+        seen(now, |now| *now > 0 && since.elapsed() > Duration::from_millis(500))
+    });
 }
 
 #[test]
 fn five_hundred_slow_readers_hold_bounded_memory_and_nobody_up() {
     let gateway = Gateway::start();
-    let flood = flood(SocketAddr::new(gateway.net.app(0), 7000));
+    let (flood, sent) = flood(SocketAddr::new(gateway.net.app(0), 7000));
     let echo = Server::echo(SocketAddr::new(gateway.net.app(1), 7001));
     let vip = gateway.tcp_job("flood", 7000, "", &[flood.address]);
     let good = gateway.tcp_job("echo", 7001, "", &[echo.address]);
     assert!(echoes(&mut dial(good), b"warm"));
     let before = gateway.resident();
-
     let mut clients: Vec<_> = (0..CLIENTS).map(|_| dial(vip)).collect();
-    for client in &clients {
-        SockRef::from(client).set_recv_buffer_size(8 << 10).unwrap();
-    }
-    // The bytes that went through stop growing once every buffer on the way is full; from then on each round of reads
-    // at 1 KB/s is all that moves.
-    let moved = || gateway.api("/v1/status").json()["totals"]["bytes_to_clients"].as_u64().unwrap_or(0);
+    // Served meanwhile, if not at once: two cores fill a thousand sockets.
+    assert!(echoes(&mut dial(good), b"while they fill"));
+    until_full(&sent);
+
     let stop = Arc::new(AtomicBool::new(false));
     let stopped = stop.clone();
     let reading = std::thread::spawn(move || {
@@ -52,22 +68,22 @@ fn five_hundred_slow_readers_hold_bounded_memory_and_nobody_up() {
         }
         clients
     });
-    let mut most = 0;
-    let began = Instant::now();
-    let mut client = dial(good);
+    let (mut most, mut slowest) = (gateway.resident(), Duration::ZERO);
+    let (began, mut client) = (Instant::now(), dial(good));
     while began.elapsed() < Duration::from_secs(5) {
         let asked = Instant::now();
         assert!(echoes(&mut client, &[b'g'; 1_000]));
         assert!(echoes(&mut dial(good), b"a new one"));
-        assert!(asked.elapsed() < Duration::from_secs(1), "a good client waited {:?}", asked.elapsed());
+        slowest = slowest.max(asked.elapsed());
         most = most.max(gateway.resident());
     }
+    stop.store(true, Relaxed);
+    drop(reading.join().unwrap());
+    assert!(slowest < Duration::from_secs(1), "a good client waited {slowest:?}");
     let grown = most.saturating_sub(before);
     let bound = CLIENTS as u64 * A_CLIENT + OWN;
     assert!(grown < bound, "{} KiB grown, {} KiB allowed", grown >> 10, bound >> 10);
-    stop.store(true, Relaxed);
-    drop(reading.join().unwrap());
-    eventually(roundhouse_tests::SOON, "what they were sent is counted", || moved() > 0);
+    println!("{} KiB grown, {} KiB allowed; the slowest answer took {slowest:?}", grown >> 10, bound >> 10);
 }
 
 #[test]
@@ -84,8 +100,7 @@ fn an_upload_to_an_instance_that_does_not_read_stops_in_the_client() {
     for client in &mut clients {
         client.set_nonblocking(true).unwrap();
     }
-    let instances: Vec<_> =
-        clients.iter().map(|_| held.recv_timeout(roundhouse_tests::SOON).unwrap()).collect();
+    let instances: Vec<_> = clients.iter().map(|_| held.recv_timeout(SOON).unwrap()).collect();
     // Whatever fits into the sockets goes; the clients are at their end when none takes a byte for a while.
     let mut quiet = Instant::now();
     while quiet.elapsed() < Duration::from_millis(500) {

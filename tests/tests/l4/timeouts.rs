@@ -8,11 +8,11 @@ use roundhouse_tests::{End, Gateway, Server, dial, read_to_its_end};
 
 use crate::echoes;
 
-fn started(limits: &str) -> (Gateway, Server) {
+fn started(limits: &str) -> (Gateway, [Server; 2]) {
     let mut gateway = Gateway::prepared("embedded", &format!("[limits]\n{limits}"));
     gateway.run();
-    let server = Server::echo(SocketAddr::new(gateway.net.app(0), 7000));
-    (gateway, server)
+    let servers = [0, 1].map(|app| Server::echo(SocketAddr::new(gateway.net.app(app), 7000)));
+    (gateway, servers)
 }
 
 /// A sweep is late by half a second, and a loaded machine by more.
@@ -20,7 +20,7 @@ const LATE: Duration = Duration::from_secs(4);
 
 #[test]
 fn a_quiet_connection_ends_after_the_idle_timeout_and_a_talking_one_goes_on() {
-    let (gateway, server) = started("idle_timeout = \"1s\"");
+    let (gateway, [server, _]) = started("idle_timeout = \"1s\"");
     let vip = gateway.tcp_job("echo", 7000, "", &[server.address]);
     let mut talking = dial(vip);
     let mut quiet = dial(vip);
@@ -43,9 +43,8 @@ fn a_quiet_connection_ends_after_the_idle_timeout_and_a_talking_one_goes_on() {
 
 #[test]
 fn a_job_s_own_idle_timeout_is_the_one_that_counts() {
-    let (gateway, server) = started("idle_timeout = \"1h\"");
+    let (gateway, [server, second]) = started("idle_timeout = \"1h\"");
     let short = gateway.tcp_job("short", 7000, r#""timeouts":{"idle":"1s"}"#, &[server.address]);
-    let second = Server::echo(SocketAddr::new(gateway.net.app(1), 7000));
     let long = gateway.tcp_job("long", 7000, "", &[second.address]);
     let (mut short, mut long) = (dial(short), dial(long));
     assert!(echoes(&mut short, b"hello") && echoes(&mut long, b"hello"));
@@ -58,9 +57,8 @@ fn a_job_s_own_idle_timeout_is_the_one_that_counts() {
 
 #[test]
 fn a_busy_connection_ends_at_its_lifetime() {
-    let (gateway, server) = started("lifetime = \"1s\"");
+    let (gateway, [server, second]) = started("lifetime = \"1s\"");
     let own = gateway.tcp_job("own", 7000, r#""timeouts":{"lifetime":"1h"}"#, &[server.address]);
-    let second = Server::echo(SocketAddr::new(gateway.net.app(1), 7000));
     let vip = gateway.tcp_job("echo", 7000, "", &[second.address]);
     let (mut busy, mut own) = (dial(vip), dial(own));
     let began = Instant::now();

@@ -27,17 +27,35 @@ pub(crate) fn openssl_server(
     server
 }
 
-/// What `openssl s_client` says of its handshake, having sent `input` and read until the server ended.
-pub(crate) fn openssl_client(server: SocketAddr, ca: &Path, more: &[&str], input: &str) -> String {
+/// What `openssl s_client` says of its handshake and of the answer to `line`, which ends with `answer`; or of how it was
+/// refused.
+pub(crate) fn openssl_client(
+    server: SocketAddr,
+    ca: &Path,
+    more: &[&str],
+    line: &str,
+    answer: &str,
+) -> String {
     let mut command = Command::new("timeout");
     command.args(["20", "openssl", "s_client", "-connect", &server.to_string(), "-CAfile"]).arg(ca);
-    command.args(["-verify_return_error", "-ign_eof"]).args(more);
+    command.arg("-verify_return_error").args(more);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
     // It may have ended already, with a word on why.
-    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let _ = writeln!(stdin, "{line}");
+    let (mut said, mut part) = (Vec::new(), [0; 4 << 10]);
+    let answered = |said: &[u8]| !answer.is_empty() && String::from_utf8_lossy(said).contains(answer);
+    while !answered(&said) {
+        match child.stdout.as_mut().unwrap().read(&mut part).unwrap() {
+            0 => break,
+            n => said.extend_from_slice(&part[..n]),
+        }
+    }
+    // Its end follows that of its input.
+    drop(stdin);
     let output = child.wait_with_output().unwrap();
-    String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+    String::from_utf8_lossy(&[said, output.stdout, output.stderr].concat()).into_owned()
 }
 
 /// How a client's hello is cut.
