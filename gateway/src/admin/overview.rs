@@ -50,6 +50,11 @@ pub(super) async fn status(State(api): State<Api>) -> Json<Value> {
         "totals": totals,
         "connections": { "open": totals.open, "reasons": reasons(shared) },
         "not_caught": **shared.not_caught.load(),
+        "config": **shared.config.load(),
+        "certificates": {
+            "served": shared.certificates.load().iter().count(),
+            "refused": **shared.certificates_refused.load(),
+        },
         "jobs_files": shared.jobs_files.iter().map(|file| json!(**file.load())).collect::<Vec<_>>(),
         "jobs": snapshot.jobs.len(),
         "instances": snapshot.all_members().count(),

@@ -84,7 +84,7 @@ impl Engine {
                 let ready = async |stream| {
                     let tls = tls.as_ref().map_err(|error| std::io::Error::other(error.clone()))?;
                     let stream = crate::tls::connect(stream, tls, timeout).await;
-                    stream.map(|stream| TlsWire::new(stream)).map_err(std::io::Error::other)
+                    stream.map(TlsWire::new).map_err(std::io::Error::other)
                 };
                 // Boxed, so that those without TLS to the instance do not have its size.
                 Box::pin(self.forward(connection, client, job, port, ready)).await

@@ -8,6 +8,7 @@
 //! Timeouts are kept here too: one sweep in half a second looks at all of them, instead of a timer each.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -100,8 +101,24 @@ pub struct Filter {
     pub job: Option<Label>,
     pub instance: Option<InstanceId>,
     pub client: Option<IpNet>,
-    /// Any of these endpoints, by their live state.
-    pub endpoints: Option<Vec<Arc<Live>>>,
+    /// Any of these endpoints.
+    pub endpoints: Option<Endpoints>,
+}
+
+/// Endpoints by their live state, which stays the same one for as long as a table names it.
+#[derive(Clone, Debug, Default)]
+pub struct Endpoints(HashMap<usize, Arc<Live>>);
+
+impl Endpoints {
+    fn has(&self, live: &Arc<Live>) -> bool {
+        self.0.contains_key(&Arc::as_ptr(live).addr())
+    }
+}
+
+impl FromIterator<Arc<Live>> for Endpoints {
+    fn from_iter<I: IntoIterator<Item = Arc<Live>>>(lives: I) -> Endpoints {
+        Endpoints(lives.into_iter().map(|live| (Arc::as_ptr(&live).addr(), live)).collect())
+    }
 }
 
 /// A connection as it is shown.
@@ -340,9 +357,10 @@ impl Filter {
             && self.client.is_none_or(|net| net.contains(&connection.client.get().ip().to_canonical()))
             && self.job.as_ref().is_none_or(|job| endpoint.is_some_and(|endpoint| endpoint.job == *job))
             && self.instance.is_none_or(|id| endpoint.is_some_and(|endpoint| endpoint.id == id))
-            && self.endpoints.as_ref().is_none_or(|any| {
-                endpoint.is_some_and(|endpoint| any.iter().any(|live| Arc::ptr_eq(live, &endpoint.live)))
-            })
+            && self
+                .endpoints
+                .as_ref()
+                .is_none_or(|any| endpoint.is_some_and(|endpoint| any.has(&endpoint.live)))
     }
 }
 

@@ -26,6 +26,7 @@ use crate::l4::{TlsWire, Wire};
 use crate::plane::{Context, Entered, Kind, Reason};
 use crate::proxy_protocol::Command;
 use crate::table::{JobEntry, PortEntry, Target};
+use crate::tls::hello::ServerName;
 use crate::tls::{TlsError, peer_jobname};
 use crate::{l4, l7};
 
@@ -198,7 +199,7 @@ impl Engines {
                 entered.client.set(addresses.source);
                 entered.local.set(addresses.destination);
             }
-            *entered.jobname.borrow_mut() = header.tlvs.jobname.map(Into::into);
+            *entered.jobname.borrow_mut() = header.tlvs.jobname;
         }
         Ok(())
     }
@@ -215,7 +216,7 @@ impl Engines {
             Err(_) => Err(Refusal { reason: Reason::HelloTimeout, alert: None }),
         };
         let found = hello.and_then(|hello| {
-            let name = hello.server_name.as_ref().map(|name| name.as_str());
+            let name = hello.server_name.as_ref().map(ServerName::as_str);
             let found = self.context.look(|table| find(table, self.context.index, name));
             let alert = Some(crate::tls::hello::UNRECOGNIZED_NAME);
             found.ok_or(Refusal { reason: Reason::UnknownName, alert })

@@ -29,26 +29,6 @@ async fn answer_after_the_end(mut stream: TcpStream) -> std::io::Result<()> {
     stream.shutdown().await
 }
 
-/// On a thread of its own: a server that its clients starve accepts nobody within a connect timeout.
-fn late_server(address: SocketAddr) -> SocketAddr {
-    let (listening, listens) = mpsc::channel();
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let socket = tokio::net::TcpSocket::new_v4().unwrap();
-            socket.set_reuseaddr(true).unwrap();
-            socket.bind(address).unwrap();
-            let listener = socket.listen(4_096).unwrap();
-            listening.send(()).unwrap();
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(answer_after_the_end(stream));
-            }
-        });
-    });
-    listens.recv().unwrap();
-    address
-}
-
 async fn ask(vip: SocketAddr, bytes: &[u8]) -> std::io::Result<(Vec<u8>, Sum)> {
     let mut stream = TcpStream::connect(vip).await?;
     stream.write_all(bytes).await?;
@@ -87,8 +67,7 @@ async fn a_thousand_connections_end_their_sending_and_get_all_of_it_back() {
     for client in clients {
         failed.extend(client.await.unwrap().err());
     }
-    let said = gateway.api("/v1/status").json()["connections"].clone();
-    assert!(failed.is_empty(), "{} of {CLIENTS} failed: {:?}; {said}", failed.len(), failed.first());
+    assert!(failed.is_empty(), "{} of {CLIENTS} failed: {:?}", failed.len(), failed.first());
 }
 
 #[test]

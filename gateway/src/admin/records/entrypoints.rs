@@ -18,7 +18,7 @@ impl Writable for Entrypoint {
 
 /// The file is about this gateway, the record about all of them, so the file's is served.
 fn file_has_name(name: &PortName, site: &Site<'_>) -> Option<String> {
-    let has = site.settings.entrypoints.iter().any(|named| named.name == *name);
+    let has = site.file_entrypoints.iter().any(|named| named.name == *name);
     has.then(|| {
         format!(
             "the file of this gateway has an entrypoint `{name}` of its own, which is served instead; choose another name"
@@ -31,7 +31,7 @@ fn address_is_taken(entrypoint: &Entrypoint, name: &PortName, site: &Site<'_>) -
     let is_udp = |entrypoint: &Entrypoint| entrypoint.protocol == EntrypointProtocol::Udp;
     let same = |other: &Entrypoint| other.listen == entrypoint.listen && is_udp(other) == is_udp(entrypoint);
     let listen = entrypoint.listen;
-    let file = site.settings.entrypoints.iter().find(|named| same(&named.entrypoint));
+    let file = site.file_entrypoints.iter().find(|named| same(&named.entrypoint));
     if let Some(named) = file {
         return Some(format!(
             "`{listen}` is taken by entrypoint `{}` of this gateway's file; give it another port",

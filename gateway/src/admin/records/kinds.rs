@@ -255,7 +255,7 @@ impl Site<'_> {
     }
 
     fn lacks_entrypoint(&self, name: &PortName) -> Option<String> {
-        let configured = self.settings.entrypoints.iter().any(|entrypoint| entrypoint.name == *name);
+        let configured = self.file_entrypoints.iter().any(|entrypoint| entrypoint.name == *name);
         let known = configured || self.snapshot.entrypoints.contains_key(name);
         (!known).then(|| format!("there is no entrypoint `{name}` yet"))
     }

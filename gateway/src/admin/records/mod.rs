@@ -21,7 +21,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
-use roundhouse_config::Settings;
+use roundhouse_config::NamedEntrypoint;
 use roundhouse_registry::record::{Key, Record, Timestamp};
 use roundhouse_registry::{Records, Snapshot, Versioned};
 use serde_json::{Value, json};
@@ -79,7 +79,8 @@ pub(super) trait Writable: Kind {
 pub(super) struct Site<'a> {
     pub(super) snapshot: &'a Snapshot,
     pub(super) table: &'a Table,
-    pub(super) settings: &'a Settings,
+    /// Entrypoints of the file, as they are in force.
+    pub(super) file_entrypoints: &'a [NamedEntrypoint],
     pub(super) now: Timestamp,
 }
 
@@ -147,7 +148,7 @@ fn parsed<T: FromStr<Err: Display>>(text: &str) -> Result<T, String> {
 impl Api {
     fn site<T>(&self, look: impl FnOnce(&Site<'_>) -> T) -> T {
         let (snapshot, table) = (self.shared.store.load(), self.shared.table.load());
-        let settings = &self.shared.settings;
-        look(&Site { snapshot: &snapshot, table: &table, settings, now: Timestamp::now() })
+        let file_entrypoints = &self.shared.file_entrypoints.load();
+        look(&Site { snapshot: &snapshot, table: &table, file_entrypoints, now: Timestamp::now() })
     }
 }

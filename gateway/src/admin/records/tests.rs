@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use roundhouse_config::Settings;
 use roundhouse_registry::record::{Rule, read};
 use roundhouse_registry::{Revision, Snapshot, Versioned};
 
@@ -44,7 +45,8 @@ impl Others {
 
     fn site(&self) -> Site<'_> {
         let Others { snapshot, table, settings } = self;
-        Site { snapshot, table, settings, now: Timestamp::from_seconds(1_767_225_600) }
+        let file_entrypoints = &settings.entrypoints;
+        Site { snapshot, table, file_entrypoints, now: Timestamp::from_seconds(1_767_225_600) }
     }
 
     fn refusal<K: Writable>(&self, name: &str, text: &str) -> Option<(u16, String)> {

@@ -45,12 +45,15 @@ fn each_filter_finds_its_own_and_the_first_reason_stands() {
     assert_eq!(found(Filter { instance: Some(b.id), ..Filter::default() }), ["3-1"]);
     assert_eq!(found(Filter { client: "10.2.0.0/16".parse().ok(), ..Filter::default() }), ["3-1"]);
     assert_eq!(found(Filter { id: "3-0".parse().ok(), ..Filter::default() }), ["3-0"]);
-    let both =
-        Filter { endpoints: Some(vec![a.live.clone()]), job: "redis".parse().ok(), ..Filter::default() };
+    let both = Filter {
+        endpoints: Some([a.live.clone()].into_iter().collect()),
+        job: "redis".parse().ok(),
+        ..Filter::default()
+    };
     assert!(found(both).is_empty(), "all that is said must fit");
     assert_eq!(table.list(&Filter::default(), 1).len(), 1);
 
-    let of_a = Filter { endpoints: Some(vec![a.live.clone()]), ..Filter::default() };
+    let of_a = Filter { endpoints: Some([a.live.clone()].into_iter().collect()), ..Filter::default() };
     assert_eq!(table.end(&of_a, Reason::Gone), 1);
     assert_eq!(table.end(&Filter::default(), Reason::Operator), 2);
     assert_eq!((first.ending(), second.ending()), (Some(Reason::Gone), Some(Reason::Operator)));

@@ -110,7 +110,8 @@ impl Departing {
     fn end(&self, reason: Reason, lives: Vec<Arc<Live>>) {
         if !lives.is_empty() {
             tracing::info!(%reason, endpoints = lives.len(), "ending the connections of endpoints");
-            self.workers.end(&Filter { endpoints: Some(lives), ..Filter::default() }, reason);
+            self.workers
+                .end(&Filter { endpoints: Some(lives.into_iter().collect()), ..Filter::default() }, reason);
         }
     }
 }
