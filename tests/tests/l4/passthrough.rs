@@ -48,7 +48,8 @@ fn a_name_leads_to_its_job_and_the_server_s_own_certificate_is_seen() {
         stage.entrypoint,
         &stage.authority.ca(),
         &["-servername", "one.jobs"],
-        "hello\nCLOSE\n",
+        "hello",
+        "olleh",
     );
     assert!(said.contains("Verify return code: 0 (ok)") && said.contains("olleh"), "{said}");
     // At a VIP the address chooses, whatever the name.

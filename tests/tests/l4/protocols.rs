@@ -114,7 +114,7 @@ fn program(name: &str) -> String {
     let mut found: Vec<_> = versions.flatten().map(|version| version.path().join("bin").join(name)).collect();
     found.retain(|path| path.exists());
     found.sort();
-    found.pop().unwrap_or_else(|| panic!("no {name}")).display().to_string()
+    found.pop().expect("postgresql is installed").display().to_string()
 }
 
 fn as_its_user(program: &str) -> Command {

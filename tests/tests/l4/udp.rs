@@ -141,7 +141,7 @@ fn a_client_stays_at_its_instance_and_clients_are_shared_out() {
 fn the_next_datagram_after_an_icmp_error_reaches_another_instance() {
     let gateway = Gateway::start();
     let (a, b) = (SocketAddr::new(gateway.net.app(0), 7000), SocketAddr::new(gateway.net.app(1), 7000));
-    let mut apps = vec![Some(Echo::start(a, b"a:")), Some(Echo::start(b, b"b:"))];
+    let mut apps = [Some(Echo::start(a, b"a:")), Some(Echo::start(b, b"b:"))];
     let vip = udp_job(&gateway, "udp", "", &[a, b]);
     let client = client(&gateway);
     let first = ask(&client, vip, b"x").0;
