@@ -81,7 +81,9 @@ tools-build:
 	  /usr/include/google/protobuf/descriptor.proto:libprotobuf-dev cc:gcc
 
 tools-test:
-	@deploy/install-missing etcd:etcd-server etcdctl:etcd-client script:bsdutils curl:curl unshare:util-linux ip:iproute2 dig:bind9-dnsutils perl:perl nft:nftables
+	@deploy/install-missing etcd:etcd-server etcdctl:etcd-client script:bsdutils curl:curl unshare:util-linux ip:iproute2 dig:bind9-dnsutils perl:perl nft:nftables \
+	  redis-server:redis-server redis-cli:redis-tools pg_ctlcluster:postgresql psql:postgresql-client \
+	  mariadbd:mariadb-server mariadb:mariadb-client dnsmasq:dnsmasq-base openssl:openssl
 
 tools-bench:
 	@deploy/install-missing etcd:etcd-server nginx:nginx-light \

@@ -66,8 +66,8 @@ fn what_was_inside_reaches_the_instance() {
         stage.entrypoint,
         &stage.authority.ca(),
         &["-servername", "echo.jobs", "-tls1_2"],
-        "hi there",
-        "\nhi there",
+        "say it back",
+        "say it back",
     );
     assert!(said.contains("Verify return code: 0 (ok)"), "{said}");
 }
@@ -190,11 +190,11 @@ fn a_client_without_a_certificate_is_refused_where_one_is_asked_for() {
     let key = stage.authority.key("client.example.org").display().to_string();
     let ask = |more: &[&str]| {
         let more = [&["-servername", "echo.jobs"][..], more].concat();
-        openssl_client(stage.mutual, &stage.authority.ca(), &more, "hello", "\nhello")
+        openssl_client(stage.mutual, &stage.authority.ca(), &more, "say it back", "say it back")
     };
     let with = ask(&["-cert", &certificate, "-key", &key]);
     assert!(
-        with.contains("\nhello")
+        with.contains("say it back")
             && with.contains("Verify return code: 0 (ok)")
             && !with.contains("alert number"),
         "{with}"
