@@ -142,7 +142,9 @@ impl Direction {
     /// There is no pipe for it, or the kernel cannot splice these two.
     pub(super) fn no_pipe(&mut self, ever: bool) {
         self.may_splice &= !ever;
-        self.way = Way::Copy { size: MOST, full: 0 };
+        // One that may get a pipe later reads no more at once than before: hundreds of such have slow sinks, perhaps.
+        let size = if self.may_splice { LARGE } else { MOST };
+        self.way = Way::Copy { size, full: 0 };
     }
 
     pub(super) fn shut(&mut self) {

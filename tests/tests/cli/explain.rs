@@ -81,12 +81,7 @@ fn a_url_is_followed_through_the_entrypoint() {
         1,
         &["no route has the path /other; the domain's prefixes are /posts", "verdict   no-route"],
     );
-    explains(
-        &gateway,
-        "https://blog.coding.net/posts",
-        1,
-        &["no entrypoint speaks TLS in this version; ask http://"],
-    );
+    explains(&gateway, "https://blog.coding.net/posts", 1, &["no entrypoint speaks TLS; there is `http` on"]);
     explains(
         &gateway,
         "http://blog.coding.net:81/posts",
