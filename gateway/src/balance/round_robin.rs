@@ -38,8 +38,18 @@ impl RoundRobin {
     }
 
     /// The next endpoint of this worker that `accept` takes; each distinct turn of the order is offered once.
-    pub fn next(&self, worker: usize, mut accept: impl FnMut(usize) -> bool) -> Option<usize> {
+    pub fn next(&self, worker: usize, accept: impl FnMut(usize) -> bool) -> Option<usize> {
         let cursor = self.cursors.get(worker)?.0.fetch_add(1, Relaxed);
+        self.from(cursor, accept)
+    }
+
+    /// Another one for whoever had the last turn: nobody else's turn is used up by a retry.
+    pub fn again(&self, worker: usize, accept: impl FnMut(usize) -> bool) -> Option<usize> {
+        let cursor = self.cursors.get(worker)?.0.load(Relaxed).wrapping_sub(1);
+        self.from(cursor, accept)
+    }
+
+    fn from(&self, cursor: usize, mut accept: impl FnMut(usize) -> bool) -> Option<usize> {
         (0..self.order.len())
             .map(|step| self.order[cursor.wrapping_add(step) % self.order.len()] as usize)
             .find(|endpoint| accept(*endpoint))
@@ -134,6 +144,15 @@ mod tests {
         assert_eq!(turns.next(0, |endpoint| endpoint == 1), Some(1));
         assert_eq!(turns.next(0, |_| false), None);
         assert_eq!(turns.next(7, |_| true), None, "an unknown worker has no turn");
+    }
+
+    #[test]
+    fn a_retry_uses_up_nobodys_turn() {
+        let turns = RoundRobin::new(&[1, 1, 1], 1, || 0);
+        assert_eq!(turns.next(0, |_| true), Some(0));
+        assert_eq!(turns.again(0, |endpoint| endpoint != 0), Some(1));
+        assert_eq!(turns.again(0, |endpoint| endpoint > 1), Some(2));
+        assert_eq!(turns.next(0, |_| true), Some(1));
     }
 
     proptest! {

@@ -134,12 +134,16 @@ impl EndpointSet {
     }
 
     pub fn pick(&self, worker: usize, tried: &Tried) -> Option<Arc<Endpoint>> {
-        let next = self.turns.next(worker, |i| {
-            // One that failed since the order was made is passed over, unless there is nobody else.
+        // One that failed since the order was made is passed over, unless there is nobody else.
+        let healthy = |i: usize| {
             let endpoint = &self.endpoints[i];
             endpoint.live.verdict() == Verdict::Healthy && !tried.0.contains(&endpoint.id)
-        });
-        next.or_else(|| self.turns.next(worker, |i| !tried.0.contains(&self.endpoints[i].id)))
+        };
+        let next = match tried.count() {
+            0 => self.turns.next(worker, healthy),
+            _ => self.turns.again(worker, healthy),
+        };
+        next.or_else(|| self.turns.again(worker, |i| !tried.0.contains(&self.endpoints[i].id)))
             .map(|i| self.endpoints[i].clone())
     }
 

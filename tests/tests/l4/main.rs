@@ -7,6 +7,7 @@ mod draining;
 mod entrypoints;
 mod failover;
 mod half_close;
+mod hub;
 mod ipv6;
 mod limits;
 mod origination;
