@@ -24,7 +24,7 @@ fn a_port_belongs_to_the_older_job_and_the_other_is_told_whose_it_is() {
         Server::named(SocketAddr::new(gateway.net.app(1), 7000), "younger"),
     );
     gateway.write_job("older", r#""port":7100"#, "");
-    gateway.register("older", older.address);
+    let id = gateway.register("older", older.address);
     gateway.wait_up("older", 1);
     gateway.write_job("younger", r#""port":7100"#, "");
     gateway.register("younger", younger.address);
@@ -42,6 +42,7 @@ fn a_port_belongs_to_the_older_job_and_the_other_is_told_whose_it_is() {
     assert!(explained.contains("`older`"), "{explained}");
 
     // The older one goes, and the port is the other's.
+    assert_eq!(gateway.call("DELETE", &format!("/v1/instances/older/{id}"), "").status, 200);
     assert_eq!(gateway.call("DELETE", "/v1/jobs/older", "").status, 200);
     eventually(SOON, "the younger job has the port", || {
         let mut name = [0; 7];

@@ -92,14 +92,15 @@ fn a_proxy_header_names_an_ipv6_client() {
     let server = Server::start(SocketAddr::new(gateway.net.app(0), 7000), move |mut stream| {
         let mut header = [0; 52];
         stream.read_exact(&mut header).unwrap();
-        told.send(header).unwrap();
+        // Kept open: a close with the checksum unread would be a reset.
+        told.send((header, stream)).unwrap();
     });
     gateway.write_job("raw", r#""port":7000,"proxy":"v2""#, "");
     gateway.register("raw", server.address);
     gateway.wait_up("raw", 1);
     let vip = gateway.listening_vip("raw", 7000);
     let client = dial(vip);
-    let header = got.recv_timeout(SOON).unwrap();
+    let (header, _open) = got.recv_timeout(SOON).unwrap();
     let (SocketAddr::V6(own), SocketAddr::V6(to)) = (client.local_addr().unwrap(), vip) else {
         panic!("{vip}")
     };
