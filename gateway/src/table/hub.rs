@@ -133,7 +133,8 @@ impl Table {
     ) -> Option<(Arc<JobEntry>, Arc<PortEntry>)> {
         let job = self.job(label.as_str())?;
         let found = match port {
-            Some(name) => job.port_named(name)?,
+            // A port that is named is what was meant, but for one that no TCP connection can be led to.
+            Some(name) => job.port_named(name).filter(|entry| entry.port.protocol != Protocol::Udp)?,
             None => job.ports.iter().find(|entry| entry.takes_tls(clear))?,
         };
         Some((job.clone(), found.clone()))

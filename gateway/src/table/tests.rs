@@ -150,6 +150,22 @@ fn with_nobody_healthy_everybody_wanted_is_tried() {
 }
 
 #[test]
+fn an_entrypoint_of_tcp_never_leads_to_a_port_of_udp() {
+    let facts = facts();
+    let job =
+        r#"{"jobname":"job.dns","ports":[{"name":"q","port":53,"protocol":"udp"},{"name":"t","port":54}]}"#;
+    let snapshot = put(&Snapshot::default(), "jobs/dns", job);
+    let table = build(&facts, &snapshot, &Table::empty(&facts));
+    let led = |port: Option<&str>| {
+        let port = port.map(|port| port.parse().unwrap());
+        table.named_port(&"dns".parse().unwrap(), port.as_ref(), true).map(|(_, entry)| entry.port.port)
+    };
+    assert_eq!((led(None), led(Some("t")), led(Some("q"))), (Some(54), Some(54), None));
+    let udp = table.named_udp_port(&"dns".parse().unwrap(), None).unwrap();
+    assert_eq!(udp.1.port.port, 53);
+}
+
+#[test]
 fn an_offset_outside_the_prefix_has_no_address() {
     let prefix: IpNet = "127.99.0.0/24".parse().unwrap();
     assert_eq!(vip_address(prefix, 255).unwrap().to_string(), "127.99.0.255");
