@@ -31,6 +31,12 @@ impl Entrypoint {
         Ok(Entrypoint { name, settings, tls, capacity })
     }
 
+    /// Whether a connection leads somewhere before it says anything.
+    pub fn asks_nothing(&self) -> bool {
+        let by_itself = matches!(self.settings.protocol, EntrypointProtocol::Http | EntrypointProtocol::Tcp);
+        by_itself && self.settings.trust_proxy.is_empty()
+    }
+
     /// Whether a peer must begin with a PROXY header (and all others must not).
     pub fn trusts(&self, peer: IpAddr) -> bool {
         self.settings.trust_proxy.iter().any(|network| network.contains(peer))

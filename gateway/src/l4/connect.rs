@@ -93,7 +93,7 @@ impl fmt::Display for ConnectError {
 pub(super) struct First<'a> {
     /// What the gateway says.
     pub(super) said: &'a [u8],
-    /// What the client has said already and is still in its socket; with TCP Fast Open it may go with the SYN.
+    /// What the client has said already, which may go with the SYN.
     pub(super) early: &'a [u8],
 }
 

@@ -7,12 +7,11 @@ use std::task::{Context as Poller, Poll, ready};
 
 use rustix::pipe::{SpliceFlags, splice};
 use tokio::io::Interest;
-use tokio::net::TcpStream;
 
 use super::pipes::{Pipe, Pipes};
 use super::preface;
 use super::relay::{Direction, MOST, PIPE, Want};
-use super::wire::Wire;
+use super::wire::{Brought, TcpWire, Wire};
 use crate::plane::{Connection, Connections, Reason};
 
 /// A direction yields after this many operations, so that one busy stream does not starve its worker,
@@ -50,6 +49,15 @@ pub(crate) enum Side {
     Instance,
 }
 
+/// What is known of the client's first bytes.
+#[derive(Debug)]
+pub(crate) enum Opening {
+    /// They must not be a PROXY header, which the instance might believe.
+    Guarded,
+    /// These were read already, and so many of them are with the instance.
+    Read { bytes: Vec<u8>, taken: usize },
+}
+
 struct Lane {
     direction: Direction,
     /// What the sink did not take.
@@ -61,29 +69,33 @@ struct Lane {
 }
 
 /// Until both directions have ended, one side fails, or the connection is told to end. What does not end in order is
-/// reset on both sides: an orderly close would pass half a message off as a whole one. `guarded`: the client must not
-/// begin with a PROXY header, which the instance might believe.
+/// reset on both sides: an orderly close would pass half a message off as a whole one.
 pub(crate) async fn relay<C: Wire, I: Wire>(
     desk: &Desk,
     connections: &Connections,
     connection: &Connection,
     (client, instance): (&C, &I),
-    mut guarded: bool,
+    opening: Opening,
 ) -> Ended {
     let may_splice = client.plain().is_some() && instance.plain().is_some();
     let (mut up, mut down) = (Lane::new(may_splice), Lane::new(may_splice));
+    let mut guarded = matches!(opening, Opening::Guarded);
+    if let Opening::Read { bytes, taken } = opening {
+        up.begin_with(bytes, taken);
+        connection.moved(connections.now(), up.direction.moved(), 0);
+    }
     let ended = poll_fn(|cx| {
         if let Poll::Ready(reason) = connection.poll_ended(cx) {
             return Poll::Ready(Ended::Because(reason));
         }
         let before = (up.direction.moved(), down.direction.moved());
         let up_done = match poll_guard(cx, client.plain(), &mut guarded) {
-            Poll::Ready(Ok(())) => up.poll(cx, desk, client, instance),
+            Poll::Ready(Ok(())) => up.poll(cx, desk, (client, instance), down.direction.is_over()),
             Poll::Ready(Err(Some(reason))) => return Poll::Ready(Ended::Because(reason)),
             Poll::Ready(Err(None)) => Poll::Ready(Err((End::Source, io::ErrorKind::ConnectionReset.into()))),
             Poll::Pending => Poll::Pending,
         };
-        let down_done = down.poll(cx, desk, instance, client);
+        let down_done = down.poll(cx, desk, (instance, client), up.direction.is_over());
         let after = (up.direction.moved(), down.direction.moved());
         if after != before {
             connection.moved(connections.now(), after.0 - before.0, after.1 - before.1);
@@ -115,11 +127,11 @@ pub(crate) async fn relay<C: Wire, I: Wire>(
 /// client does not say by itself: the instance may be the one who speaks first.
 fn poll_guard(
     cx: &mut Poller<'_>,
-    client: Option<&TcpStream>,
+    client: Option<&TcpWire>,
     guarded: &mut bool,
 ) -> Poll<Result<(), Option<Reason>>> {
     while let (true, Some(client)) = (*guarded, client) {
-        match ready!(preface::poll_start(cx, client)) {
+        match ready!(preface::poll_start(cx, client.stream())) {
             Ok(preface::Start::Plain) => *guarded = false,
             Ok(preface::Start::Proxy) => return Poll::Ready(Err(Some(Reason::ProxyForged))),
             Err(_) => return Poll::Ready(Err(None)),
@@ -153,7 +165,25 @@ impl Lane {
         Lane { direction: Direction::new(may_splice), kept: Vec::new(), pipe: None, unflushed: false }
     }
 
-    fn poll<S: Wire, D: Wire>(&mut self, cx: &mut Poller<'_>, desk: &Desk, source: &S, sink: &D) -> Done {
+    /// With bytes of the source that were read already, so many of which the sink has.
+    fn begin_with(&mut self, bytes: Vec<u8>, taken: usize) {
+        if !bytes.is_empty() {
+            self.direction.filled(bytes.len());
+            self.direction.written(taken);
+        }
+        if taken < bytes.len() {
+            self.kept = bytes;
+        }
+    }
+
+    /// `last`: the other direction is over, so that both sockets are closed when this one is.
+    fn poll<S: Wire, D: Wire>(
+        &mut self,
+        cx: &mut Poller<'_>,
+        desk: &Desk,
+        (source, sink): (&S, &D),
+        last: bool,
+    ) -> Done {
         let until = self.direction.moved() + BYTES;
         for _ in 0..BUDGET {
             if self.direction.moved() >= until {
@@ -181,7 +211,10 @@ impl Lane {
                 Want::Drain { most } => at!(End::Sink, self.drain(cx, sink, most)),
                 Want::Shutdown => {
                     at!(End::Sink, sink.poll_flush(cx));
-                    at!(End::Sink, sink.poll_shutdown(cx));
+                    // Nothing is unread then, and closing a socket says the same.
+                    if !last || sink.plain().is_none() {
+                        at!(End::Sink, sink.poll_shutdown(cx));
+                    }
                     self.direction.shut();
                     self.put_away(desk);
                 }
@@ -228,38 +261,31 @@ impl Lane {
             self.direction.no_pipe(false);
             return Poll::Ready(Ok(()));
         };
-        loop {
-            if source.poll_read_ready(cx).is_pending() {
+        let Some(pipe) = &self.pipe else { return Poll::Ready(Ok(())) };
+        let flags = SpliceFlags::NONBLOCK | SpliceFlags::MOVE;
+        let moved = source
+            .poll_read_by(cx, |stream| splice(stream, None, &pipe.writer, None, PIPE, flags).map(Brought::Some));
+        match moved {
+            Poll::Ready(Ok(n)) => self.direction.filled(n),
+            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::InvalidInput => {
+                self.direction.no_pipe(true);
+                self.put_away(desk);
+            }
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+            Poll::Pending => {
                 // The wait may be long; the pipe is somebody else's meanwhile.
                 self.direction.ran_dry();
                 self.put_away(desk);
-                return match self.direction.want() {
-                    Want::Fill => Poll::Pending,
-                    _ => Poll::Ready(Ok(())),
-                };
-            }
-            let Some(pipe) = &self.pipe else { return Poll::Ready(Ok(())) };
-            let flags = SpliceFlags::NONBLOCK | SpliceFlags::MOVE;
-            let moved = source
-                .try_io(Interest::READABLE, || Ok(splice(source, None, &pipe.writer, None, PIPE, flags)?));
-            match moved {
-                Ok(n) => {
-                    self.direction.filled(n);
-                    return Poll::Ready(Ok(()));
+                if self.direction.want() == Want::Fill {
+                    return Poll::Pending;
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
-                    self.direction.no_pipe(true);
-                    self.put_away(desk);
-                    return Poll::Ready(Ok(()));
-                }
-                Err(error) => return Poll::Ready(Err(error)),
             }
         }
+        Poll::Ready(Ok(()))
     }
 
     fn drain<D: Wire>(&mut self, cx: &mut Poller<'_>, sink: &D, most: usize) -> Poll<io::Result<()>> {
-        let (Some(sink), Some(pipe)) = (sink.plain(), &self.pipe) else {
+        let (Some(sink), Some(pipe)) = (sink.plain().map(TcpWire::stream), &self.pipe) else {
             return Poll::Ready(Err(io::ErrorKind::Other.into()));
         };
         let flags = SpliceFlags::NONBLOCK | SpliceFlags::MOVE;

@@ -23,7 +23,7 @@ use roundhouse_config::{Port, ProxyVersion};
 use tokio::net::TcpStream;
 
 use self::connect::{Connected, First};
-use self::drive::{Desk, Ended, Side, relay};
+use self::drive::{Desk, Ended, Opening, Side, relay};
 use crate::capacity::Full;
 use crate::plane::{Connection, Context, Reason};
 use crate::proxy_protocol::{Out, Transport, encode_v1, encode_v2};
@@ -31,7 +31,7 @@ use crate::table::{JobEntry, PortEntry};
 
 pub use self::connect::{Attempts, ConnectError, dial, is_our_shortage};
 pub(crate) use self::tls::TlsWire;
-pub(crate) use self::wire::Wire;
+pub(crate) use self::wire::{TcpWire, Wire};
 
 /// What the instance is told of the client, before anything else.
 fn proxy_header(connection: &Connection, port: &Port) -> Vec<u8> {
@@ -77,7 +77,7 @@ impl Engine {
             Err(Full::Client) => return self.refuse(client, Reason::ClientFull),
         };
         let served = match &port.port.tls {
-            None => self.forward(connection, client, job, port, async |stream| Ok(stream)).await,
+            None => self.forward(connection, client, job, port, async |stream| Ok(TcpWire::new(stream))).await,
             Some(tls) => {
                 let timeout = limits.hello_timeout;
                 let tls = context.originate(tls, job);
@@ -113,10 +113,11 @@ impl Engine {
     ) -> Result<Ended, ConnectError> {
         let context = &*self.context;
         let said = proxy_header(connection, &port.port);
-        // Nothing can go before what the gateway says, nor before a handshake.
+        let guarded = connection.guarded.get() || port.port.proxy.is_some();
+        // Nothing can go before what the gateway says, nor before a handshake, nor before it was looked at.
         let early = match client.plain() {
-            Some(client) if context.dials_fast() && said.is_empty() && port.port.tls.is_none() => {
-                preface::waiting(client)
+            Some(client) if context.dials_fast() && !guarded && port.port.tls.is_none() => {
+                preface::said_already(client.stream())
             }
             _ => Vec::new(),
         };
@@ -125,14 +126,12 @@ impl Engine {
             // Boxed: what dialling needs is gone when the relay begins, which is for longer.
             Box::pin(connect::connect(context, job, port, first, ready)).await?;
         connection.serve_at(endpoint);
-        if let (Some(client), 1..) = (client.plain(), taken) {
-            // They are in the socket still: nothing else reads it.
-            let _ = preface::take(client, taken);
-            connection.moved(context.connections().now(), taken as u64, 0);
-        }
         connection.time_out(job.idle_timeout(context.limits()), job.lifetime(context.limits()));
-        let guarded = connection.guarded.get() || port.port.proxy.is_some();
-        Ok(relay(&self.desk, context.connections(), connection, (client, &instance), guarded).await)
+        let opening = match guarded {
+            true => Opening::Guarded,
+            false => Opening::Read { bytes: early, taken },
+        };
+        Ok(relay(&self.desk, context.connections(), connection, (client, &instance), opening).await)
     }
 
     /// A reset tells the client at once; there is no protocol to say more in.

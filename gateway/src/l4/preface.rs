@@ -200,19 +200,19 @@ fn has_ended(stream: &TcpStream, n: usize) -> bool {
     !again.is_ok_and(|(now, _)| now > n)
 }
 
-/// What has come already, up to what goes with a SYN; it is left.
-pub(super) fn waiting(stream: &TcpStream) -> Vec<u8> {
-    let mut bytes = vec![0; WITH_SYN];
-    let looked = recv(stream, bytes.as_mut_slice(), RecvFlags::PEEK | RecvFlags::DONTWAIT);
-    bytes.truncate(looked.map_or(0, |(n, _)| n));
-    bytes
+/// Takes what has come already, up to what goes with a SYN. The runtime is not asked: it has not heard of it yet.
+pub(super) fn said_already(stream: &TcpStream) -> Vec<u8> {
+    let mut bytes = [0; WITH_SYN];
+    // An end or an error is seen again by whoever reads next.
+    let taken = recv(stream, bytes.as_mut_slice(), RecvFlags::DONTWAIT).map_or(0, |(n, _)| n);
+    bytes[..taken].to_vec()
 }
 
 /// Bytes of a full segment without options (RFC 7413, 4.1.2).
 const WITH_SYN: usize = 1_400;
 
 /// Takes the bytes that were looked at.
-pub(super) fn take(stream: &TcpStream, mut n: usize) -> io::Result<()> {
+fn take(stream: &TcpStream, mut n: usize) -> io::Result<()> {
     let mut bytes = [0; 512];
     while n > 0 {
         let part = n.min(bytes.len());

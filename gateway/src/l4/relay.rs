@@ -151,6 +151,11 @@ impl Direction {
         self.shut = true;
     }
 
+    /// The sink has been told that no more comes.
+    pub(super) fn is_over(&self) -> bool {
+        self.shut
+    }
+
     /// Bytes of the source that the sink took.
     pub(super) fn moved(&self) -> u64 {
         self.moved

@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
 
-use super::wire::Wire;
+use super::wire::{TcpWire, Wire};
 
 pub(crate) struct TlsWire {
     /// Boxed: it is a hundred times a socket's size.
@@ -52,7 +52,7 @@ impl Wire for TlsWire {
         }
     }
 
-    fn plain(&self) -> Option<&TcpStream> {
+    fn plain(&self) -> Option<&TcpWire> {
         None
     }
 

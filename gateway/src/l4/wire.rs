@@ -1,11 +1,14 @@
 //! One end of a relay, as the driver reads and writes it.
 
+use std::cell::Cell;
 use std::io;
 use std::task::{Context as Poller, Poll, ready};
 
+use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
+use tokio::task::coop::has_budget_remaining;
 
 /// A stream of bytes with two directions, used by one task.
 pub(crate) trait Wire {
@@ -21,7 +24,7 @@ pub(crate) trait Wire {
     fn poll_shutdown(&self, cx: &mut Poller<'_>) -> Poll<io::Result<()>>;
 
     /// The socket, if bytes go through it as they are.
-    fn plain(&self) -> Option<&TcpStream>;
+    fn plain(&self) -> Option<&TcpWire>;
 
     /// The socket beneath, for its options.
     fn on_socket(&self, act: &mut dyn FnMut(&TcpStream));
@@ -32,41 +35,85 @@ pub(crate) trait Wire {
     }
 }
 
-impl Wire for TcpStream {
-    fn poll_read(&self, cx: &mut Poller<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+/// A socket whose bytes are the stream's.
+#[derive(Debug)]
+pub(crate) struct TcpWire {
+    stream: TcpStream,
+    /// The runtime knows whom to wake when something comes, and has not done so yet. Telling it again would take a lock,
+    /// at each event, for the socket of the two that the event was not of.
+    awaited: Cell<bool>,
+}
+
+/// What a read brought.
+pub(super) enum Brought {
+    /// There may be more.
+    Some(usize),
+    /// That was all: what comes next is an event of its own (epoll(7), edge-triggered), and no read has to find out.
+    All(usize),
+}
+
+impl TcpWire {
+    pub(crate) fn new(stream: TcpStream) -> TcpWire {
+        TcpWire { stream, awaited: Cell::new(false) }
+    }
+
+    pub(crate) fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
+    /// Reads in the caller's way, once something may be there.
+    pub(super) fn poll_read_by(
+        &self,
+        cx: &mut Poller<'_>,
+        mut read: impl FnMut(&TcpStream) -> Result<Brought, Errno>,
+    ) -> Poll<io::Result<usize>> {
         loop {
-            ready!(self.poll_read_ready(cx))?;
-            let mut part = None;
-            let whole = self.try_io(Interest::READABLE, || {
-                let (n, _) = recv(self, &mut *buffer, RecvFlags::DONTWAIT)?;
-                if n == 0 || n == buffer.len() {
-                    return Ok(n);
+            let mut outcome = None;
+            // What it answers matters to the runtime alone: whether the socket is still thought to be readable.
+            let _ = self.stream.try_io(Interest::READABLE, || {
+                self.awaited.set(false);
+                match outcome.insert(read(&self.stream)) {
+                    Ok(Brought::All(_)) | Err(Errno::AGAIN) => Err(io::ErrorKind::WouldBlock.into()),
+                    _ => Ok(()),
                 }
-                // Less than there was room for: the socket is empty, and what comes next is an event of its own
-                // (epoll(7), edge-triggered). Saying so saves the read that would only find that out.
-                part = Some(n);
-                Err(io::ErrorKind::WouldBlock.into())
             });
-            match (whole, part) {
-                (_, Some(n)) | (Ok(n), None) => return Poll::Ready(Ok(n)),
-                (Err(error), None) if error.kind() == io::ErrorKind::WouldBlock => {}
-                (Err(error), None) if error.kind() == io::ErrorKind::Interrupted => {}
-                (Err(error), None) => return Poll::Ready(Err(error)),
+            match outcome {
+                Some(Ok(Brought::Some(n) | Brought::All(n))) => return Poll::Ready(Ok(n)),
+                Some(Err(Errno::AGAIN | Errno::INTR)) => {}
+                Some(Err(error)) => return Poll::Ready(Err(error.into())),
+                None if self.awaited.get() => return Poll::Pending,
+                None => {
+                    if self.stream.poll_read_ready(cx)?.is_pending() {
+                        // A task whose turn is over is told to come again instead, and nothing is awaited.
+                        self.awaited.set(has_budget_remaining());
+                        return Poll::Pending;
+                    }
+                }
             }
         }
+    }
+}
+
+impl Wire for TcpWire {
+    fn poll_read(&self, cx: &mut Poller<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.poll_read_by(cx, |stream| {
+            let (n, _) = recv(stream, &mut *buffer, RecvFlags::DONTWAIT)?;
+            // Less than there was room for: the socket is empty. Its end is told by an event that stays.
+            Ok(if n == 0 || n == buffer.len() { Brought::Some(n) } else { Brought::All(n) })
+        })
     }
 
     fn poll_write(&self, cx: &mut Poller<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         // Tried before it is known to be writable: it nearly always is, and a fresh socket says so only a poll later.
         let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-        match send(self, bytes, flags) {
+        match send(&self.stream, bytes, flags) {
             Ok(n) => return Poll::Ready(Ok(n)),
-            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}
+            Err(Errno::AGAIN | Errno::INTR) => {}
             Err(error) => return Poll::Ready(Err(error.into())),
         }
         loop {
-            ready!(self.poll_write_ready(cx))?;
-            let sent = self.try_io(Interest::WRITABLE, || Ok(send(self, bytes, flags)?));
+            ready!(self.stream.poll_write_ready(cx))?;
+            let sent = self.stream.try_io(Interest::WRITABLE, || Ok(send(&self.stream, bytes, flags)?));
             match sent {
                 Err(error)
                     if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
@@ -81,15 +128,17 @@ impl Wire for TcpStream {
 
     fn poll_shutdown(&self, _: &mut Poller<'_>) -> Poll<io::Result<()>> {
         // ENOTCONN: the peer has reset it already, which the other direction reports.
-        let _ = shutdown(self, Shutdown::Write);
+        let _ = shutdown(&self.stream, Shutdown::Write);
         Poll::Ready(Ok(()))
     }
 
-    fn plain(&self) -> Option<&TcpStream> {
+    fn plain(&self) -> Option<&TcpWire> {
         Some(self)
     }
 
     fn on_socket(&self, act: &mut dyn FnMut(&TcpStream)) {
-        act(self);
+        // It may be read there, or waited for.
+        self.awaited.set(false);
+        act(&self.stream);
     }
 }

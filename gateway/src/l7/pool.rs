@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::socket::Socket;
 use super::upload::Upload;
+use crate::l4::TcpWire;
 
 /// Idle connections kept to one address; more than this only ages.
 const KEPT: usize = 64;
@@ -38,7 +39,7 @@ impl Upstream {
         stall: Duration,
     ) -> io::Result<Upstream> {
         let (sender, connection) =
-            http1::Builder::new().handshake(Socket::new(stream, stall)).await.map_err(io::Error::other)?;
+            http1::Builder::new().handshake(Socket::new(TcpWire::new(stream), stall)).await.map_err(io::Error::other)?;
         tokio::task::spawn_local(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%address, %error, "upstream connection ended");

@@ -13,7 +13,7 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use tokio::io::ReadBuf;
 use tokio::time::{Instant, Sleep};
 
-use crate::l4::Wire;
+use crate::l4::{TcpWire, Wire};
 
 /// A peer that still sends when we close is listened to for this long: a reset would destroy the answer that it has not
 /// read yet (RFC 9112, 9.6).
@@ -146,7 +146,7 @@ impl Write for Socket {
         cx: &mut Context<'_>,
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let Some(socket) = self.0.wire.plain() else {
+        let Some(socket) = self.0.wire.plain().map(TcpWire::stream) else {
             let first = pieces.iter().find(|piece| !piece.is_empty());
             return self
                 .poll_write_with(cx, |cx| self.0.wire.poll_write(cx, first.map_or(&[], |piece| piece)));

@@ -131,7 +131,8 @@ impl Door {
         counters.accepted.fetch_add(1, Relaxed);
         counters.open.fetch_add(1, Relaxed);
         let entered = self.context.connections().enter(Kind::Tcp, canonical(peer), local);
-        tokio::task::spawn_local(self.engines.clone().serve(stream, entered, site));
+        // Boxed here: the runtime moves what it is given several times before it is at rest.
+        tokio::task::spawn_local(Box::pin(self.engines.clone().serve(stream, entered, site)));
     }
 
     fn refuse(&self, socket: &OwnedFd, reason: Reason) {

@@ -23,6 +23,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
+use tokio::runtime::LocalOptions;
 use tokio::sync::{mpsc, oneshot};
 
 pub use self::lender::{Lender, ListenerId};
@@ -130,9 +131,9 @@ fn start(
     peers: Vec<mpsc::UnboundedSender<Command>>,
     inbox: mpsc::UnboundedReceiver<Command>,
 ) -> std::io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let local = tokio::task::LocalSet::new();
+    // Its tasks are in the runtime's own queue; a LocalSet would be a second one inside it.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     let context = Rc::new(Context::new(plane, index));
-    local.block_on(&runtime, run::run(context, peers, inbox));
+    runtime.block_on(run::run(context, peers, inbox));
     Ok(())
 }

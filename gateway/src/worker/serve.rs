@@ -22,7 +22,7 @@ use super::accept::enter;
 use crate::capacity::{Most, Slot};
 use crate::entrypoint::Entrypoint;
 use crate::l4::preface::{Refusal, client_hello, proxy_header, refuse};
-use crate::l4::{TlsWire, Wire};
+use crate::l4::{TcpWire, TlsWire, Wire};
 use crate::plane::{Context, Entered, Kind, Reason};
 use crate::proxy_protocol::Command;
 use crate::table::{JobEntry, PortEntry, Target};
@@ -43,12 +43,14 @@ pub(super) struct Engines {
 struct Led {
     client: Client,
     to: To,
-    /// Its places at what it came in by.
-    _slots: Vec<Slot>,
+    _slots: Slots,
 }
 
+/// A connection's places at the entrypoint and among its client's, where they are counted.
+type Slots = [Option<Slot>; 2];
+
 enum Client {
-    Plain(TcpStream),
+    Plain(TcpWire),
     Tls(TlsWire),
 }
 
@@ -71,6 +73,9 @@ impl Engines {
         let led = match &site {
             Site::Vip(_) | Site::Captured => self.at_address(&entered, stream),
             Site::Hub(_) => Box::pin(self.at_hub(&entered, stream)).await,
+            Site::Entrypoint(entrypoint) if entrypoint.asks_nothing() => {
+                self.at_open_entrypoint(&entered, stream, entrypoint)
+            }
             Site::Entrypoint(entrypoint) => Box::pin(self.at_entrypoint(&entered, stream, entrypoint)).await,
         };
         let (led, refused) = match led {
@@ -111,7 +116,7 @@ impl Engines {
             Some((_, port)) if port.port.protocol.is_http() => To::Requests(l7::Scope::Vip(local)),
             Some((job, port)) => To::Job(job, port),
         };
-        Ok(Led { client: Client::Plain(stream), to, _slots: slots })
+        Ok(Led { client: Client::Plain(TcpWire::new(stream)), to, _slots: slots })
     }
 
     async fn at_hub(&self, entered: &Entered, stream: TcpStream) -> Result<Led, Reason> {
@@ -130,7 +135,35 @@ impl Engines {
             }
             Some(Target::Job(job, entry)) => To::Job(job, entry),
         };
-        Ok(Led { client: Client::Plain(stream), to, _slots: slots })
+        Ok(Led { client: Client::Plain(TcpWire::new(stream)), to, _slots: slots })
+    }
+
+    /// One that says where its connections lead before they say anything.
+    fn at_open_entrypoint(
+        &self,
+        entered: &Entered,
+        stream: TcpStream,
+        entrypoint: &Arc<Entrypoint>,
+    ) -> Result<Led, Reason> {
+        let slots = self.admit(entered, &stream, Some(entrypoint))?;
+        let Some(to) = self.from(entrypoint) else { return nowhere(&stream) };
+        Ok(Led { client: Client::Plain(TcpWire::new(stream)), to, _slots: slots })
+    }
+
+    /// Where all connections of an entrypoint lead.
+    fn from(&self, entrypoint: &Entrypoint) -> Option<To> {
+        let settings = &entrypoint.settings;
+        match settings.protocol {
+            EntrypointProtocol::Http => Some(To::Requests(l7::Scope::ByHost { tls: false })),
+            EntrypointProtocol::Https => Some(To::Requests(l7::Scope::ByHost { tls: true })),
+            EntrypointProtocol::Tcp => {
+                let label = settings.job.as_ref()?;
+                let found = self.context.look(|table| table.named_port(label, settings.port.as_ref(), true));
+                found.map(|(job, port)| To::Job(job, port))
+            }
+            // By the server's name; and UDP's sockets are not TCP's.
+            EntrypointProtocol::Tls | EntrypointProtocol::Udp => None,
+        }
     }
 
     async fn at_entrypoint(
@@ -140,12 +173,10 @@ impl Engines {
         entrypoint: &Arc<Entrypoint>,
     ) -> Result<Led, Reason> {
         let deadline = Instant::now() + self.context.limits().hello_timeout;
-        self.believe(entered, &stream, entrypoint, deadline).await.inspect_err(|_| stream.reset())?;
+        self.believe(entered, &stream, entrypoint, deadline).await.inspect_err(|_| drop(stream.set_zero_linger()))?;
         let slots = self.admit(entered, &stream, Some(entrypoint))?;
         let settings = &entrypoint.settings;
         let to = match settings.protocol {
-            EntrypointProtocol::Http => To::Requests(l7::Scope::ByHost { tls: false }),
-            EntrypointProtocol::Https => To::Requests(l7::Scope::ByHost { tls: true }),
             EntrypointProtocol::Tls => {
                 entered.kind.set(Kind::Tls);
                 let found =
@@ -160,18 +191,14 @@ impl Engines {
                 let (job, port) = found.await?;
                 To::Job(job, port)
             }
-            EntrypointProtocol::Tcp => {
-                let label = settings.job.as_ref();
-                let found = self.context.look(|table| table.named_port(label?, settings.port.as_ref(), true));
-                let Some((job, port)) = found else { return nowhere(&stream) };
-                To::Job(job, port)
-            }
-            // Its sockets are not TCP's.
-            EntrypointProtocol::Udp => return nowhere(&stream),
+            _ => match self.from(entrypoint) {
+                Some(to) => to,
+                None => return nowhere(&stream),
+            },
         };
         let client = match settings.ends_tls() {
-            false => Client::Plain(stream),
-            true => Client::Tls(self.handshake(entered, stream, entrypoint, deadline).await?),
+            false => Client::Plain(TcpWire::new(stream)),
+            true => Client::Tls(Box::pin(self.handshake(entered, stream, entrypoint, deadline)).await?),
         };
         Ok(Led { client, to, _slots: slots })
     }
@@ -240,11 +267,11 @@ impl Engines {
     ) -> Result<TlsWire, Reason> {
         entered.kind.set(Kind::Tls);
         let Some(tls) = &entrypoint.tls else {
-            stream.reset();
+            drop(stream.set_zero_linger());
             return Err(Reason::Handshake);
         };
         let Ok(Ok(_turn)) = timeout_at(deadline, self.handshakes.acquire()).await else {
-            stream.reset();
+            drop(stream.set_zero_linger());
             return Err(Reason::HelloTimeout);
         };
         let left = deadline.saturating_duration_since(Instant::now());
@@ -272,24 +299,19 @@ impl Engines {
         entered: &Entered,
         stream: &TcpStream,
         entrypoint: Option<&Arc<Entrypoint>>,
-    ) -> Result<Vec<Slot>, Reason> {
+    ) -> Result<Slots, Reason> {
         let per_client = self.context.limits().connections_per_client;
         if entrypoint.is_none() && per_client.is_none() {
-            return Ok(Vec::new());
+            return Ok(Slots::default());
         }
         let client = self.context.client(entered.client.get().ip());
         let enter_all = || {
-            let mut slots = Vec::with_capacity(2);
-            if let Some(entrypoint) = entrypoint {
-                slots.push(enter(entrypoint, client)?);
-            }
-            if per_client.is_some() {
-                let most = Most { connections: None, per_client };
-                slots.push(self.context.capacity().enter(most, client).map_err(|_| Reason::ClientFull)?);
-            }
-            Ok(slots)
+            let here = entrypoint.map(|entrypoint| enter(entrypoint, client)).transpose()?;
+            let most = Most { connections: None, per_client };
+            let of_client = per_client.map(|_| self.context.capacity().enter(most, client)).transpose();
+            Ok([here, of_client.map_err(|_| Reason::ClientFull)?])
         };
-        enter_all().inspect_err(|_| stream.reset())
+        enter_all().inspect_err(|_| drop(stream.set_zero_linger()))
     }
 
     async fn http(&self, entered: &Entered, wire: impl Wire + 'static, scope: l7::Scope) -> Option<Reason> {
@@ -302,7 +324,7 @@ impl Engines {
 }
 
 fn nowhere(stream: &TcpStream) -> Result<Led, Reason> {
-    stream.reset();
+    drop(stream.set_zero_linger());
     Err(Reason::NoRoute)
 }
 

@@ -42,7 +42,7 @@ const EXPIRED: usize = 256;
 /// In an event's data: it is the downstream's own socket, or one of its reply sockets, that takes more.
 const WRITABLE: u64 = 1 << 63;
 
-/// A worker's UDP. Must live on a thread with a tokio runtime and a `LocalSet`.
+/// A worker's UDP. Must live on a thread whose tokio runtime runs local tasks.
 pub struct Engine<H: Host + 'static> {
     shared: Rc<Shared<H>>,
     task: JoinHandle<()>,
