@@ -70,13 +70,13 @@ struct Lane {
 
 /// Until both directions have ended, one side fails, or the connection is told to end. What does not end in order is
 /// reset on both sides: an orderly close would pass half a message off as a whole one.
-pub(crate) async fn relay<C: Wire, I: Wire>(
+pub(crate) fn relay<C: Wire, I: Wire>(
     desk: &Desk,
     connections: &Connections,
     connection: &Connection,
     (client, instance): (&C, &I),
     opening: Opening,
-) -> Ended {
+) -> impl Future<Output = Ended> {
     let may_splice = client.plain().is_some() && instance.plain().is_some();
     let (mut up, mut down) = (Lane::new(may_splice), Lane::new(may_splice));
     let mut guarded = matches!(opening, Opening::Guarded);
@@ -84,43 +84,48 @@ pub(crate) async fn relay<C: Wire, I: Wire>(
         up.begin_with(bytes, taken);
         connection.moved(connections.now(), up.direction.moved(), 0);
     }
-    let ended = poll_fn(|cx| {
-        if let Poll::Ready(reason) = connection.poll_ended(cx) {
-            return Poll::Ready(Ended::Because(reason));
-        }
-        let before = (up.direction.moved(), down.direction.moved());
-        let up_done = match poll_guard(cx, client.plain(), &mut guarded) {
-            Poll::Ready(Ok(())) => up.poll(cx, desk, (client, instance), down.direction.is_over()),
-            Poll::Ready(Err(Some(reason))) => return Poll::Ready(Ended::Because(reason)),
-            Poll::Ready(Err(None)) => Poll::Ready(Err((End::Source, io::ErrorKind::ConnectionReset.into()))),
-            Poll::Pending => Poll::Pending,
-        };
-        let down_done = down.poll(cx, desk, (instance, client), up.direction.is_over());
-        let after = (up.direction.moved(), down.direction.moved());
-        if after != before {
-            connection.moved(connections.now(), after.0 - before.0, after.1 - before.1);
-        }
-        match (up_done, down_done) {
-            (Poll::Ready(Err((end, error))), _) => {
-                let by = if end == End::Source { Side::Client } else { Side::Instance };
-                Poll::Ready(Ended::Failed { by, error })
+    // From here on, so that what it began with is no part of what is kept.
+    async move {
+        let ended = poll_fn(|cx| {
+            if let Poll::Ready(reason) = connection.poll_ended(cx) {
+                return Poll::Ready(Ended::Because(reason));
             }
-            (_, Poll::Ready(Err((end, error)))) => {
-                let by = if end == End::Source { Side::Instance } else { Side::Client };
-                Poll::Ready(Ended::Failed { by, error })
+            let before = (up.direction.moved(), down.direction.moved());
+            let up_done = match poll_guard(cx, client.plain(), &mut guarded) {
+                Poll::Ready(Ok(())) => up.poll(cx, desk, (client, instance), down.direction.is_over()),
+                Poll::Ready(Err(Some(reason))) => return Poll::Ready(Ended::Because(reason)),
+                Poll::Ready(Err(None)) => {
+                    Poll::Ready(Err((End::Source, io::ErrorKind::ConnectionReset.into())))
+                }
+                Poll::Pending => Poll::Pending,
+            };
+            let down_done = down.poll(cx, desk, (instance, client), up.direction.is_over());
+            let after = (up.direction.moved(), down.direction.moved());
+            if after != before {
+                connection.moved(connections.now(), after.0 - before.0, after.1 - before.1);
             }
-            (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => Poll::Ready(Ended::Complete),
-            _ => Poll::Pending,
+            match (up_done, down_done) {
+                (Poll::Ready(Err((end, error))), _) => {
+                    let by = if end == End::Source { Side::Client } else { Side::Instance };
+                    Poll::Ready(Ended::Failed { by, error })
+                }
+                (_, Poll::Ready(Err((end, error)))) => {
+                    let by = if end == End::Source { Side::Instance } else { Side::Client };
+                    Poll::Ready(Ended::Failed { by, error })
+                }
+                (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => Poll::Ready(Ended::Complete),
+                _ => Poll::Pending,
+            }
+        })
+        .await;
+        if !matches!(ended, Ended::Complete) {
+            client.reset();
+            instance.reset();
         }
-    })
-    .await;
-    if !matches!(ended, Ended::Complete) {
-        client.reset();
-        instance.reset();
+        up.put_away(desk);
+        down.put_away(desk);
+        ended
     }
-    up.put_away(desk);
-    down.put_away(desk);
-    ended
 }
 
 /// Lets the client's bytes through once they are known not to begin with a PROXY header. Nothing is waited for that the
@@ -263,8 +268,9 @@ impl Lane {
         };
         let Some(pipe) = &self.pipe else { return Poll::Ready(Ok(())) };
         let flags = SpliceFlags::NONBLOCK | SpliceFlags::MOVE;
-        let moved = source
-            .poll_read_by(cx, |stream| splice(stream, None, &pipe.writer, None, PIPE, flags).map(Brought::Some));
+        let moved = source.poll_read_by(cx, |stream| {
+            splice(stream, None, &pipe.writer, None, PIPE, flags).map(Brought::Some)
+        });
         match moved {
             Poll::Ready(Ok(n)) => self.direction.filled(n),
             Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::InvalidInput => {

@@ -77,7 +77,9 @@ impl Engine {
             Err(Full::Client) => return self.refuse(client, Reason::ClientFull),
         };
         let served = match &port.port.tls {
-            None => self.forward(connection, client, job, port, async |stream| Ok(TcpWire::new(stream))).await,
+            None => {
+                self.forward(connection, client, job, port, async |stream| Ok(TcpWire::new(stream))).await
+            }
             Some(tls) => {
                 let timeout = limits.hello_timeout;
                 let tls = context.originate(tls, job);
@@ -112,26 +114,39 @@ impl Engine {
         ready: impl AsyncFn(TcpStream) -> std::io::Result<I>,
     ) -> Result<Ended, ConnectError> {
         let context = &*self.context;
+        // Boxed: what dialling needs is gone when the relay begins, which is for longer.
+        let (Connected { wire: instance, endpoint, .. }, opening) =
+            Box::pin(self.open(connection, client, job, port, ready)).await?;
+        connection.serve_at(endpoint);
+        connection.time_out(job.idle_timeout(context.limits()), job.lifetime(context.limits()));
+        Ok(relay(&self.desk, context.connections(), connection, (client, &instance), opening).await)
+    }
+
+    /// A connection to an instance that knows what the gateway has to say, and what is left of the client's first words.
+    async fn open<C: Wire, I: Wire>(
+        &self,
+        connection: &Connection,
+        client: &C,
+        job: &JobEntry,
+        port: &PortEntry,
+        ready: impl AsyncFn(TcpStream) -> std::io::Result<I>,
+    ) -> Result<(Connected<I>, Opening), ConnectError> {
         let said = proxy_header(connection, &port.port);
         let guarded = connection.guarded.get() || port.port.proxy.is_some();
         // Nothing can go before what the gateway says, nor before a handshake, nor before it was looked at.
         let early = match client.plain() {
-            Some(client) if context.dials_fast() && !guarded && port.port.tls.is_none() => {
+            Some(client) if self.context.dials_fast() && !guarded && port.port.tls.is_none() => {
                 preface::said_already(client.stream())
             }
             _ => Vec::new(),
         };
         let first = First { said: &said, early: &early };
-        let Connected { wire: instance, endpoint, taken } =
-            // Boxed: what dialling needs is gone when the relay begins, which is for longer.
-            Box::pin(connect::connect(context, job, port, first, ready)).await?;
-        connection.serve_at(endpoint);
-        connection.time_out(job.idle_timeout(context.limits()), job.lifetime(context.limits()));
+        let connected = connect::connect(&self.context, job, port, first, ready).await?;
         let opening = match guarded {
             true => Opening::Guarded,
-            false => Opening::Read { bytes: early, taken },
+            false => Opening::Read { bytes: early, taken: connected.taken },
         };
-        Ok(relay(&self.desk, context.connections(), connection, (client, &instance), opening).await)
+        Ok((connected, opening))
     }
 
     /// A reset tells the client at once; there is no protocol to say more in.

@@ -38,8 +38,10 @@ impl Upstream {
         address: SocketAddr,
         stall: Duration,
     ) -> io::Result<Upstream> {
-        let (sender, connection) =
-            http1::Builder::new().handshake(Socket::new(TcpWire::new(stream), stall)).await.map_err(io::Error::other)?;
+        let (sender, connection) = http1::Builder::new()
+            .handshake(Socket::new(TcpWire::new(stream), stall))
+            .await
+            .map_err(io::Error::other)?;
         tokio::task::spawn_local(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%address, %error, "upstream connection ended");

@@ -132,7 +132,8 @@ fn start(
     inbox: mpsc::UnboundedReceiver<Command>,
 ) -> std::io::Result<()> {
     // Its tasks are in the runtime's own queue; a LocalSet would be a second one inside it.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     let context = Rc::new(Context::new(plane, index));
     runtime.block_on(run::run(context, peers, inbox));
     Ok(())

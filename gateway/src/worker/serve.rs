@@ -173,7 +173,9 @@ impl Engines {
         entrypoint: &Arc<Entrypoint>,
     ) -> Result<Led, Reason> {
         let deadline = Instant::now() + self.context.limits().hello_timeout;
-        self.believe(entered, &stream, entrypoint, deadline).await.inspect_err(|_| drop(stream.set_zero_linger()))?;
+        self.believe(entered, &stream, entrypoint, deadline)
+            .await
+            .inspect_err(|_| drop(stream.set_zero_linger()))?;
         let slots = self.admit(entered, &stream, Some(entrypoint))?;
         let settings = &entrypoint.settings;
         let to = match settings.protocol {
