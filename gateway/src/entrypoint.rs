@@ -20,14 +20,15 @@ pub struct Entrypoint {
 }
 
 impl Entrypoint {
-    /// Reads the file of the client CA, so it is for the control plane. The error says what to write instead.
+    /// `client_ca` is what the file of that name holds. The error says what is wrong with it.
     pub fn new(
         name: PortName,
         settings: Settings,
         capacity: Arc<Capacity>,
         certificates: &Arc<ArcSwap<Certificates>>,
+        client_ca: Option<&str>,
     ) -> Result<Entrypoint, String> {
-        let tls = settings.ends_tls().then(|| tls(&settings, certificates)).transpose()?;
+        let tls = settings.ends_tls().then(|| tls(&settings, certificates, client_ca)).transpose()?;
         Ok(Entrypoint { name, settings, tls, capacity })
     }
 
@@ -43,17 +44,15 @@ impl Entrypoint {
     }
 }
 
-fn tls(settings: &Settings, certificates: &Arc<ArcSwap<Certificates>>) -> Result<ServerTls, String> {
-    let client_ca = match &settings.client_ca {
-        None => None,
-        Some(file) => Some(std::fs::read_to_string(file).map_err(|error| {
-            format!("client_ca: {}: {error}; write a file that the gateway can read", file.display())
-        })?),
-    };
+fn tls(
+    settings: &Settings,
+    certificates: &Arc<ArcSwap<Certificates>>,
+    client_ca: Option<&str>,
+) -> Result<ServerTls, String> {
     // HTTP/1.1 is all that is spoken where HTTP is; what is inside another TLS is the client's and the instance's.
     let alpn: &[&[u8]] = match settings.protocol {
         EntrypointProtocol::Https => &[b"http/1.1"],
         _ => &[],
     };
-    ServerTls::new(certificates.clone(), client_ca.as_deref(), alpn).map_err(|error| error.to_string())
+    ServerTls::new(certificates.clone(), client_ca, alpn).map_err(|error| error.to_string())
 }

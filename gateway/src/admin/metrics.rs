@@ -78,6 +78,7 @@ fn of_the_registry(shared: &Shared, registry: &mut Registry) {
 fn of_the_data_plane(shared: &Shared, registry: &mut Registry) {
     let totals = Totals::sum(shared.counters.iter().map(|counters| &**counters));
     gauge(registry, "connections_open", "Client connections open now", as_gauge(totals.open));
+    gauge(registry, "udp_sessions_open", "UDP sessions open now", as_gauge(totals.udp_open));
     for (name, help, count) in [
         ("connections_accepted", "Client connections accepted", totals.accepted),
         ("connections_refused", "Closed at once at the connection limit", totals.refused),
@@ -88,6 +89,11 @@ fn of_the_data_plane(shared: &Shared, registry: &mut Registry) {
         ("retries", "Tried again at another instance", totals.retries),
         ("bytes_to_clients", "Bytes written to clients", totals.bytes_to_clients),
         ("bytes_to_instances", "Bytes written to instances", totals.bytes_to_instances),
+        ("udp_sessions", "UDP sessions opened", totals.udp_sessions),
+        ("udp_refused", "First datagrams that became no UDP session", totals.udp_refused),
+        ("udp_datagrams_to_instances", "Datagrams sent to instances", totals.udp_datagrams_to_instances),
+        ("udp_datagrams_to_clients", "Datagrams sent to clients", totals.udp_datagrams_to_clients),
+        ("udp_dropped", "Datagrams that the kernel did not take", totals.udp_dropped),
     ] {
         counter(registry, name, help, count);
     }

@@ -75,15 +75,16 @@ pub(super) async fn status(State(api): State<Api>) -> Json<Value> {
 fn entrypoint(listed: &Listed) -> Value {
     let mut shown = json!(listed.settings);
     let open = listed.capacity.as_ref().map_or(0, |capacity| capacity.open());
-    let (state, address, reason) = match &listed.state {
-        Ok(address) => ("listening", Some(address), None),
-        Err(reason) => ("not listening", None, Some(reason)),
+    let (state, address) = match &listed.state {
+        Ok(address) if listed.refused.is_some() => ("listening as before", Some(address)),
+        Ok(address) => ("listening", Some(address)),
+        Err(_) => ("not listening", None),
     };
     for (field, value) in [
         ("name", json!(listed.name)),
         ("origin", json!(listed.origin)),
         ("state", json!(state)),
-        ("reason", json!(reason)),
+        ("reason", json!(listed.reason())),
         ("address", json!(address)),
         ("open", json!(open)),
     ] {

@@ -26,10 +26,13 @@ pub struct Counters {
     pub bytes_to_clients: AtomicU64,
     pub bytes_to_instances: AtomicU64,
     pub reasons: Reasons,
-    /// UDP sessions opened, refused, and open now; datagrams that the kernel did not take.
+    /// UDP sessions opened, first datagrams that became none, and sessions open now.
     pub udp_sessions: AtomicU64,
     pub udp_refused: AtomicU64,
     pub udp_open: AtomicU64,
+    pub udp_datagrams_to_instances: AtomicU64,
+    pub udp_datagrams_to_clients: AtomicU64,
+    /// Datagrams that the kernel did not take.
     pub udp_dropped: AtomicU64,
 }
 
@@ -46,6 +49,12 @@ pub struct Totals {
     pub retries: u64,
     pub bytes_to_clients: u64,
     pub bytes_to_instances: u64,
+    pub udp_sessions: u64,
+    pub udp_refused: u64,
+    pub udp_open: u64,
+    pub udp_datagrams_to_instances: u64,
+    pub udp_datagrams_to_clients: u64,
+    pub udp_dropped: u64,
 }
 
 impl Totals {
@@ -61,6 +70,14 @@ impl Totals {
             retries: sum.retries + one.retries.load(Relaxed),
             bytes_to_clients: sum.bytes_to_clients + one.bytes_to_clients.load(Relaxed),
             bytes_to_instances: sum.bytes_to_instances + one.bytes_to_instances.load(Relaxed),
+            udp_sessions: sum.udp_sessions + one.udp_sessions.load(Relaxed),
+            udp_refused: sum.udp_refused + one.udp_refused.load(Relaxed),
+            udp_open: sum.udp_open + one.udp_open.load(Relaxed),
+            udp_datagrams_to_instances: sum.udp_datagrams_to_instances
+                + one.udp_datagrams_to_instances.load(Relaxed),
+            udp_datagrams_to_clients: sum.udp_datagrams_to_clients
+                + one.udp_datagrams_to_clients.load(Relaxed),
+            udp_dropped: sum.udp_dropped + one.udp_dropped.load(Relaxed),
         })
     }
 }

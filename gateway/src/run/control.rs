@@ -17,7 +17,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::certificates::Keeper;
 use super::departures::Departing;
-use super::entrypoints::{Entrypoints, Listed};
+use super::entrypoints::Entrypoints;
 use super::reload::Reload;
 use super::vips::Allocator;
 use crate::catch::{Catch, JobPort, NotCaught, Place, Transport, Wanted};
@@ -117,13 +117,15 @@ impl Control {
                     self.kept.certificates.look();
                     if self.kept.reload.look() {
                         self.configured();
+                    } else if self.entrypoints.look() {
+                        self.listen();
                     }
                 }
                 _ = retry.tick() => {
                     if self.catch.is_looked_after() || !self.shared.not_caught.load().is_empty() {
                         self.catch();
                     }
-                    if self.shared.entrypoints.load().iter().any(|one| one.state.is_err()) {
+                    if self.shared.entrypoints.load().iter().any(|one| one.reason().is_some()) {
                         self.listen();
                     }
                     self.allocator.allocate(&self.snapshot);
@@ -155,10 +157,10 @@ impl Control {
         if *before == listed {
             return;
         }
-        let lacking = |listed: &Listed| listed.state.as_ref().err().cloned();
-        for one in listed.iter().filter(|one| lacking(one).is_some() && !before.contains(one)) {
-            let reason = lacking(one).unwrap_or_default();
-            tracing::error!(entrypoint = %one.name, %reason, "entrypoint not served");
+        for one in listed.iter().filter(|one| !before.contains(one)) {
+            let Some(reason) = one.reason() else { continue };
+            let serving_former = one.state.is_ok();
+            tracing::error!(entrypoint = %one.name, %reason, serving_former, "entrypoint refused");
         }
         let addresses = listed.iter().filter_map(|one| {
             let address = one.state.as_ref().ok()?;

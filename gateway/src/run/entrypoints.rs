@@ -9,7 +9,9 @@
 //! and tried again.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -19,7 +21,7 @@ use serde::Serialize;
 use super::ports::{self, Sockets};
 use crate::capacity::Capacity;
 use crate::entrypoint::Entrypoint;
-use crate::tls::Certificates;
+use crate::tls::{Certificates, WatchedFile};
 use crate::worker::{Lender, ListenerId, Site};
 
 /// Where an entrypoint is written.
@@ -38,11 +40,18 @@ pub struct Listed {
     pub origin: Origin,
     /// Where it listens, or why it does not.
     pub state: Result<SocketAddr, String>,
+    /// Why it listens as it did before and not as is written.
+    pub refused: Option<String>,
     /// What is open there; `None` where nothing has been listened on.
     pub capacity: Option<Arc<Capacity>>,
 }
 
 impl Listed {
+    /// Why it is not served as it is written.
+    pub fn reason(&self) -> Option<&String> {
+        self.state.as_ref().err().or(self.refused.as_ref())
+    }
+
     /// Where it listens, or where it should.
     pub fn address(&self) -> SocketAddr {
         self.state.as_ref().copied().unwrap_or_else(|_| self.settings.listen.socket_addr())
@@ -81,6 +90,7 @@ fn wanted<'a>(
                 settings: settings.clone(),
                 origin: Origin::Registry,
                 state: Err(reason),
+                refused: None,
                 capacity: None,
             }),
         }
@@ -115,9 +125,19 @@ impl Kind {
 #[derive(Debug)]
 struct Open {
     served: Arc<Entrypoint>,
+    /// The file, which is read again when it changes.
+    client_ca: Option<WatchedFile>,
+    /// It has changed.
+    reread: bool,
     origin: Origin,
     listener: ListenerId,
     address: SocketAddr,
+}
+
+/// What is to be served, with the file that it was made of.
+struct Made {
+    served: Arc<Entrypoint>,
+    client_ca: Option<WatchedFile>,
 }
 
 pub(super) struct Entrypoints {
@@ -133,9 +153,17 @@ impl Entrypoints {
 
     /// Serves what was opened at the start.
     pub(super) fn adopt(&mut self, named: &NamedEntrypoint, sockets: Sockets) -> Result<(), String> {
-        let served = self.served(&named.name, &named.entrypoint, Arc::default())?;
-        self.lend(served, Origin::File, sockets);
+        let made = self.made(&named.name, &named.entrypoint, Arc::default())?;
+        self.lend(made, Origin::File, sockets);
         Ok(())
+    }
+
+    /// Whether a file that an entrypoint names has changed, which the next [`Self::reconcile`] takes up.
+    pub(super) fn look(&mut self) -> bool {
+        self.open.values_mut().fold(false, |any, open| {
+            open.reread |= open.client_ca.as_mut().is_some_and(WatchedFile::settled);
+            open.reread | any
+        })
     }
 
     /// Makes it so; what there is now, and what there is not.
@@ -150,9 +178,15 @@ impl Entrypoints {
             self.close(&name);
         }
         for (name, (settings, origin)) in wanted {
-            let state = self.make(&name, &settings, origin);
-            let capacity = self.open.get(&name).map(|open| open.served.capacity.clone());
-            listed.push(Listed { name, settings, origin, state, capacity });
+            let made = self.make(&name, &settings, origin);
+            let open = self.open.get(&name);
+            let (state, refused) = match (made, open) {
+                (Ok(address), _) => (Ok(address), None),
+                (Err(reason), Some(open)) => (Ok(open.address), Some(reason)),
+                (Err(reason), None) => (Err(reason), None),
+            };
+            let capacity = open.map(|open| open.served.capacity.clone());
+            listed.push(Listed { name, settings, origin, state, refused, capacity });
         }
         listed.sort_by(|a, b| a.name.cmp(&b.name));
         listed
@@ -163,27 +197,24 @@ impl Entrypoints {
     }
 
     fn make(&mut self, name: &PortName, settings: &Settings, origin: Origin) -> Result<SocketAddr, String> {
-        let Some(former) = self.open.get(name) else {
-            let served = self.served(name, settings, Arc::default())?;
+        let Some(former) = self.open.get_mut(name) else {
+            let made = self.made(name, settings, Arc::default())?;
             let sockets = ports::open(settings, self.lender.workers(), false)
                 .map_err(|error| ports::reason(settings, &error))?;
-            return Ok(self.lend(served, origin, sockets));
+            return Ok(self.lend(made, origin, sockets));
         };
-        let same = former.served.settings == *settings;
-        let served = match same {
-            true => former.served.clone(),
-            false => self.served(name, settings, former.served.capacity.clone())?,
-        };
-        let Some(open) = self.open.get_mut(name) else { return Err(String::new()) };
-        open.origin = origin;
-        if same {
-            return Ok(open.address);
+        former.origin = origin;
+        if former.served.settings == *settings && !former.reread {
+            return Ok(former.address);
         }
-        let (before, now) = (Kind::of(&open.served.settings), Kind::of(settings));
+        let (before, now) = (Kind::of(&former.served.settings), Kind::of(settings));
+        let capacity = former.served.capacity.clone();
+        let made = self.made(name, settings, capacity)?;
         if before == now {
-            self.lender.resite(open.listener, &Site::Entrypoint(served.clone()));
+            let Some(open) = self.open.get_mut(name) else { return Err(String::new()) };
+            self.lender.resite(open.listener, &Site::Entrypoint(made.served.clone()));
             tracing::info!(entrypoint = %name, "settings changed");
-            open.served = served;
+            (open.served, open.client_ca, open.reread) = (made.served, made.client_ca, false);
             return Ok(open.address);
         }
         // Another socket beside the former, where it is the same address; the former still serves if that fails.
@@ -194,19 +225,23 @@ impl Entrypoints {
         let sockets = ports::open(settings, self.lender.workers(), beside)
             .map_err(|error| ports::reason(settings, &error))?;
         self.close(name);
-        Ok(self.lend(served, origin, sockets))
+        Ok(self.lend(made, origin, sockets))
     }
 
-    fn served(
-        &self,
-        name: &PortName,
-        settings: &Settings,
-        capacity: Arc<Capacity>,
-    ) -> Result<Arc<Entrypoint>, String> {
-        Entrypoint::new(name.clone(), settings.clone(), capacity, &self.certificates).map(Arc::new)
+    fn made(&self, name: &PortName, settings: &Settings, capacity: Arc<Capacity>) -> Result<Made, String> {
+        let mut client_ca = settings.client_ca.as_ref().map(WatchedFile::new);
+        let wrong = |reason: &dyn Display| {
+            let file = settings.client_ca.as_deref().unwrap_or(Path::new("")).display();
+            format!("client_ca: {file}: {reason}; write the path of a PEM file with the CA's certificates")
+        };
+        let text = client_ca.as_mut().map(WatchedFile::read).transpose().map_err(|error| wrong(&error))?;
+        let (name, settings) = (name.clone(), settings.clone());
+        let served = Entrypoint::new(name, settings.clone(), capacity, &self.certificates, text.as_deref());
+        Ok(Made { served: Arc::new(served.map_err(|error| wrong(&error))?), client_ca })
     }
 
-    fn lend(&mut self, served: Arc<Entrypoint>, origin: Origin, sockets: Sockets) -> SocketAddr {
+    fn lend(&mut self, made: Made, origin: Origin, sockets: Sockets) -> SocketAddr {
+        let Made { served, client_ca } = made;
         let (name, address) = (served.name.clone(), sockets.address());
         tracing::info!(entrypoint = %name, %address, protocol = %served.settings.protocol, "listening");
         let site = Site::Entrypoint(served.clone());
@@ -214,7 +249,7 @@ impl Entrypoints {
             Sockets::Tcp(group) => self.lender.lend_to_all(group, &site),
             Sockets::Udp(socket) => self.lender.lend_udp(socket, site),
         };
-        self.open.insert(name, Open { served, origin, listener, address });
+        self.open.insert(name, Open { served, client_ca, reread: false, origin, listener, address });
         address
     }
 

@@ -171,6 +171,11 @@ impl JobEntry {
         self.record.value.timeouts.idle.unwrap_or(limits.idle_timeout)
     }
 
+    /// The same of a UDP session.
+    pub fn udp_idle(&self, limits: &Limits) -> Duration {
+        self.record.value.timeouts.idle.unwrap_or(limits.udp_idle)
+    }
+
     pub fn lifetime(&self, limits: &Limits) -> Option<Duration> {
         self.record.value.timeouts.lifetime.or(limits.lifetime)
     }

@@ -20,6 +20,9 @@ pub trait Host {
         tried: &[Self::Picked],
     ) -> Result<(Self::Picked, SocketAddr), Refused>;
 
+    /// Ticks after its last datagram until a session of this pick is closed.
+    fn idle(&self, picked: &Self::Picked) -> u32;
+
     /// The instance is not reachable: connect failed, or an ICMP error came back.
     fn failed(&self, picked: &Self::Picked, error: &io::Error);
 

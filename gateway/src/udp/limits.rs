@@ -6,9 +6,6 @@ pub struct UdpLimits {
     pub sessions: usize,
     /// Sessions of a worker, each with a descriptor. Default 20,000, as for connections.
     pub sessions_of_worker: usize,
-    /// Ticks after its last datagram until a session is closed. Default 60: more than most protocols' patience, less
-    /// than what fills the table.
-    pub idle: u32,
     /// Bytes of replies that wait for one socket whose send buffer is full, a fixed overhead for each datagram included.
     /// Default 256 KiB, about what the buffer itself holds.
     pub backlog: usize,
@@ -16,6 +13,6 @@ pub struct UdpLimits {
 
 impl Default for UdpLimits {
     fn default() -> UdpLimits {
-        UdpLimits { sessions: 10_000, sessions_of_worker: 20_000, idle: 60, backlog: 256 << 10 }
+        UdpLimits { sessions: 10_000, sessions_of_worker: 20_000, backlog: 256 << 10 }
     }
 }

@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use super::accept::enter;
 use super::{ListenerId, Site};
@@ -29,7 +30,7 @@ pub(super) struct Datagram {
     sites: RefCell<HashMap<SocketAddr, Site>>,
     counters: UdpCounters,
     /// What the shared counters have of them already.
-    told: Cell<[u64; 4]>,
+    told: Cell<[u64; 7]>,
     /// Datagrams both ways when somebody asked last.
     seen: Cell<(u64, u64)>,
     /// By which captured datagrams are answered, a socket for each family.
@@ -41,6 +42,7 @@ pub(super) struct Picked {
     entered: Entered,
     endpoint: Arc<Endpoint>,
     checked: bool,
+    idle: u32,
     _slots: Vec<Slot>,
 }
 
@@ -48,12 +50,7 @@ impl Datagrams {
     pub(super) fn new(context: Rc<Context>) -> io::Result<Datagrams> {
         let limits = context.limits();
         let sessions = limits.udp_sessions as usize;
-        let limits = UdpLimits {
-            sessions,
-            sessions_of_worker: sessions,
-            idle: Tick::of(limits.udp_idle),
-            ..UdpLimits::default()
-        };
+        let limits = UdpLimits { sessions, sessions_of_worker: sessions, ..UdpLimits::default() };
         let host = Datagram {
             context,
             sites: RefCell::default(),
@@ -184,21 +181,21 @@ impl Datagram {
 
     /// Adds what was moved since to the counters that all workers have.
     fn tell(&self) {
-        let now = [
-            self.counters.bytes_to_instances.get(),
-            self.counters.bytes_to_clients.get(),
-            self.counters.opened.get(),
-            self.counters.refused.get(),
+        let (ours, shared) = (&self.counters, self.context.counters());
+        let both = [
+            (&ours.bytes_to_instances, &shared.bytes_to_instances),
+            (&ours.bytes_to_clients, &shared.bytes_to_clients),
+            (&ours.opened, &shared.udp_sessions),
+            (&ours.refused, &shared.udp_refused),
+            (&ours.datagrams_to_instances, &shared.udp_datagrams_to_instances),
+            (&ours.datagrams_to_clients, &shared.udp_datagrams_to_clients),
+            (&ours.dropped, &shared.udp_dropped),
         ];
-        let told = self.told.replace(now);
-        let more = |i: usize| now[i].wrapping_sub(told[i]);
-        let counters = self.context.counters();
-        counters.bytes_to_instances.fetch_add(more(0), Relaxed);
-        counters.bytes_to_clients.fetch_add(more(1), Relaxed);
-        counters.udp_sessions.fetch_add(more(2), Relaxed);
-        counters.udp_refused.fetch_add(more(3), Relaxed);
-        counters.udp_open.store(self.counters.open.get(), Relaxed);
-        counters.udp_dropped.store(self.counters.dropped.get(), Relaxed);
+        let told = self.told.replace(both.map(|(ours, _)| ours.get()));
+        for ((ours, shared), told) in both.into_iter().zip(told) {
+            shared.fetch_add(ours.get().wrapping_sub(told), Relaxed);
+        }
+        shared.udp_open.store(ours.open.get(), Relaxed);
     }
 }
 
@@ -226,8 +223,15 @@ impl Host for Datagram {
         };
         let entered = self.context.connections().enter(Kind::Udp, client, asked);
         entered.serve_at(endpoint.clone());
+        // The engine looks after idleness; the table of connections does after the rest.
+        entered.time_out(Duration::MAX, job.lifetime(self.context.limits()));
         let instance = endpoint.address;
-        Ok((Picked { entered, endpoint, checked: job.check.is_some(), _slots: slots }, instance))
+        let idle = Tick::of(job.udp_idle(self.context.limits()));
+        Ok((Picked { entered, endpoint, checked: job.check.is_some(), idle, _slots: slots }, instance))
+    }
+
+    fn idle(&self, picked: &Picked) -> u32 {
+        picked.idle
     }
 
     fn failed(&self, picked: &Picked, error: &io::Error) {

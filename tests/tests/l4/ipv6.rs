@@ -5,6 +5,7 @@
 use std::io::{Read, Write};
 use std::net::{Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
 use std::process::Command;
+use std::time::Duration;
 
 use roundhouse_tests::{Background, Gateway, SOON, Server, dial, eventually, inside};
 
@@ -128,10 +129,13 @@ fn datagrams_of_ipv6_are_answered_from_their_vip() {
         }
     });
     let client = UdpSocket::bind((V6, 0)).unwrap();
-    client.set_read_timeout(Some(SOON)).unwrap();
-    client.send_to(b"hello", vip).unwrap();
+    client.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
     let mut back = [0; 64];
-    let (n, from) = client.recv_from(&mut back).unwrap();
+    // The registry knows the VIP a moment before its socket is there.
+    let (n, from) = eventually(SOON, "a datagram is answered", || {
+        client.send_to(b"hello", vip)?;
+        client.recv_from(&mut back)
+    });
     assert_eq!((&back[..n], from), (&b"hello"[..], vip));
 }
 

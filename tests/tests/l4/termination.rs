@@ -4,7 +4,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::process::Command;
 
-use roundhouse_tests::{Authority, Gateway, SOON, Server, dial, eventually};
+use roundhouse_tests::{Authority, Gateway, SOON, Server, dial, eventually, seen};
 use tokio_rustls::rustls::HandshakeKind;
 
 use crate::tls::{Cut, Tls, config, leaf, line, openssl_client, tls, tls_over};
@@ -25,12 +25,13 @@ fn stage() -> Stage {
     let authority = Authority::new(&gateway.folder().join("tls"));
     authority.sign(&["echo.jobs", "web.jobs"]);
     authority.sign(&["client.example.org"]);
+    std::fs::copy(authority.ca(), gateway.folder().join("tls/clients-ca.pem")).unwrap();
     let [entrypoint, mutual, https] =
         [7443, 7444, 7445].map(|port| SocketAddr::new(gateway.net.gateway(), port));
     let tls = "protocol = \"tls\"\nterminate = true\njob = \"echo\"";
     gateway.add(&format!(
         "[[entrypoint]]\nname = \"tls\"\nlisten = \"{entrypoint}\"\n{tls}\n\
-         [[entrypoint]]\nname = \"mutual\"\nlisten = \"{mutual}\"\n{tls}\nclient_ca = \"tls/ca.pem\"\n\
+         [[entrypoint]]\nname = \"mutual\"\nlisten = \"{mutual}\"\n{tls}\nclient_ca = \"tls/clients-ca.pem\"\n\
          [[entrypoint]]\nname = \"https\"\nlisten = \"{https}\"\nprotocol = \"https\"\n\
          [[certificate]]\ncert = \"tls/echo.jobs.pem\"\nkey = \"tls/echo.jobs-key.pem\""
     ));
@@ -211,4 +212,45 @@ fn a_client_without_a_certificate_is_refused_where_one_is_asked_for() {
     let said = ask(&["-cert", &certificate, "-key", &key]);
     assert!(said.contains("alert number 48"), "{said}");
     stage.gateway.wait_reason("handshake", 2);
+}
+
+#[test]
+fn a_client_ca_that_changes_decides_about_new_clients() {
+    let stage = stage();
+    let folder = stage.gateway.folder();
+    let file = folder.join("tls/clients-ca.pem");
+    let other = Authority::new(&folder.join("other"));
+    other.sign(&["client.example.org"]);
+    let is_let_in = |authority: &Authority| {
+        let certificate = authority.certificate("client.example.org").display().to_string();
+        let key = authority.key("client.example.org").display().to_string();
+        let more = ["-servername", "echo.jobs", "-cert", &certificate, "-key", &key];
+        let said = openssl_client(stage.mutual, &stage.authority.ca(), &more, "say it back", "say it back");
+        said.contains("say it back") && !said.contains("alert number")
+    };
+    assert!(is_let_in(&stage.authority) && !is_let_in(&other));
+    let write = |text: &str| {
+        // As those do who rotate: whole, and in one step.
+        std::fs::write(folder.join("new.pem"), text).unwrap();
+        std::fs::rename(folder.join("new.pem"), &file).unwrap();
+    };
+    write(other.pem());
+    eventually(SOON, "the other CA is believed", || is_let_in(&other));
+    assert!(!is_let_in(&stage.authority));
+
+    write("no certificate");
+    let shown = || {
+        let status = stage.gateway.api("/v1/status").json();
+        let all = status["listeners"]["entrypoints"].as_array().cloned().unwrap_or_default();
+        let mutual = all.into_iter().find(|one| one["name"] == "mutual").expect("it is in the file");
+        (mutual["state"].clone(), mutual["reason"].as_str().unwrap_or_default().to_owned())
+    };
+    let (_, reason) =
+        eventually(SOON, "it is refused", || seen(shown(), |(state, _)| state == "listening as before"));
+    assert!(reason.contains("clients-ca.pem") && reason.contains("write the path of a PEM file"), "{reason}");
+    assert!(is_let_in(&other));
+
+    write(stage.authority.pem());
+    eventually(SOON, "the first CA is believed again", || is_let_in(&stage.authority));
+    eventually(SOON, "nothing is refused", || seen(shown(), |(state, _)| state == "listening"));
 }

@@ -174,6 +174,30 @@ fn a_quiet_session_ends_and_a_later_datagram_begins_another() {
 }
 
 #[test]
+fn a_job_says_how_long_its_sessions_may_be_quiet() {
+    let gateway = Gateway::start();
+    let apps = [0, 1].map(|n| Echo::start(SocketAddr::new(gateway.net.app(n), 7000), b""));
+    let brief = udp_job(&gateway, "brief", r#""timeouts":{"idle":"1s"}"#, &[apps[0].address]);
+    let patient = udp_job(&gateway, "patient", "", &[apps[1].address]);
+    let client = client(&gateway);
+    for vip in [patient, brief] {
+        settle(&client);
+        ask(&client, vip, b"hello");
+    }
+    gateway.wait_reason("idle", 1);
+    let open = |label| gateway.connections(&format!("?job={label}")).len();
+    assert_eq!((open("brief"), open("patient")), (0, 1));
+    let shown = |name: &str| {
+        let metrics = gateway.api("/metrics").body;
+        let line = metrics.lines().find_map(|line| line.strip_prefix(&format!("roundhouse_{name} ")));
+        line.and_then(|value| value.parse().ok()).unwrap_or(0)
+    };
+    // They are told once in half a second.
+    eventually(SOON, "the sessions are counted", || seen(shown("udp_sessions_open"), |open| *open == 1));
+    assert!(shown("udp_sessions_total") >= 2 && shown("udp_datagrams_to_clients_total") >= 2);
+}
+
+#[test]
 fn a_session_too_many_is_counted_and_the_others_go_on() {
     let mut gateway = Gateway::prepared("embedded", "[limits]\nconnections_per_client = 2");
     gateway.run();

@@ -111,6 +111,9 @@ pub(super) fn enters<'a>(
         return Err(Verdict::NoRoute);
     }
     steps.add("listener", format!("{remark}entrypoint {called} {does}"));
+    if let Some(reason) = &listed.refused {
+        steps.add("listener", format!("it listens as before, for what is written is refused: {reason}"));
+    }
     if !settings.trust_proxy.is_empty() {
         let from: Vec<_> = settings.trust_proxy.iter().map(ToString::to_string).collect();
         steps.add(

@@ -70,7 +70,14 @@ fn told(text: &str, facts: &Facts<'_>) -> (Verdict, String) {
 fn listed(name: &str, settings: &str) -> Listed {
     let settings: roundhouse_config::Entrypoint = serde_json::from_str(settings).unwrap();
     let state = Ok(settings.listen.socket_addr());
-    Listed { name: name.parse().unwrap(), settings, origin: Origin::File, state, capacity: None }
+    Listed {
+        name: name.parse().unwrap(),
+        settings,
+        origin: Origin::File,
+        state,
+        refused: None,
+        capacity: None,
+    }
 }
 
 fn ask(text: &str) -> (Verdict, String) {

@@ -59,7 +59,7 @@ fn endpoint() -> Arc<Endpoint> {
 pub(super) fn listening(named: &NamedEntrypoint) -> Listed {
     let NamedEntrypoint { name, entrypoint: settings } = named.clone();
     let state = Ok(settings.listen.socket_addr());
-    Listed { name, settings, origin: Origin::File, state, capacity: Some(Arc::default()) }
+    Listed { name, settings, origin: Origin::File, state, refused: None, capacity: Some(Arc::default()) }
 }
 
 async fn clients(gateway: &Gateway, query: &str) -> (Vec<String>, bool) {
@@ -151,6 +151,7 @@ async fn entrypoints_and_reasons_are_in_the_status_and_the_metrics() {
         settings: settings.unwrap(),
         origin: Origin::Registry,
         state: Err("held by redis-server (pid 7)".into()),
+        refused: None,
         capacity: None,
     });
     gateway.shared.entrypoints.store(Arc::new(entrypoints));

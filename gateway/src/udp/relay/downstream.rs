@@ -103,7 +103,7 @@ impl<H: Host + 'static> Downstream<H> {
                 local,
                 family,
                 asked,
-                sessions: RefCell::new(Sessions::new(shared.limits.sessions, shared.limits.idle)),
+                sessions: RefCell::new(Sessions::new(shared.limits.sessions)),
                 replies: RefCell::default(),
                 is_changed: Cell::new(false),
                 is_draining: Cell::new(false),
@@ -327,8 +327,8 @@ impl<H: Host + 'static> Socket<H> {
         })
     }
 
-    pub(super) fn expired(&self) -> Option<Slot> {
-        self.sessions.borrow().expired(self.shared.now.get())
+    pub(super) fn expired(&self, most: usize) -> Vec<Slot> {
+        self.sessions.borrow().expired(self.shared.now.get(), most)
     }
 
     /// Its instance is not reachable: the client's next datagram goes to another.

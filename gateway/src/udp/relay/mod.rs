@@ -124,12 +124,11 @@ impl<H: Host + 'static> Engine<H> {
     fn expire(&self) -> bool {
         let mut left = EXPIRED;
         for socket in self.shared.all() {
-            while let Some(slot) = socket.expired() {
-                socket.close(slot, Reason::Idle);
-                left -= 1;
-                if left == 0 {
-                    return true;
-                }
+            let expired = socket.expired(left);
+            left -= expired.len();
+            expired.into_iter().for_each(|slot| socket.close(slot, Reason::Idle));
+            if left == 0 {
+                return true;
             }
         }
         false

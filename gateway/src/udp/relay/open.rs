@@ -43,7 +43,8 @@ impl<H: Host + 'static> Socket<H> {
         add(&counters.open, 1);
         self.shared.open.set(self.shared.open.get() + 1);
         let mut sessions = self.sessions.borrow_mut();
-        let slot = sessions.insert(key, self.shared.now.get(), session);
+        let idle = self.shared.host.idle(&session.picked);
+        let slot = sessions.insert(key, idle, self.shared.now.get(), session);
         let Some((_, session)) = sessions.get(slot) else { return };
         let watched = self.shared.watch_session(self.id, slot, &session.upstream);
         self.shared.host.opened(&session.view(key, false));

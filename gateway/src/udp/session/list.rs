@@ -27,6 +27,14 @@ impl List {
         (self.first != NONE).then_some(self.first)
     }
 
+    /// From the first on.
+    pub(super) fn iter<'a>(&self, links: &'a [Link]) -> impl Iterator<Item = u32> + use<'a> {
+        std::iter::successors(self.first(), |at| {
+            let next = links[*at as usize].next;
+            (next != NONE).then_some(next)
+        })
+    }
+
     /// `index` must be in no list.
     pub(super) fn push_back(&mut self, links: &mut [Link], index: u32) {
         links[index as usize] = Link { previous: self.last, next: NONE };

@@ -2,7 +2,7 @@
 //!
 //! Time comes as ticks, which never go back. Two queues, each in the order of the last datagram: sessions whose
 //! instance has never answered, and those whose has. A session moves to its queue's end at most once a tick, so that
-//! what a datagram costs is one look-up, and both the next to expire and the next to be evicted stand in front.
+//! what a datagram costs is one look-up, and both who may expire next and who is evicted next stand in front.
 //!
 //! When there is no room the unanswered session that has been silent longest goes. Forged sources never get an answer,
 //! so a flood of them pushes out each other and not the clients that are being served (the kernel's connection tracking
@@ -45,12 +45,14 @@ pub(super) struct Sessions<T> {
     unanswered: List,
     answered: List,
     capacity: usize,
-    /// In ticks.
-    idle: u32,
+    /// The least idle time of any session so far, in ticks.
+    least_idle: u32,
 }
 
 struct Held<T> {
     key: Key,
+    /// So many ticks after its last datagram it is over.
+    idle: u32,
     /// The tick of its last datagram, whichever way.
     last: u32,
     answered: bool,
@@ -58,8 +60,8 @@ struct Held<T> {
 }
 
 impl<T> Sessions<T> {
-    /// At most `capacity` sessions, each for `idle` ticks after its last datagram.
-    pub(super) fn new(capacity: usize, idle: u32) -> Sessions<T> {
+    /// At most `capacity` sessions.
+    pub(super) fn new(capacity: usize) -> Sessions<T> {
         Sessions {
             index: HashMap::new(),
             held: Vec::new(),
@@ -68,7 +70,7 @@ impl<T> Sessions<T> {
             unanswered: List::EMPTY,
             answered: List::EMPTY,
             capacity: capacity.min(u32::MAX as usize - 1),
-            idle,
+            least_idle: u32::MAX,
         }
     }
 
@@ -104,9 +106,11 @@ impl<T> Sessions<T> {
         self.unanswered.first().map_or(Room::None, |first| Room::Instead(Slot(first)))
     }
 
-    /// The key must be new, and there must be [`Self::room`].
-    pub(super) fn insert(&mut self, key: Key, now: u32, value: T) -> Slot {
-        let held = Some(Held { key, last: now, answered: false, value });
+    /// A session that is over `idle` ticks after its last datagram. The key must be new, and there must be
+    /// [`Self::room`].
+    pub(super) fn insert(&mut self, key: Key, idle: u32, now: u32, value: T) -> Slot {
+        self.least_idle = self.least_idle.min(idle);
+        let held = Some(Held { key, idle, last: now, answered: false, value });
         let slot = match self.free.pop() {
             Some(slot) => {
                 self.held[slot.0 as usize] = held;
@@ -144,13 +148,15 @@ impl<T> Sessions<T> {
         Some((held.key, held.value))
     }
 
-    /// One that has been idle for long enough, if there is any.
-    pub(super) fn expired(&self, now: u32) -> Option<Slot> {
-        let fronts = [self.unanswered.first(), self.answered.first()];
-        fronts.into_iter().flatten().map(Slot).find(|slot| {
-            let held = self.held[slot.0 as usize].as_ref();
-            held.is_some_and(|held| now.saturating_sub(held.last) >= self.idle)
-        })
+    /// Up to `most` that have been idle for long enough. Where jobs differ in what that is, the patient ones are walked
+    /// over.
+    pub(super) fn expired(&self, now: u32, most: usize) -> Vec<Slot> {
+        let age = |held: &Held<T>| now.saturating_sub(held.last);
+        let old = [&self.unanswered, &self.answered].into_iter().flat_map(|queue| {
+            let held = queue.iter(&self.links).filter_map(|at| Some((at, self.held[at as usize].as_ref()?)));
+            held.take_while(|(_, held)| age(held) >= self.least_idle)
+        });
+        old.filter(|(_, held)| age(held) >= held.idle).map(|(at, _)| Slot(at)).take(most).collect()
     }
 
     fn touch(&mut self, slot: Slot, now: u32, by_instance: bool) {

@@ -8,8 +8,8 @@ fn key(client: u16) -> Key {
 
 #[test]
 fn a_flood_pushes_out_itself_and_not_who_is_served() {
-    let mut sessions = Sessions::new(3, 10);
-    let served = sessions.insert(key(1), 0, ());
+    let mut sessions = Sessions::new(3);
+    let served = sessions.insert(key(1), 10, 0, ());
     sessions.answered(served, 0);
     for client in 2..100 {
         match sessions.room(false) {
@@ -19,7 +19,7 @@ fn a_flood_pushes_out_itself_and_not_who_is_served() {
             }
             room => assert_eq!(room, Room::Free),
         }
-        sessions.insert(key(client), 1, ());
+        sessions.insert(key(client), 10, 1, ());
     }
     assert_eq!((sessions.find(&key(1)), sessions.len()), (Some(served), 3));
     for client in [98, 99] {
@@ -33,7 +33,8 @@ fn a_flood_pushes_out_itself_and_not_who_is_served() {
 struct Twin {
     sessions: Vec<(u16, u32, bool)>,
     capacity: usize,
-    idle: u32,
+    /// Of clients with even and with odd ports.
+    idle: [u32; 2],
 }
 
 impl Twin {
@@ -59,7 +60,7 @@ impl Twin {
     }
 
     fn expire(&mut self, now: u32) {
-        self.sessions.retain(|session| now - session.1 < self.idle);
+        self.sessions.retain(|session| now - session.1 < self.idle[usize::from(session.0 % 2)]);
     }
 }
 
@@ -84,8 +85,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 proptest! {
     #[test]
-    fn it_holds_what_the_twin_holds(steps in steps(), capacity in 1usize..8, idle in 1u32..6) {
-        let mut sessions = Sessions::new(capacity, idle);
+    fn it_holds_what_the_twin_holds(steps in steps(), capacity in 1usize..8, idle in [1u32..6, 1u32..6]) {
+        let mut sessions = Sessions::new(capacity);
         let mut twin = Twin { sessions: Vec::new(), capacity, idle };
         let mut now = 0;
         for step in steps {
@@ -99,7 +100,7 @@ proptest! {
                                 if let Room::Instead(slot) = room {
                                     sessions.remove(slot);
                                 }
-                                sessions.insert(key(client), now, client);
+                                sessions.insert(key(client), idle[usize::from(client % 2)], now, client);
                             }
                         },
                     }
@@ -122,7 +123,7 @@ proptest! {
                 }
                 Step::Wait(ticks) => {
                     now += ticks;
-                    while let Some(slot) = sessions.expired(now) {
+                    for slot in sessions.expired(now, usize::MAX) {
                         sessions.remove(slot);
                     }
                     twin.expire(now);

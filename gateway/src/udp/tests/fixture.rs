@@ -26,6 +26,8 @@ pub(super) struct Instances {
     pub(super) replies: Cell<usize>,
     counters: UdpCounters,
     turn: Cell<usize>,
+    /// Of every session.
+    pub(super) idle: Cell<u32>,
 }
 
 impl Host for Instances {
@@ -43,6 +45,10 @@ impl Host for Instances {
         let turn = self.turn.replace(self.turn.get() + 1);
         let instance = **up.get(turn % up.len().max(1)).ok_or(Refused::NoBackend)?;
         Ok((instance, instance))
+    }
+
+    fn idle(&self, _: &SocketAddr) -> u32 {
+        self.idle.get()
     }
 
     fn failed(&self, picked: &SocketAddr, error: &io::Error) {
@@ -79,7 +85,8 @@ pub(super) fn run(test: impl Future<Output = ()>) {
 }
 
 pub(super) fn engine(instances: &[SocketAddr], limits: UdpLimits) -> Engine<Instances> {
-    let host = Instances { all: RefCell::new(instances.to_vec()), ..Instances::default() };
+    let host =
+        Instances { all: RefCell::new(instances.to_vec()), idle: Cell::new(60), ..Instances::default() };
     Engine::new(host, limits).unwrap()
 }
 

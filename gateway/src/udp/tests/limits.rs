@@ -4,7 +4,8 @@ use crate::udp::{Reason, UdpLimits};
 #[test]
 fn sessions_expire_when_they_have_been_idle() {
     run(async {
-        let engine = engine(&[echo()], UdpLimits { idle: 3, ..UdpLimits::default() });
+        let engine = engine(&[echo()], UdpLimits::default());
+        engine.host().idle.set(3);
         let (downstream, asked) = open(&engine, "127.0.0.1:0");
         let (busy, idle) = (bound().0, bound().0);
         ask(&busy, asked, b"?").await;
