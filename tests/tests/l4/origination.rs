@@ -2,16 +2,26 @@
 
 use std::net::SocketAddr;
 
-use roundhouse_tests::{Authority, Background, End, Gateway, dial, knock};
+use roundhouse_tests::{Authority, Background, End, Gateway, SOON, dial, eventually, knock};
 use serde_json::json;
 
 use crate::tls::openssl_server;
 
 /// The job `app` in front of an openssl server with the certificate of `app.internal`; its VIP.
 fn stage(gateway: &Gateway, authority: &Authority, tls: &serde_json::Value) -> (SocketAddr, Background) {
+    stage_with(gateway, authority, tls, &[])
+}
+
+/// With more options of openssl's.
+fn stage_with(
+    gateway: &Gateway,
+    authority: &Authority,
+    tls: &serde_json::Value,
+    more: &[&str],
+) -> (SocketAddr, Background) {
     authority.sign(&["app.internal"]);
     let address = SocketAddr::new(gateway.net.app(0), 7000);
-    let server = openssl_server(address, authority, "app.internal", &[]);
+    let server = openssl_server(address, authority, "app.internal", more);
     gateway.write_job("app", &format!("\"port\":7000,\"protocol\":\"tcp\",\"tls\":{tls}"), "");
     gateway.register("app", address);
     gateway.wait_up("app", 1);
@@ -73,4 +83,26 @@ fn who_does_not_verify_says_so() {
     let authority = Authority::new(&gateway.folder().join("tls"));
     let (vip, _server) = stage(&gateway, &authority, &json!({ "verify": false }));
     is_served(vip);
+}
+
+#[test]
+fn an_instance_may_ask_the_gateway_for_a_certificate() {
+    let gateway = Gateway::start();
+    let authority = Authority::new(&gateway.folder().join("tls"));
+    let (ca_file, ca) = (authority.ca().display().to_string(), authority.pem().to_owned());
+    // s_server(1): one must be shown, and verified.
+    let asks = ["-Verify", "1", "-verify_return_error", "-CAfile", &ca_file];
+    let (chain, key) = authority.sign(&["gateway.internal"]);
+    let record = json!({ "chain": chain, "key": key }).to_string();
+    assert_eq!(gateway.call("PUT", "/v1/certs/own", &record).status, 201);
+    let tls = json!({ "ca": ca, "server_name": "app.internal", "certificate": "own" });
+    let (vip, _server) = stage_with(&gateway, &authority, &tls, &asks);
+    is_served(vip);
+
+    // Without it, or with one that is not there, nobody is served.
+    for certificate in [None, Some("another")] {
+        let tls = json!({ "ca": ca, "server_name": "app.internal", "certificate": certificate });
+        gateway.write_job("app", &format!("\"port\":7000,\"protocol\":\"tcp\",\"tls\":{tls}"), "");
+        eventually(SOON, "the client is reset", || knock(None, vip).1 == End::Reset);
+    }
 }

@@ -5,8 +5,11 @@ use std::net::{Shutdown, SocketAddr};
 use std::time::{Duration, Instant};
 
 use roundhouse_tests::{Authority, Background, End, Gateway, dial, read_to_its_end};
+use tokio_rustls::rustls::{Error, PeerIncompatible};
 
-use crate::tls::{Cut, hello, leaf, line, openssl_client, openssl_server, tls};
+use crate::tls::{
+    Cut, certificate_of, config_with_ech, hello, leaf, line, openssl_client, openssl_server, tls, tls_over,
+};
 
 struct Stage {
     gateway: Gateway,
@@ -56,6 +59,21 @@ fn a_name_leads_to_its_job_and_the_server_s_own_certificate_is_seen() {
     let vip = stage.gateway.listening_vip("two", 7443);
     let mut client = tls(vip, &stage.authority, "two.example.org", Cut::default());
     assert_eq!(line(&mut client, "hello").unwrap(), "olleh");
+}
+
+/// The inner name is for whoever has the key; until he has read it the outer one is all there is.
+#[test]
+fn an_encrypted_hello_goes_where_its_outer_name_leads() {
+    let stage = stage();
+    let config = config_with_ech(&stage.authority, "one.jobs");
+    let mut client = tls_over(dial(stage.entrypoint), config, "secret.example.org", Cut::default());
+    // openssl 3.0 knows nothing of it and answers as the outer name, whose certificate the client verifies before it
+    // says so (section 6.1.6).
+    let error = line(&mut client, "hello").unwrap_err();
+    let said = error.get_ref().and_then(|error| error.downcast_ref::<Error>());
+    let rejected = PeerIncompatible::ServerRejectedEncryptedClientHello(None);
+    assert_eq!(said, Some(&Error::PeerIncompatible(rejected)), "{error:?}");
+    assert_eq!(leaf(&client), certificate_of(&stage.authority, "one.jobs"));
 }
 
 #[test]

@@ -90,6 +90,16 @@ fn a_client_comes_back_by_its_ticket() {
 }
 
 #[test]
+fn openssl_comes_back_by_its_session() {
+    let stage = stage();
+    // s_client(1), -reconnect: five times with the same session. Of TLS 1.3 it would not wait for the ticket.
+    let more = ["-servername", "echo.jobs", "-tls1_2", "-reconnect"];
+    let said = openssl_client(stage.entrypoint, &stage.authority.ca(), &more, "say it back", "say it back");
+    let count = |what: &str| said.matches(what).count();
+    assert_eq!((count("New, TLSv1.2"), count("Reused, TLSv1.2")), (1, 5), "{said}");
+}
+
+#[test]
 fn https_is_http_for_the_instance_which_is_told() {
     let stage = stage();
     let web = Server::heads(SocketAddr::new(stage.gateway.net.app(1), 9090));

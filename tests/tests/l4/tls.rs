@@ -7,7 +7,10 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use roundhouse_tests::{Authority, Background, SOON, dial, eventually};
+use tokio_rustls::rustls::client::{EchConfig, EchMode};
+use tokio_rustls::rustls::crypto::aws_lc_rs::hpke::ALL_SUPPORTED_SUITES;
 use tokio_rustls::rustls::crypto::aws_lc_rs::{default_provider, kx_group};
+use tokio_rustls::rustls::crypto::hpke::HpkeSuite;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
@@ -91,6 +94,31 @@ pub(crate) fn config(authority: &Authority, cut: Cut) -> Arc<ClientConfig> {
     Arc::new(config)
 }
 
+/// One that asks for `inner` under the cover of this server's public name (draft-ietf-tls-esni-25): nobody who lacks the
+/// key sees the inner name.
+pub(crate) fn config_with_ech(authority: &Authority, public_name: &str) -> Arc<ClientConfig> {
+    let suite = ALL_SUPPORTED_SUITES[0];
+    let (key, _) = suite.generate_key_pair().unwrap();
+    let HpkeSuite { kem, sym } = suite.suite();
+    let word = |n: usize| u16::try_from(n).unwrap().to_be_bytes();
+    // Section 4: ECHConfigContents, with no extensions.
+    let mut contents = vec![7];
+    contents.extend(u16::from(kem).to_be_bytes());
+    contents.extend([&word(key.0.len())[..], &key.0].concat());
+    contents.extend([0, 4]);
+    contents.extend([u16::from(sym.kdf_id).to_be_bytes(), u16::from(sym.aead_id).to_be_bytes()].concat());
+    contents.extend([0, u8::try_from(public_name.len()).unwrap()]);
+    contents.extend([public_name.as_bytes(), &[0, 0]].concat());
+    let one = [&[0xfe, 0x0d], &word(contents.len())[..], &contents].concat();
+    let list = [&word(one.len())[..], &one].concat();
+    let ech = EchConfig::new(list.into(), ALL_SUPPORTED_SUITES).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap()).unwrap();
+    let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()));
+    let builder = builder.with_ech(EchMode::Enable(ech)).unwrap();
+    Arc::new(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
 pub(crate) fn tls_over(stream: TcpStream, config: Arc<ClientConfig>, name: &str, cut: Cut) -> Tls {
     let name = ServerName::try_from(name.to_owned()).unwrap();
     let connection = ClientConnection::new(config, name).unwrap();
@@ -139,6 +167,11 @@ pub(crate) fn line(tls: &mut Tls, text: &str) -> io::Result<String> {
 /// The leaf that the server showed.
 pub(crate) fn leaf(tls: &Tls) -> CertificateDer<'static> {
     tls.conn.peer_certificates().expect("the handshake is done")[0].clone().into_owned()
+}
+
+/// What the authority signed for it.
+pub(crate) fn certificate_of(authority: &Authority, name: &str) -> CertificateDer<'static> {
+    CertificateDer::from_pem_file(authority.certificate(name)).unwrap()
 }
 
 /// A ClientHello as rustls would send it.
