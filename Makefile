@@ -10,6 +10,8 @@ FUZZ_SECONDS ?= 60
 # The profile that is measured: what is shipped where that was built already, else plain release.
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 BENCH_PROFILE ?= $(if $(wildcard $(TARGET)/dist),dist,release)
+# What is shipped has jemalloc; a first build does without.
+SHIPPED := --features roundhouse/jemalloc
 # As in BENCH_OPTIONS='--rows 1,3 --quick'; for bench-l4 and bench-registry.
 BENCH_OPTIONS ?=
 .PHONY: help run test soak lint fmt bench bench-l4 bench-registry fuzz build tools-build tools-test tools-bench tools-fuzz
@@ -60,11 +62,11 @@ bench: bench-l4
 	$(CARGO) bench -p roundhouse-benches
 
 bench-l4: tools-build tools-bench
-	$(CARGO) build --profile $(BENCH_PROFILE) -p roundhouse -p roundhouse-benches --bin roundhouse --bin bench-l4
+	$(CARGO) build --profile $(BENCH_PROFILE) $(SHIPPED) -p roundhouse -p roundhouse-benches --bin roundhouse --bin bench-l4
 	ulimit -n $$(ulimit -Hn); $(TARGET)/$(BENCH_PROFILE)/bench-l4 $(BENCH_OPTIONS)
 
 bench-registry: tools-build tools-bench
-	$(CARGO) build --profile $(BENCH_PROFILE) -p roundhouse -p roundhouse-benches --bins
+	$(CARGO) build --profile $(BENCH_PROFILE) $(SHIPPED) -p roundhouse -p roundhouse-benches --bins
 	ulimit -n $$(ulimit -Hn); $(TARGET)/$(BENCH_PROFILE)/bench-registry $(BENCH_OPTIONS)
 
 # No unsafe code of ours is under test, so no sanitizer; the coverage options need no more of nightly than a permission.

@@ -136,7 +136,9 @@ impl Engine {
         // Nothing can go before what the gateway says, nor before a handshake, nor before it was looked at.
         let early = match client.plain() {
             Some(client) if self.context.dials_fast() && !guarded && port.port.tls.is_none() => {
-                preface::said_already(client.stream())
+                let mut said = Vec::new();
+                client.on_socket(&mut |client| said = preface::said_already(client));
+                said
             }
             _ => Vec::new(),
         };

@@ -42,6 +42,8 @@ pub(crate) struct TcpWire {
     /// The runtime knows whom to wake when something comes, and has not done so yet. Telling it again would take a lock,
     /// at each event, for the socket of the two that the event was not of.
     awaited: Cell<bool>,
+    /// Nothing has been heard of it yet.
+    fresh: Cell<bool>,
 }
 
 /// What a read brought.
@@ -54,7 +56,13 @@ pub(super) enum Brought {
 
 impl TcpWire {
     pub(crate) fn new(stream: TcpStream) -> TcpWire {
-        TcpWire { stream, awaited: Cell::new(false) }
+        TcpWire { stream, awaited: Cell::new(false), fresh: Cell::new(false) }
+    }
+
+    /// One that was just accepted: most clients speak first, and what they said is mostly there, before the runtime has
+    /// heard of it.
+    pub(crate) fn accepted(stream: TcpStream) -> TcpWire {
+        TcpWire { fresh: Cell::new(true), ..TcpWire::new(stream) }
     }
 
     pub(crate) fn stream(&self) -> &TcpStream {
@@ -67,6 +75,13 @@ impl TcpWire {
         cx: &mut Poller<'_>,
         mut read: impl FnMut(&TcpStream) -> Result<Brought, Errno>,
     ) -> Poll<io::Result<usize>> {
+        if self.fresh.replace(false) {
+            match read(&self.stream) {
+                Ok(Brought::Some(n) | Brought::All(n)) => return Poll::Ready(Ok(n)),
+                Err(Errno::AGAIN | Errno::INTR) => {}
+                Err(error) => return Poll::Ready(Err(error.into())),
+            }
+        }
         loop {
             let mut outcome = None;
             // What it answers matters to the runtime alone: whether the socket is still thought to be readable.
@@ -139,6 +154,7 @@ impl Wire for TcpWire {
     fn on_socket(&self, act: &mut dyn FnMut(&TcpStream)) {
         // It may be read there, or waited for.
         self.awaited.set(false);
+        self.fresh.set(false);
         act(&self.stream);
     }
 }

@@ -116,7 +116,7 @@ impl Engines {
             Some((_, port)) if port.port.protocol.is_http() => To::Requests(l7::Scope::Vip(local)),
             Some((job, port)) => To::Job(job, port),
         };
-        Ok(Led { client: Client::Plain(TcpWire::new(stream)), to, _slots: slots })
+        Ok(Led { client: Client::Plain(TcpWire::accepted(stream)), to, _slots: slots })
     }
 
     async fn at_hub(&self, entered: &Entered, stream: TcpStream) -> Result<Led, Reason> {
@@ -135,7 +135,7 @@ impl Engines {
             }
             Some(Target::Job(job, entry)) => To::Job(job, entry),
         };
-        Ok(Led { client: Client::Plain(TcpWire::new(stream)), to, _slots: slots })
+        Ok(Led { client: Client::Plain(TcpWire::accepted(stream)), to, _slots: slots })
     }
 
     /// One that says where its connections lead before they say anything.
@@ -147,7 +147,7 @@ impl Engines {
     ) -> Result<Led, Reason> {
         let slots = self.admit(entered, &stream, Some(entrypoint))?;
         let Some(to) = self.from(entrypoint) else { return nowhere(&stream) };
-        Ok(Led { client: Client::Plain(TcpWire::new(stream)), to, _slots: slots })
+        Ok(Led { client: Client::Plain(TcpWire::accepted(stream)), to, _slots: slots })
     }
 
     /// Where all connections of an entrypoint lead.
@@ -199,7 +199,7 @@ impl Engines {
             },
         };
         let client = match settings.ends_tls() {
-            false => Client::Plain(TcpWire::new(stream)),
+            false => Client::Plain(TcpWire::accepted(stream)),
             true => Client::Tls(Box::pin(self.handshake(entered, stream, entrypoint, deadline)).await?),
         };
         Ok(Led { client, to, _slots: slots })

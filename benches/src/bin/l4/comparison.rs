@@ -47,6 +47,7 @@ pub(crate) enum Against {
 enum Aim {
     Ratio { against: Against, at_most: f64 },
     AtLeast(f64),
+    AtMost(f64),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -101,6 +102,12 @@ impl Comparison {
         self.judged(Aim::AtLeast(least), met)
     }
 
+    /// Ours should be no more than so much, whatever theirs are.
+    pub(crate) fn no_more_than(self, most: f64) -> Comparison {
+        let met = self.medians.get(&Who::Roundhouse).is_some_and(|value| *value <= most);
+        self.judged(Aim::AtMost(most), met)
+    }
+
     fn judged(self, aim: Aim, met: bool) -> Comparison {
         let verdict = if met { Verdict::Ok } else { Verdict::Missed };
         Comparison { aim: Some(aim), verdict: Some(verdict), ..self }
@@ -110,7 +117,7 @@ impl Comparison {
     pub(crate) fn limit(&self) -> Option<(Against, f64)> {
         match self.aim? {
             Aim::Ratio { against, at_most } => Some((against, at_most)),
-            Aim::AtLeast(_) => None,
+            Aim::AtLeast(_) | Aim::AtMost(_) => None,
         }
     }
 
@@ -144,6 +151,7 @@ impl Comparison {
         let aim = match self.aim {
             Some(Aim::Ratio { against, at_most }) => format!("<= {at_most} x {}", against.name()),
             Some(Aim::AtLeast(least)) => format!(">= {least} {}", self.unit),
+            Some(Aim::AtMost(most)) => format!("<= {most}"),
             None => String::new(),
         };
         let verdict = match self.verdict {
@@ -219,6 +227,8 @@ mod tests {
         let rate = Comparison::yields(1, "", "1/s", all([8.0, 10.0, 16.0]));
         assert_eq!(rate.ratios.better, Some(0.5));
         assert_eq!(rate.at_least(8.0).verdict, Some(Verdict::Ok));
+        let alone = |most| Comparison::cost(1, "", "ratio", all([1.04, 0.0, 0.0])).no_more_than(most).verdict;
+        assert_eq!((alone(1.05), alone(1.03)), (Some(Verdict::Ok), Some(Verdict::Missed)));
     }
 
     #[test]

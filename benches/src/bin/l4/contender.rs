@@ -66,6 +66,13 @@ impl Contender {
         Contender::gateway(way, gateway, protocol, None)
     }
 
+    /// The same with so many workers.
+    pub(crate) fn with_workers(way: Way<'_>, count: usize) -> Result<Contender, Skipped> {
+        let gateway = prepared("", &[])?;
+        edit(&gateway, "count = 1", &format!("count = {count}"));
+        Contender::gateway(way, gateway, "tcp", None)
+    }
+
     /// TCP Fast Open on both sides: an entrypoint takes it, instances are dialled with it.
     pub(crate) fn roundhouse_fast_open(way: Way<'_>) -> Result<Contender, Skipped> {
         let settings = format!(

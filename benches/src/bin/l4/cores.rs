@@ -10,9 +10,7 @@ impl Cores {
     /// Takes this process, and what it starts from now on, to core 1.
     pub(crate) fn take() -> Cores {
         let cores = Cores { apart: std::thread::available_parallelism().map_or(1, usize::from) > 1 };
-        if cores.apart {
-            process::pin(std::process::id(), "1");
-        }
+        cores.to_load();
         cores
     }
 
@@ -20,6 +18,20 @@ impl Cores {
     pub(crate) fn to_proxy(&self, pid: u32) {
         if self.apart {
             process::pin_family(pid, "0");
+        }
+    }
+
+    /// Lets a process and its children run on both.
+    pub(crate) fn to_all(&self, pid: u32) {
+        if self.apart {
+            process::pin_family(pid, "0,1");
+        }
+    }
+
+    /// Takes this process, and what it starts from now on, back to core 1.
+    pub(crate) fn to_load(&self) {
+        if self.apart {
+            process::pin(std::process::id(), "1");
         }
     }
 

@@ -41,6 +41,7 @@ mod small;
 mod stage;
 mod tls;
 mod udp;
+mod workers;
 
 use clap::Parser as _;
 
@@ -51,7 +52,7 @@ fn main() -> std::io::Result<()> {
     let options = Options::parse();
     let network = namespace::enter()?;
     let mut stage = Stage::new(options, &network);
-    for row in 1..=9 {
+    for row in 1..=10 {
         if !stage.options.wants(row) {
             continue;
         }
@@ -65,7 +66,8 @@ fn main() -> std::io::Result<()> {
             6 => idle::run(&mut stage),
             7 => many::run(&mut stage),
             8 => tls::run(&mut stage),
-            _ => latency::run(&mut stage),
+            9 => latency::run(&mut stage),
+            _ => workers::run(&mut stage),
         };
         if let Err(skipped) = done {
             stage.report.skip(row, skipped);

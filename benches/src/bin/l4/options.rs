@@ -10,8 +10,8 @@ use clap::Parser;
 #[command(name = "bench-l4")]
 pub(crate) struct Options {
     /// Only these rows, as in `1,3`: 1 small messages, 2 the same saturated, 3 a connection a request, 4 bulk, 5 UDP,
-    /// 6 idle connections' memory, 7 10,000 jobs, 8 TLS termination, 9 latency.
-    #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u8).range(1..=9))]
+    /// 6 idle connections' memory, 7 10,000 jobs, 8 TLS termination, 9 latency, 10 two workers.
+    #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u8).range(1..=10))]
     rows: Vec<u8>,
     /// How often everybody has a turn; 5, or 2 with --quick.
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=99))]
