@@ -5,7 +5,7 @@
 //!
 //! - [`names`]: labels, JOBNAMEs, selectors, zones and domains.
 //! - [`units`]: durations, byte sizes, listeners, address ranges and registry URLs.
-//! - [`service`]: ports and checks, as files, records and the API share them.
+//! - [`service`]: ports, checks, timeouts and limits of jobs, as files, records and the API share them.
 //! - [`access`]: how a program gets into etcd.
 //! - [`Entrypoint`]: a listener, as `gateway.toml` and the registry share it.
 //! - [`settings`]: `gateway.toml`, raw to resolved.
@@ -34,7 +34,10 @@ pub use entrypoint::{Entrypoint, EntrypointProtocol};
 pub use jobs::{CheckSpec, JobSpec, JobsFile, StaticInstance};
 pub use names::{DomainName, JobName, Label, Name, NameError, NameFormError, PortName, Selector, Tag, Zone};
 pub use problem::{Place, Problem, Problems};
-pub use service::{Check, CheckKind, OriginateTls, Port, Protocol, ProxyVersion, ServiceError, TrustedCa};
+pub use service::{
+    Balance, Check, CheckKind, DefaultAccess, JobLimits, OnUnhealthy, OriginateTls, Policy, Port, Protocol,
+    ProxyVersion, ServiceError, Timeouts, TrustedCa,
+};
 pub use settings::{
     AdminSettings, Answer, Catch, DnsSettings, HoldSettings, JobsSettings, Limits, NameSettings,
     NamedEntrypoint, RegistrySettings, Settings, TcpSettings,

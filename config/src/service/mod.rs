@@ -1,15 +1,21 @@
-//! What a job serves and how it is checked: the parts that the jobs file, the registry's records and the
+//! What a job serves, how it is checked and how it wants to be served: the parts that the jobs file, the registry's records and the
 //! API have in common, in the JSON shapes of the API.
 //!
 //! Reading ignores unknown fields, so that an older program reads a newer record; a value out of bounds is
 //! refused with what to write instead.
 
+mod access;
+mod balance;
 mod check;
+mod connections;
 mod port;
 mod protocol;
 mod tls;
 
+pub use access::DefaultAccess;
+pub use balance::{Balance, Policy};
 pub use check::{Check, CheckKind};
+pub use connections::{JobLimits, OnUnhealthy, Timeouts};
 pub use port::{Port, ProxyVersion};
 pub use protocol::Protocol;
 pub use tls::{OriginateTls, TrustedCa};
@@ -18,7 +24,7 @@ use thiserror::Error;
 
 use crate::names::DomainName;
 
-/// What is wrong with a port or a check, and what to write instead.
+/// What is wrong with a part of a job, and what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ServiceError {
@@ -59,6 +65,9 @@ pub enum ServiceError {
         "`ca` is no absolute path; write it as the gateway sees it, as in {{\"file\":\"/etc/tls/ca.pem\"}}"
     )]
     CaPath,
+
+    #[error("`deny` needs access rules, which this version does not enforce; write \"allow\"")]
+    Deny,
 
     #[error("check {field} `{value}` is out of bounds; write `{least}` to `{most}`")]
     Bounds { field: &'static str, value: String, least: String, most: String },

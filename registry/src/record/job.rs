@@ -1,9 +1,11 @@
 //! `jobs/<label>`: what a job is called, what it serves and how it wants to be served.
 
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use roundhouse_config::{Check, JobName, Label, Limits, Port, PortName, TrustedCa, duration};
+use roundhouse_config::{
+    Balance, Check, DefaultAccess, JobLimits, JobName, Label, OnUnhealthy, Port, PortName, Timeouts,
+    TrustedCa, duration,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{CertError, Chain, ValueError};
@@ -43,65 +45,6 @@ pub struct Job {
     /// Made because an instance registered; yields to the first record that a person writes.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub implicit: bool,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Balance {
-    #[serde(default)]
-    pub policy: Policy,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Policy {
-    #[default]
-    RoundRobin,
-}
-
-/// What happens to a peer that no access rule names.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum DefaultAccess {
-    #[default]
-    Allow,
-    Deny,
-}
-
-/// What becomes of live connections to an instance that fails its check.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OnUnhealthy {
-    /// A flapping check must not cut database sessions.
-    #[default]
-    Keep,
-    /// For instances that fail over among themselves: a client that stays connected to the one that lost goes on
-    /// writing to it.
-    Close,
-}
-
-/// Of a job's connections, within the bounds of the gateway's `[limits]`; `null`: as the gateway has it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Timeouts {
-    /// To connect to an instance, before another one is tried.
-    #[serde(with = "duration::optional")]
-    pub connect: Option<Duration>,
-    /// Without a byte either way.
-    #[serde(with = "duration::optional")]
-    pub idle: Option<Duration>,
-    /// However busy.
-    #[serde(with = "duration::optional")]
-    pub lifetime: Option<Duration>,
-}
-
-/// What may be open to a job at once on one gateway, 1 to 1,000,000; `null`: no limit of the job's own.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct JobLimits {
-    /// Connections, and sessions of udp.
-    pub connections: Option<u32>,
-    /// The same of one client, as the gateway's `[limits]` tells clients apart.
-    pub connections_per_client: Option<u32>,
 }
 
 fn default_check() -> Option<Check> {
@@ -148,10 +91,7 @@ impl Job {
                 format!("{} ports; the most is {MAX_PORTS}", self.ports.len()),
             ));
         }
-        if self.access == DefaultAccess::Deny {
-            let message = "`deny` needs access rules, which this version does not enforce; write \"allow\"";
-            return Err(ValueError::field("access", message));
-        }
+        self.access.enforced().map_err(|error| ValueError::field("access", error.to_string()))?;
         for (i, port) in self.ports.iter().enumerate() {
             if let Some(other) = self.ports[..i].iter().find(|other| other.name == port.name) {
                 let message = format!(
@@ -168,41 +108,19 @@ impl Job {
                 check_ca(&format!("ports[{i}].tls.ca"), pem)?;
             }
         }
-        self.timeouts.check().map_err(|error| error.within("timeouts"))?;
-        self.limits.check().map_err(|error| error.within("limits"))
+        let timeouts = self.timeouts.out_of_bounds().map(|wrong| ("timeouts", wrong));
+        let limits = self.limits.out_of_bounds().map(|wrong| ("limits", wrong));
+        match timeouts.chain(limits).next() {
+            Some((outer, (field, message))) => {
+                Err(ValueError::field(format!("{outer}.{field}"), format!("{message}, or null")))
+            }
+            None => Ok(()),
+        }
     }
 
     pub fn port(&self, name: &PortName) -> Option<&Port> {
         self.ports.iter().find(|port| &port.name == name)
     }
-}
-
-impl Timeouts {
-    fn check(&self) -> Result<(), ValueError> {
-        let show = |bound: &Duration| format!("\"{}\"", duration::format(*bound));
-        within("connect", self.connect, &Limits::CONNECT_TIMEOUT, show)?;
-        within("idle", self.idle, &Limits::IDLE_TIMEOUT, show)?;
-        within("lifetime", self.lifetime, &Limits::LIFETIME, show)
-    }
-}
-
-impl JobLimits {
-    fn check(&self) -> Result<(), ValueError> {
-        within("connections", self.connections, &Limits::CONNECTIONS, u32::to_string)?;
-        within("connections_per_client", self.connections_per_client, &Limits::CONNECTIONS, u32::to_string)
-    }
-}
-
-fn within<T: PartialOrd>(
-    field: &str,
-    value: Option<T>,
-    bounds: &RangeInclusive<T>,
-    show: impl Fn(&T) -> String,
-) -> Result<(), ValueError> {
-    let Some(value) = value.filter(|value| !bounds.contains(value)) else { return Ok(()) };
-    let (least, most) = (show(bounds.start()), show(bounds.end()));
-    let message = format!("{} is out of bounds; write {least} to {most}, or null", show(&value));
-    Err(ValueError::field(field, message))
 }
 
 /// Whoever wrote it learns of a slip, not the first connection.
@@ -284,7 +202,7 @@ mod tests {
                 r#""limits":{"connections_per_client":1000001}"#,
                 "limits.connections_per_client: 1000001 is out",
             ),
-            (r#""on_unhealthy":"cut""#, "on_unhealthy: unknown variant `cut`, expected `keep` or `close`"),
+            (r#""on_unhealthy":"cut""#, "on_unhealthy: `cut` is unknown; write `keep` or `close`"),
         ] {
             assert!(refused(fields).starts_with(expected), "{}", refused(fields));
         }

@@ -43,7 +43,7 @@ pub use guard::Guard;
 pub use health::Health;
 pub use held::Held;
 pub use instance::{Instance, InstanceId, State};
-pub use job::{Balance, DefaultAccess, Job, JobLimits, OnUnhealthy, Policy, Timeouts};
+pub use job::Job;
 pub use key::{Key, KeyError};
 pub use line::Line;
 pub use pool::{Pool, PoolForwarding, PoolProtocol, PoolScheduler, PoolTarget, Sink};
@@ -57,4 +57,7 @@ pub(crate) use value::nests_too_deep;
 pub use value::{MAX_VALUE, ValueError, decode, encode};
 pub use vip::{Vip, VipOwner};
 
-pub use roundhouse_config::{Entrypoint, EntrypointProtocol, Name, NameFormError, Network, NetworkError};
+pub use roundhouse_config::{
+    Balance, DefaultAccess, Entrypoint, EntrypointProtocol, JobLimits, Name, NameFormError, Network,
+    NetworkError, OnUnhealthy, Policy, Timeouts,
+};
