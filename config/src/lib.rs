@@ -31,7 +31,7 @@ mod word;
 pub use access::{Access, RawAccess};
 pub use entrypoint::{Entrypoint, EntrypointProtocol};
 #[cfg(feature = "jobs-file")]
-pub use jobs::{CheckSpec, JobSpec, JobsFile, StaticInstance};
+pub use jobs::{CheckSpec, JobSpec, JobsFile, Served, StaticInstance};
 pub use names::{DomainName, JobName, Label, Name, NameError, NameFormError, PortName, Selector, Tag, Zone};
 pub use problem::{Place, Problem, Problems};
 pub use service::{

@@ -90,8 +90,8 @@ impl<'a> Fields<'a> {
         self.value(field)?.as_u32()
     }
 
-    pub(super) fn truth(&self, field: &str) -> bool {
-        self.value(field).and_then(Value::as_bool).unwrap_or_default()
+    pub(super) fn truth(&self, field: &str) -> Option<bool> {
+        self.value(field)?.as_bool()
     }
 
     /// The message in a field that is not repeated.

@@ -8,6 +8,7 @@ use super::check::{self, CheckSpec};
 use super::fields::Fields;
 use super::host;
 use super::port;
+use super::served::{self, Served};
 use crate::names::{DomainName, JobName, Label};
 use crate::problem::Place;
 use crate::service::Port;
@@ -33,6 +34,7 @@ pub struct JobSpec {
     pub weight: Option<u32>,
     /// `None` where the file says nothing.
     pub check: Option<CheckSpec>,
+    pub served: Served,
     pub domains: Vec<DomainName>,
     /// Its instances come from this file, not from job-init.
     pub is_static: bool,
@@ -75,7 +77,8 @@ pub(super) fn read(fields: &Fields<'_>, hosts: &BTreeMap<String, IpAddr>) -> Opt
     let jobname = fields.parsed("jobname");
     let envs = envs(fields);
     let check = fields.message("check").map(|fields| check::read(&fields));
-    let is_static = fields.truth("static");
+    let served = served::read(fields);
+    let is_static = fields.truth("static").unwrap_or_default();
     if is_static && instances.is_empty() && !fields.has("instances") && host.is_none() {
         let hint = "write run_on_host: \"host-1\", or instances: < address: \"10.0.0.1\" >";
         let message = "is said of a job that has neither a host nor instances";
@@ -100,6 +103,7 @@ pub(super) fn read(fields: &Fields<'_>, hosts: &BTreeMap<String, IpAddr>) -> Opt
         line,
         weight,
         check,
+        served,
         domains,
         is_static,
         instances,

@@ -7,7 +7,7 @@ use prost_reflect::{Kind, MessageDescriptor};
 use super::lex::{Token, Tokens};
 use crate::problem::Place;
 
-/// The schema needs 3. A parser that goes down a level a bracket would overflow its stack without a bound.
+/// The schema needs 5. A parser that goes down a level a bracket would overflow its stack without a bound.
 pub(super) const MAX_DEPTH: usize = 32;
 
 /// The text nests deeper than [`MAX_DEPTH`] from this byte on.

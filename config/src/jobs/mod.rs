@@ -23,6 +23,8 @@ mod lex;
 mod locate;
 mod port;
 mod schema;
+mod served;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -30,6 +32,7 @@ use std::path::Path;
 
 pub use check::CheckSpec;
 pub use job::{JobSpec, StaticInstance};
+pub use served::Served;
 
 use prost_reflect::ReflectMessage;
 

@@ -1,9 +1,10 @@
-//! The ports of a job: `port` and `protocol`, or any number of `ports`.
+//! The ports of a job: `port` and what stands beside it, or any number of `ports`.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use super::fields::Fields;
+use super::tls;
 use crate::names::PortName;
 use crate::service::{Port, Protocol};
 use crate::text::quoted;
@@ -15,8 +16,10 @@ pub(super) fn read_all(job: &Fields<'_>) -> Vec<(Port, String)> {
         let message = format!("{name}has no port, so nobody can dial it");
         job.report.wrong_with_hint(&job.path_of("port"), message, "write port: \"8080\"");
     }
-    if job.has("protocol") && !job.has("port") {
-        job.wrong("protocol", "belongs to `port`, which is not here; write it inside `ports`");
+    if !job.has("port") {
+        for field in ["protocol", "proxy", "tls"].into_iter().filter(|field| job.has(field)) {
+            job.wrong(field, "belongs to `port`, which is not here; write it inside `ports`");
+        }
     }
     let mut seen: BTreeMap<PortName, String> = BTreeMap::new();
     let mut ports = Vec::new();
@@ -40,14 +43,32 @@ pub(super) fn number(text: &str) -> Result<u16, String> {
 }
 
 fn main(job: &Fields<'_>) -> Option<(Port, String)> {
-    let port = job.read("port", number);
-    let protocol = job.parsed::<Protocol>("protocol").unwrap_or_default();
-    Some((Port::new(PortName::main(), port?, protocol), job.path_of("port")))
+    let port = read(job, Some(PortName::main()), job.read("port", number))?;
+    Some((port, job.path_of("port")))
 }
 
 fn named(fields: &Fields<'_>) -> Option<(Port, String)> {
     let name = fields.required("name", "admin", PortName::from_str);
-    let port = fields.required("port", "8080", number);
+    let port = read(fields, name, fields.required("port", "8080", number))?;
+    Some((port, fields.path().to_owned()))
+}
+
+/// What is spoken on a port and how its instances are dialled, whether or not its name and number are right.
+fn read(fields: &Fields<'_>, name: Option<PortName>, number: Option<u16>) -> Option<Port> {
     let protocol = fields.parsed::<Protocol>("protocol").unwrap_or_default();
-    Some((Port::new(name?, port?, protocol), fields.path().to_owned()))
+    let proxy = fields.parsed("proxy");
+    let tls = fields.message("tls").map(|fields| tls::read(&fields));
+    // A stand-in for a wrong protocol is no ground for more problems.
+    if !fields.report.is_wrong(&fields.path_of("protocol")) {
+        let misfits = [
+            ("proxy", proxy.is_some().then(|| protocol.takes_proxy())),
+            ("tls", tls.is_some().then(|| protocol.takes_tls())),
+        ];
+        for (field, misfit) in misfits {
+            if let Some(Err(error)) = misfit {
+                fields.wrong(field, error.to_string());
+            }
+        }
+    }
+    Some(Port { proxy, tls, ..Port::new(name?, number?, protocol) })
 }

@@ -22,7 +22,7 @@ static SCHEMA: LazyLock<MessageDescriptor> = LazyLock::new(|| {
 /// The message that `text` spells, or its first syntax error.
 pub(super) fn parse(text: &str, file: &str) -> Result<DynamicMessage, Problems> {
     let open = locate::open_bracket(text).map_err(|TooDeep(offset)| {
-        let message = format!("brackets nest deeper than {MAX_DEPTH} levels; a job needs 3");
+        let message = format!("brackets nest deeper than {MAX_DEPTH} levels; a job needs 5");
         Problem::at(file, Place::of(text, offset), "", message)
     })?;
     let bare = lex::without_comments(text);

@@ -46,14 +46,13 @@ impl Port {
         if self.port == 0 {
             return Err(ServiceError::PortZero);
         }
-        let protocol = self.protocol;
-        let shared = matches!(protocol, Protocol::Udp | Protocol::Http | Protocol::Grpc);
-        match protocol {
-            _ if shared && self.proxy.is_some() => Err(ServiceError::Proxy { protocol }),
-            Protocol::Tls if self.tls.is_some() => Err(ServiceError::TlsTwice),
-            Protocol::Udp if self.tls.is_some() => Err(ServiceError::TlsOverUdp),
-            _ => Ok(self),
+        if self.proxy.is_some() {
+            self.protocol.takes_proxy()?;
         }
+        if self.tls.is_some() {
+            self.protocol.takes_tls()?;
+        }
+        Ok(self)
     }
 }
 

@@ -35,6 +35,23 @@ impl Protocol {
     pub fn is_http(self) -> bool {
         self == Self::Http
     }
+
+    /// Whether each connection is one client's, so that a PROXY header can begin it.
+    pub(crate) fn takes_proxy(self) -> Result<(), ServiceError> {
+        match self {
+            Self::Tcp | Self::Tls => Ok(()),
+            Self::Udp | Self::Http | Self::Grpc => Err(ServiceError::Proxy { protocol: self }),
+        }
+    }
+
+    /// Whether the gateway can put TLS around it.
+    pub(crate) fn takes_tls(self) -> Result<(), ServiceError> {
+        match self {
+            Self::Tcp | Self::Http | Self::Grpc => Ok(()),
+            Self::Tls => Err(ServiceError::TlsTwice),
+            Self::Udp => Err(ServiceError::TlsOverUdp),
+        }
+    }
 }
 
 impl FromStr for Protocol {

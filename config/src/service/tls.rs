@@ -36,6 +36,15 @@ pub enum TrustedCa {
     File(PathBuf),
 }
 
+impl OriginateTls {
+    pub(crate) fn validated(self) -> Result<Self, ServiceError> {
+        match self.server_name {
+            Some(name) if name.is_wildcard() => Err(ServiceError::ServerName { name }),
+            _ => Ok(self),
+        }
+    }
+}
+
 impl Default for OriginateTls {
     fn default() -> Self {
         Self { server_name: None, ca: None, certificate: None, verify: true }
@@ -63,10 +72,7 @@ impl TryFrom<RawTls> for OriginateTls {
 
     fn try_from(raw: RawTls) -> Result<Self, Self::Error> {
         let RawTls { server_name, ca, certificate, verify } = raw;
-        match server_name {
-            Some(name) if name.is_wildcard() => Err(ServiceError::ServerName { name }),
-            server_name => Ok(Self { server_name, ca, certificate, verify }),
-        }
+        Self { server_name, ca, certificate, verify }.validated()
     }
 }
 

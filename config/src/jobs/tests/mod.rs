@@ -5,6 +5,7 @@ use std::time::Duration;
 
 mod properties;
 mod refusals;
+mod served;
 
 use super::*;
 use crate::service::{Check, Protocol};

@@ -6,7 +6,7 @@ use crate::jobs::JobsFile;
 use crate::problem::Place;
 
 /// What a jobs file is made of.
-const WORD: &str = "jobs|hosts|name|port|ports|check|<|>|[{}]|:|,|;|\\[|\\]|'[a-z0-9\\\\.]{0,3}'|\"\"|-?[0-9]{1,3}f?|true|#|\n";
+const WORD: &str = "jobs|hosts|name|port|ports|check|tls|ca|proxy|timeouts|limits|idle|hold|<|>|[{}]|:|,|;|\\[|\\]|'[a-z0-9\\\\.]{0,3}'|\"\"|-?[0-9]{1,3}f?|true|#|\n";
 const BLANK: &str = "[ \n\t]|# [<>'\"é]{0,4}\n";
 
 proptest! {
