@@ -3,15 +3,16 @@
 use std::net::IpAddr;
 
 use anyhow::anyhow;
-use roundhouse_config::{Check, CheckSpec, DomainName, JobName, JobSpec, Label, Port};
+use roundhouse_config::{Check, CheckSpec, DefaultAccess, DomainName, JobName, JobSpec, Label, Port};
 use roundhouse_registry::{Instance, InstanceId, Job};
 
 #[derive(Debug, Clone)]
 pub(crate) struct Desired {
     pub(crate) label: Label,
-    pub(crate) jobname: JobName,
-    pub(crate) ports: Vec<Port>,
-    pub(crate) check: Option<Check>,
+    /// The record where there is none: what the file leaves out is as a record without it has it.
+    record: Job,
+    /// What the file says of it.
+    access: Option<DefaultAccess>,
     pub(crate) instances: Vec<(InstanceId, Instance)>,
     pub(crate) domains: Vec<DomainName>,
 }
@@ -39,38 +40,47 @@ impl Desired {
         });
         Desired {
             label: spec.label.clone(),
-            jobname: spec.jobname.clone(),
-            ports: spec.ports.clone(),
-            check: match &spec.check {
-                Some(CheckSpec::None) => None,
-                Some(CheckSpec::Check(check)) => Some(check.clone()),
-                None => Some(Check::default()),
-            },
+            record: record(spec),
+            access: spec.served.access,
             instances: if spec.is_static { listed.chain(on_host).collect() } else { Vec::new() },
             domains: spec.domains.clone(),
         }
     }
 
     /// The record that is wanted where this one is stored. A file that names no JOBNAME does not take away the one that
-    /// a registrar brought: its instances would be refused from then on.
+    /// a registrar brought: its instances would be refused from then on. Nor does one that is silent about access let
+    /// in whom the record keeps out, or take back a VIP that was wished.
     pub(crate) fn job(&self, stored: Option<&Job>) -> Job {
-        let mut job = match stored {
-            Some(stored) => stored.clone(),
-            None => Job::new(self.jobname.clone(), Vec::new()),
-        };
-        if self.jobname != JobName::implicit(&self.label) {
-            job.jobname = self.jobname.clone();
+        let mut job = self.record.clone();
+        let Some(stored) = stored else { return job };
+        if job.jobname == JobName::implicit(&self.label) {
+            job.jobname = stored.jobname.clone();
         }
-        // How its instances are dialled is more than the file says.
-        let dialled = |port: &Port| {
-            let same = |stored: &&Port| stored.name == port.name && stored.protocol == port.protocol;
-            let stored = job.ports.iter().find(same).unwrap_or(port);
-            Port { port: port.port, ..stored.clone() }
-        };
-        job.ports = self.ports.iter().map(dialled).collect();
-        job.check = self.check.clone();
-        job.implicit = false;
+        job.access = self.access.unwrap_or(stored.access);
+        job.vip = job.vip.or(stored.vip);
         job
+    }
+}
+
+/// A job's record by the file alone.
+fn record(spec: &JobSpec) -> Job {
+    let default = Job::new(spec.jobname.clone(), spec.ports.clone());
+    let served = spec.served.clone();
+    Job {
+        check: match &spec.check {
+            Some(CheckSpec::None) => None,
+            Some(CheckSpec::Check(check)) => Some(check.clone()),
+            None => Some(Check::default()),
+        },
+        balance: served.balance,
+        access: served.access.unwrap_or_default(),
+        drain: served.drain.unwrap_or(default.drain),
+        on_unhealthy: served.on_unhealthy,
+        timeouts: served.timeouts,
+        limits: served.limits,
+        hold: served.hold.unwrap_or(default.hold),
+        vip: served.vip,
+        ..default
     }
 }
 

@@ -1,4 +1,6 @@
-use roundhouse_config::{JobsFile, OriginateTls, ProxyVersion};
+use std::time::Duration;
+
+use roundhouse_config::{DefaultAccess, JobsFile, OnUnhealthy, OriginateTls, ProxyVersion};
 use roundhouse_registry::State;
 use serde_json::{Value, json};
 
@@ -66,7 +68,7 @@ fn a_change_names_its_fields_and_replaces_what_was_read() {
 }
 
 #[test]
-fn what_the_file_cannot_say_is_kept() {
+fn what_the_file_cannot_say_and_who_a_job_is_are_kept() {
     let desired = desired(FILE);
     let mut current = after(&desired, &Current::default());
     for stored in current.instances.values_mut() {
@@ -75,12 +77,48 @@ fn what_the_file_cannot_say_is_kept() {
     let (job, _) = current.job.as_mut().unwrap();
     job.vip = Some(7);
     job.jobname = "job.db_cop.coding".parse().unwrap();
-    job.ports[0].proxy = Some(ProxyVersion::V2);
-    job.ports[0].tls = Some(OriginateTls::default());
+    job.access = DefaultAccess::Deny;
     let canary = r#"{"routes":[{"to":[{"job":"db","weight":90},{"job":"db2","weight":10}]}]}"#;
     let (routes, _) = current.domains.values_mut().next().unwrap();
     *routes = serde_json::from_str(canary).unwrap();
     assert!(actions(&desired, &current).iter().all(|(_, action)| *action == Action::Keep));
+}
+
+#[test]
+fn all_that_the_file_says_reaches_the_record() {
+    let said = r#"port: "3306" proxy: "v2" tls: < server_name: "db.internal" > on_unhealthy: "close" drain: "5m"
+        timeouts: < idle: "1d" > limits: < connections: 500 connections_per_client: 50 > hold: false vip: 7"#;
+    let desired = desired(&FILE.replace(r#"port: "3306""#, said));
+    let current = after(&desired, &Current::default());
+    let (job, _) = current.job.as_ref().unwrap();
+    assert_eq!(job.validate(), Ok(()));
+    let tls = job.ports[0].tls.as_ref().unwrap();
+    assert_eq!(
+        (job.ports[0].proxy, &tls.server_name),
+        (Some(ProxyVersion::V2), &Some("db.internal".parse().unwrap()))
+    );
+    assert_eq!((job.on_unhealthy, job.drain), (OnUnhealthy::Close, Duration::from_secs(300)));
+    assert_eq!(job.timeouts.idle, Some(Duration::from_secs(86_400)));
+    assert_eq!((job.limits.connections, job.limits.connections_per_client), (Some(500), Some(50)));
+    assert_eq!((job.hold, job.vip), (false, Some(7)));
+    assert!(actions(&desired, &current).iter().all(|(_, action)| *action == Action::Keep));
+}
+
+#[test]
+fn what_the_file_leaves_out_is_the_default_again() {
+    let mut current = after(&desired(FILE), &Current::default());
+    let (job, _) = current.job.as_mut().unwrap();
+    job.ports[0].proxy = Some(ProxyVersion::V2);
+    job.ports[0].tls = Some(OriginateTls::default());
+    job.on_unhealthy = OnUnhealthy::Close;
+    job.timeouts.idle = Some(Duration::from_secs(5));
+    job.limits.connections = Some(5);
+    job.hold = false;
+    let changes = plan(&desired(FILE), &current);
+    let fields: Vec<_> = changes[0].fields.iter().map(|change| change.field.as_str()).collect();
+    let all =
+        ["hold", "limits.connections", "on_unhealthy", "ports[0].proxy", "ports[0].tls", "timeouts.idle"];
+    assert_eq!(fields, all);
 }
 
 #[test]

@@ -61,6 +61,15 @@ fn what_a_record_says_a_file_can_say() {
 }
 
 #[test]
+fn the_documentation_s_job_is_right() {
+    let page = include_str!("../../../../docs/traffic.md");
+    let (_, rest) = page.split_once("## In a jobs file\n").unwrap();
+    let file = parse(rest.split("```").nth(1).unwrap());
+    assert_eq!(file.jobs[0].served.limits.connections_per_client, Some(50));
+    assert!(file.jobs[0].ports[0].tls.as_ref().unwrap().verify);
+}
+
+#[test]
 fn what_is_left_out_is_not_said() {
     let file = parse("jobs < name: 'a' port: '1' balance < > timeouts < > limits < > >");
     assert_eq!(file.jobs[0].served, Served::default());

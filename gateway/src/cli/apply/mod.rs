@@ -8,10 +8,11 @@
 //!
 //! The plan is [`crate::jobs`]'s, and the same for a file that a gateway watches.
 //!
-//! The file is the truth for what it can say; a record's other fields keep their stored values, so that a drained
-//! instance stays drained. Nothing is deleted: what is in the registry and not in the file is left alone, and a static
-//! instance that is left is named. One job's failure does not stop the others; it is told with the job's place in the
-//! file. A gateway that does not answer stops it all.
+//! The file is the truth for what it can say: what it leaves out is the default, but for who a job is (JOBNAME, VIP) and
+//! who may come in. What it cannot say keeps its stored value, so that a drained instance stays drained. Nothing is
+//! deleted: what is in the registry and not in the file is left alone, and a static instance that is left is named. One
+//! job's failure does not stop the others; it is told with the job's place in the file. A gateway that does not answer
+//! stops it all.
 
 mod current;
 mod report;
