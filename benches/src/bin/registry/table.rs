@@ -92,7 +92,7 @@ fn plane(table: Arc<ArcSwap<Table>>) -> Plane {
         counters: vec![Arc::default()],
         phase: watch::channel(Phase::Serving).1,
         capacity: Arc::default(),
-        tcp: roundhouse_config::TcpSettings::default(),
+        tcp: TcpSettings::default(),
         originations: Arc::default(),
         failures,
     }
