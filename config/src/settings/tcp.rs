@@ -9,20 +9,12 @@ pub struct TcpSettings {
     /// instance twice (section 2.1), and not every request may be repeated. It also asks for `net.ipv4.tcp_fastopen`
     /// on the instance's host; where that is off nothing is lost and nothing is gained.
     pub fast_open: bool,
-    /// Whether an instance that ended its sending first is closed by a reset instead of a FIN, once its client has ended
-    /// too without another word: less work for a short connection, and no TIME_WAIT at the instance (RFC 9293, 3.6.1;
-    /// HAProxy's `option nolinger`). Default false: an instance that only half-closed, and waits for the client's end,
-    /// would see an error in its place.
-    pub nolinger: bool,
 }
 
 impl TcpSettings {
     pub(super) fn read(section: &Section<'_>) -> Self {
         let default = Self::default();
-        let settings = Self {
-            fast_open: section.truth("fast_open", true).unwrap_or(default.fast_open),
-            nolinger: section.truth("nolinger", true).unwrap_or(default.nolinger),
-        };
+        let settings = Self { fast_open: section.truth("fast_open", true).unwrap_or(default.fast_open) };
         section.refuse_unknown();
         settings
     }

@@ -35,9 +35,8 @@ impl Default for Desk {
 /// How a relay came to its end.
 #[derive(Debug)]
 pub(crate) enum Ended {
-    /// Both sides have said that no more comes, and got everything. `unheard`: the instance was first, and the client's
-    /// end is all that came after.
-    Complete { unheard: bool },
+    /// Both sides have said that no more comes, and got everything.
+    Complete,
     /// The gateway ended it.
     Because(Reason),
     /// One side failed, by a reset above all.
@@ -81,8 +80,6 @@ pub(crate) fn relay<C: Wire, I: Wire>(
     let may_splice = client.plain().is_some() && instance.plain().is_some();
     let (mut up, mut down) = (Lane::new(may_splice), Lane::new(may_splice));
     let mut guarded = matches!(opening, Opening::Guarded);
-    // What the client had said when the instance ended.
-    let mut heard = None;
     if let Opening::Read { bytes, taken } = opening {
         up.begin_with(bytes, taken);
         connection.moved(connections.now(), up.direction.moved(), 0);
@@ -107,9 +104,6 @@ pub(crate) fn relay<C: Wire, I: Wire>(
             if after != before {
                 connection.moved(connections.now(), after.0 - before.0, after.1 - before.1);
             }
-            if heard.is_none() && down.direction.is_over() && !up.direction.is_over() {
-                heard = Some(after.0);
-            }
             match (up_done, down_done) {
                 (Poll::Ready(Err((end, error))), _) => {
                     let by = if end == End::Source { Side::Client } else { Side::Instance };
@@ -119,14 +113,12 @@ pub(crate) fn relay<C: Wire, I: Wire>(
                     let by = if end == End::Source { Side::Instance } else { Side::Client };
                     Poll::Ready(Ended::Failed { by, error })
                 }
-                (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => {
-                    Poll::Ready(Ended::Complete { unheard: heard == Some(after.0) })
-                }
+                (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => Poll::Ready(Ended::Complete),
                 _ => Poll::Pending,
             }
         })
         .await;
-        if !matches!(ended, Ended::Complete { .. }) {
+        if !matches!(ended, Ended::Complete) {
             client.reset();
             instance.reset();
         }

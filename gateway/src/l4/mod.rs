@@ -14,7 +14,6 @@ mod pipes;
 pub(crate) mod preface;
 mod relay;
 mod tls;
-mod unsent;
 mod wire;
 
 use std::rc::Rc;
@@ -25,7 +24,6 @@ use tokio::net::TcpStream;
 
 use self::connect::{Connected, First};
 use self::drive::{Desk, Ended, Opening, Side, relay};
-use self::unsent::is_all_acknowledged;
 use crate::capacity::Full;
 use crate::plane::{Connection, Context, Reason};
 use crate::proxy_protocol::{Out, Transport, encode_v1, encode_v2};
@@ -121,14 +119,7 @@ impl Engine {
             Box::pin(self.open(connection, client, job, port, ready)).await?;
         connection.serve_at(endpoint);
         connection.time_out(job.idle_timeout(context.limits()), job.lifetime(context.limits()));
-        let ended = relay(&self.desk, context.connections(), connection, (client, &instance), opening).await;
-        if let (Ended::Complete { unheard: true }, Some(socket)) = (&ended, instance.plain())
-            && context.resets_ended()
-            && is_all_acknowledged(socket.stream())
-        {
-            instance.reset();
-        }
-        Ok(ended)
+        Ok(relay(&self.desk, context.connections(), connection, (client, &instance), opening).await)
     }
 
     /// A connection to an instance that knows what the gateway has to say, and what is left of the client's first words.
@@ -172,7 +163,7 @@ impl Engine {
         counters.bytes_to_instances.fetch_add(to_instance, Relaxed);
         counters.bytes_to_clients.fetch_add(to_client, Relaxed);
         let (reason, error) = match ended {
-            Ended::Complete { .. } => (None, None),
+            Ended::Complete => (None, None),
             Ended::Because(reason) => (Some(*reason), None),
             Ended::Failed { by: Side::Client, error } => (Some(Reason::ResetByClient), Some(error)),
             Ended::Failed { by: Side::Instance, error } => (Some(Reason::ResetByInstance), Some(error)),

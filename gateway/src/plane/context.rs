@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use arc_swap::{ArcSwap, Cache};
 use ipnet::IpNet;
-use roundhouse_config::{Limits, OriginateTls, TcpSettings};
+use roundhouse_config::{Limits, OriginateTls};
 use roundhouse_registry::probe::Verdict;
 use tokio::sync::{mpsc, watch};
 
@@ -27,8 +27,8 @@ pub struct Plane {
     pub phase: watch::Receiver<Phase>,
     /// Clients of the whole gateway, where they are limited.
     pub capacity: Arc<Capacity>,
-    /// How instances are dialled and left.
-    pub tcp: TcpSettings,
+    /// Instances are dialled with TCP Fast Open.
+    pub fast_open: bool,
     /// How instances are spoken to in TLS.
     pub originations: Arc<tls::Origins>,
     /// Endpoints that just refused a connection, for the control plane.
@@ -91,12 +91,7 @@ impl Context {
 
     /// Whether bytes may go with the SYN.
     pub fn dials_fast(&self) -> bool {
-        self.plane.tcp.fast_open
-    }
-
-    /// Whether an instance that has ended is reset at the end.
-    pub fn resets_ended(&self) -> bool {
-        self.plane.tcp.nolinger
+        self.plane.fast_open
     }
 
     /// How this port's instances are spoken to in TLS, or what is wrong with what the job says.

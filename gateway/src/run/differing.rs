@@ -107,7 +107,7 @@ pub(super) fn differing(running: &Settings, file: &Settings) -> Vec<String> {
             handshakes: "limits.handshakes",
         }
     );
-    fields!(names, *tcp, file.tcp, TcpSettings { fast_open: "tcp.fast_open", nolinger: "tcp.nolinger" });
+    fields!(names, *tcp, file.tcp, TcpSettings { fast_open: "tcp.fast_open" });
     fields!(names, *jobs, file.jobs, JobsSettings { files: "jobs.files" });
     names
 }

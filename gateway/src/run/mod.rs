@@ -113,7 +113,7 @@ async fn serve(mut settings: Settings, config: Option<PathBuf>, wait: bool) -> a
         phase: phases.clone(),
         failures,
         capacity: Arc::default(),
-        tcp: settings.tcp.clone(),
+        fast_open: settings.tcp.fast_open,
         originations: Arc::default(),
     };
     let origins = plane.originations.clone();

@@ -1,5 +1,4 @@
-//! Row 3: a connection for each request; the backend closes. Roundhouse as it is without settings, then with `nolinger`,
-//! then with TCP Fast Open too, wherever there is one.
+//! Row 3: a connection for each request; the backend closes. The second time with TCP Fast Open wherever there is one.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -29,11 +28,11 @@ pub(crate) fn run(stage: &mut Stage) -> Result<(), Skipped> {
         backend,
         proof: &Proof::Http,
     };
-    let [ours, nolinger] = [
+    let plain = [
         Contender::roundhouse(way(2, backends[0]), "tcp")?,
-        Contender::roundhouse_nolinger(way(8, backends[0]))?,
+        Contender::nginx(way(3, backends[0])),
+        Contender::haproxy(way(4, backends[0]), ""),
     ];
-    let peers = [Contender::nginx(way(3, backends[0])), Contender::haproxy(way(4, backends[0]), "")];
     let fast = Contender::roundhouse_fast_open(way(5, backends[1])).map(|ours| {
         [
             ours,
@@ -41,19 +40,15 @@ pub(crate) fn run(stage: &mut Stage) -> Result<(), Skipped> {
             Contender::haproxy_fast_open(way(7, backends[1])),
         ]
     });
-    for (ours, what) in [(&ours, "a connection a request"), (&nolinger, "a connection a request, nolinger")] {
-        compare(stage, &[ours, &peers[0], &peers[1]], false, what, 0.92);
-    }
+    compare(stage, &plain, false, "a connection a request", 0.92);
     match fast {
-        Ok(fast) => {
-            compare(stage, &fast.each_ref(), true, "a connection a request, nolinger, Fast Open", 0.80);
-        }
+        Ok(fast) => compare(stage, &fast, true, "a connection a request, Fast Open", 0.80),
         Err(Skipped(reason)) => stage.report.skip(ROW, Skipped(format!("with Fast Open: {reason}"))),
     }
     Ok(())
 }
 
-fn compare(stage: &mut Stage, contenders: &[&Contender], fast_open: bool, what: &str, aim: f64) {
+fn compare(stage: &mut Stage, contenders: &[Contender], fast_open: bool, what: &str, aim: f64) {
     let load = |at, time| {
         ShortLived { server: at, at_once: AT_ONCE, fast_open }.run(time).expect("loopback has sockets")
     };

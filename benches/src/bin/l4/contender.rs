@@ -73,15 +73,10 @@ impl Contender {
         Contender::gateway(way, gateway, "tcp", None)
     }
 
-    /// The same, and an instance that ended its sending first is reset at the end.
-    pub(crate) fn roundhouse_nolinger(way: Way<'_>) -> Result<Contender, Skipped> {
-        Contender::gateway(way, prepared("[tcp]\nnolinger = true", &[])?, "tcp", None)
-    }
-
-    /// The same with TCP Fast Open on both sides: an entrypoint takes it, instances are dialled with it.
+    /// TCP Fast Open on both sides: an entrypoint takes it, instances are dialled with it.
     pub(crate) fn roundhouse_fast_open(way: Way<'_>) -> Result<Contender, Skipped> {
         let settings = format!(
-            "[tcp]\nfast_open = true\nnolinger = true\n\
+            "[tcp]\nfast_open = true\n\
              [[entrypoint]]\nname = \"fast\"\nlisten = \"OWN:{ENTRYPOINT}\"\nprotocol = \"tcp\"\njob = \"{JOB}\"\n\
              fast_open = true\n"
         );

@@ -92,7 +92,7 @@ fn plane(table: Arc<ArcSwap<Table>>) -> Plane {
         counters: vec![Arc::default()],
         phase: watch::channel(Phase::Serving).1,
         capacity: Arc::default(),
-        tcp: TcpSettings::default(),
+        fast_open: false,
         originations: Arc::default(),
         failures,
     }

@@ -20,10 +20,9 @@ fn limits_are_taken() {
         handshakes = 1
         [tcp]
         fast_open = true
-        nolinger = true
         "#,
     );
-    assert!(limits.tcp.fast_open && limits.tcp.nolinger);
+    assert!(limits.tcp.fast_open);
     let limits = limits.limits;
     assert_eq!(limits.lifetime, Some(Duration::from_secs(86_400)));
     assert_eq!(limits.hello_timeout, Duration::from_millis(100));
@@ -55,10 +54,7 @@ fn limits_have_bounds() {
         assert!(text.contains(&format!("limits.{key}: ")) && text.contains(instead), "{text}");
     }
     assert!(problems("tcp.fast_open = 1").contains("not true or false\n  hint: write fast_open = true"));
-    assert!(
-        problems("tcp.fast = true")
-            .contains("tcp.fast: unknown key\n  hint: known here: fast_open, nolinger")
-    );
+    assert!(problems("tcp.fast = true").contains("tcp.fast: unknown key\n  hint: known here: fast_open"));
 }
 
 #[test]
