@@ -165,9 +165,6 @@ pub(super) enum Start {
     Proxy,
 }
 
-/// proxy-protocol.txt, 2.1 and 2.2.
-const SIGNATURES: [&[u8]; 2] = [b"PROXY ", b"\r\n\r\n\0\r\nQUIT\n"];
-
 /// Ready as soon as the first bytes can no longer become a PROXY header, or have begun one. Nothing is waited for that
 /// the client does not send by itself.
 pub(super) fn poll_start(cx: &mut Poller<'_>, stream: &TcpStream) -> Poll<Result<Start, Cut>> {
@@ -180,11 +177,7 @@ pub(super) fn poll_start(cx: &mut Poller<'_>, stream: &TcpStream) -> Poll<Result
 }
 
 fn start(bytes: &[u8]) -> Option<Start> {
-    if SIGNATURES.iter().any(|signature| bytes.starts_with(signature)) {
-        return Some(Start::Proxy);
-    }
-    let possible = SIGNATURES.iter().any(|signature| signature.starts_with(bytes));
-    (!possible).then_some(Start::Plain)
+    proxy_protocol::has_signature(bytes).map(|has| if has { Start::Proxy } else { Start::Plain })
 }
 
 /// Whether nothing comes after the `n` bytes that were seen: they do not say so while they are left where they are.

@@ -70,6 +70,15 @@ pub fn parse(bytes: &[u8]) -> Parsed {
     }
 }
 
+/// Whether the bytes begin as a header of either version does; `None` while that cannot be said.
+pub fn has_signature(bytes: &[u8]) -> Option<bool> {
+    match (begins(bytes, v1::SIGNATURE), begins(bytes, v2::SIGNATURE)) {
+        (Some(true), _) | (_, Some(true)) => Some(true),
+        (Some(false), _) | (_, Some(false)) => None,
+        (None, None) => Some(false),
+    }
+}
+
 /// Whether the signature is there, whole or only as far as bytes have come; `None` where one differs.
 fn begins(bytes: &[u8], signature: &[u8]) -> Option<bool> {
     let come = bytes.len().min(signature.len());

@@ -1,12 +1,13 @@
 //! What is broken off on one side is broken off on the other: a reset never looks like an orderly end.
 
 use std::io::{Read, Write};
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr};
 use std::process::Command;
-use std::sync::mpsc;
+use std::sync::{Mutex, mpsc};
 
 use roundhouse_tests::{
-    Background, End, Gateway, SOON, Server, Signal, dial, programs, read_to_its_end, reset_on_close,
+    Background, End, Gateway, SOON, Server, Signal, dial, eventually, programs, read_to_its_end,
+    reset_on_close, seen,
 };
 
 use crate::echoes;
@@ -104,4 +105,42 @@ fn a_killed_instance_ends_its_own_connections_and_nobody_else_s() {
     for _ in 0..20 {
         assert!(echoes(&mut dial(vip), b"anew"));
     }
+}
+
+/// How much an instance hears, and how that ends, when it ends its sending first, while so many bytes of the client are on
+/// their way, reads only when the gateway is done, and the client says so much more before it ends too.
+fn heard_by_who_ended_first(before: usize, after: usize) -> (usize, End) {
+    let gateway = Gateway::start();
+    let ((told, heard), (go, may_go)) = (mpsc::channel(), mpsc::channel());
+    let may_go = Mutex::new(may_go);
+    let server = Server::start(SocketAddr::new(gateway.net.app(0), 7000), move |mut stream| {
+        let may_go = may_go.lock().unwrap();
+        may_go.recv_timeout(SOON).unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        may_go.recv_timeout(SOON).unwrap();
+        let (bytes, end) = read_to_its_end(&mut stream);
+        told.send((bytes.len(), end)).unwrap();
+    });
+    let vip = gateway.tcp_job("app", 7000, "", &[server.address]);
+    let mut client = dial(vip);
+    client.write_all(&vec![b'b'; before]).unwrap();
+    let open = || gateway.connections("?job=app");
+    eventually(SOON, "the bytes are out of the gateway's hands", || {
+        seen(open(), |open| open.iter().any(|one| one["bytes_to_instance"] == before))
+    });
+    go.send(()).unwrap();
+    assert_eq!(read_to_its_end(&mut client), (Vec::new(), End::Closed));
+    client.write_all(&vec![b'a'; after]).unwrap();
+    drop(client);
+    eventually(SOON, "the gateway is done with it", || seen(open(), Vec::is_empty));
+    go.send(()).unwrap();
+    heard.recv_timeout(SOON).unwrap()
+}
+
+#[test]
+fn an_instance_that_only_half_closed_hears_the_client_out() {
+    assert_eq!(heard_by_who_ended_first(1_000, 0), (1_000, End::Closed));
+    assert_eq!(heard_by_who_ended_first(1_000, 500), (1_500, End::Closed));
+    // More than its kernel takes unread.
+    assert_eq!(heard_by_who_ended_first(500_000, 0), (500_000, End::Closed));
 }
