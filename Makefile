@@ -14,10 +14,11 @@ BENCH_PROFILE ?= $(if $(wildcard $(TARGET)/dist),dist,release)
 SHIPPED := --features roundhouse/jemalloc
 # As in BENCH_OPTIONS='--rows 1,3 --quick'; for bench-l4 and bench-registry.
 BENCH_OPTIONS ?=
-.PHONY: help run test soak lint fmt bench bench-l4 bench-registry fuzz build tools-build tools-test tools-bench tools-fuzz
+.PHONY: help run dist test soak lint fmt bench bench-l4 bench-registry fuzz build tools-build tools-test tools-bench tools-fuzz
 
 help:
 	@echo 'make run     build, start a gateway with the sample jobs, print what to try (Ctrl-C ends it)'
+	@echo 'make dist    what is shipped, in target/dist: optimised as a whole, with jemalloc'
 	@echo 'make test    the whole suite, against real servers'
 	@echo 'make soak    the registry under faults, in full: some 6 minutes, a line of numbers each'
 	@echo 'make lint    rustfmt, clippy, cargo-deny where it is installed'
@@ -56,6 +57,9 @@ build: tools-build
 	$(CARGO) build --workspace
 
 # Peers are measured as they are shipped, and so are we.
+dist: tools-build
+	$(CARGO) build --profile dist $(SHIPPED) -p roundhouse -p job-init --bins
+
 bench bench-l4: BENCH_PROFILE = dist
 
 bench: bench-l4
