@@ -11,7 +11,6 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -230,9 +229,14 @@ impl Entrypoints {
 
     fn made(&self, name: &PortName, settings: &Settings, capacity: Arc<Capacity>) -> Result<Made, String> {
         let mut client_ca = settings.client_ca.as_ref().map(WatchedFile::new);
-        let wrong = |reason: &dyn Display| {
-            let file = settings.client_ca.as_deref().unwrap_or(Path::new("")).display();
-            format!("client_ca: {file}: {reason}; write the path of a PEM file with the CA's certificates")
+        let wrong = |reason: &dyn Display| match &settings.client_ca {
+            None => reason.to_string(),
+            Some(file) => {
+                let file = file.display();
+                format!(
+                    "client_ca: {file}: {reason}; write the path of a PEM file with the CA's certificates"
+                )
+            }
         };
         let text = client_ca.as_mut().map(WatchedFile::read).transpose().map_err(|error| wrong(&error))?;
         let (name, settings) = (name.clone(), settings.clone());
