@@ -32,7 +32,7 @@ help:
 run: tools-build
 	@echo 'Building (the first time takes a few minutes, later ones seconds) …'
 	@$(CARGO) build --quiet -p roundhouse -p job-init
-	@exec ./target/debug/roundhouse tour
+	@exec $(abspath $(TARGET))/debug/roundhouse tour
 
 test: tools-build tools-test
 	$(CARGO) build --workspace --all-targets
@@ -56,10 +56,10 @@ fmt:
 build: tools-build
 	$(CARGO) build --workspace
 
-# Peers are measured as they are shipped, and so are we.
 dist: tools-build
 	$(CARGO) build --profile dist $(SHIPPED) -p roundhouse -p job-init --bins
 
+# Peers are measured as they are shipped, and so are we.
 bench bench-l4: BENCH_PROFILE = dist
 
 bench: bench-l4
