@@ -165,7 +165,12 @@ fn changed_settings_reach_new_connections_without_a_refused_one() {
 
     // One connection, and the one that is held counts.
     gateway.put_entrypoint("echo", 7100, r#""protocol":"tcp","job":"echo","connections":1"#);
-    eventually(SOON, "the limit is in force", || seen(serves(address), Result::is_err).map(drop));
+    // At every worker: the kernel gives each connection to one of them, and they hear of a change one after the other.
+    let mut refused_in_a_row = 0;
+    eventually(SOON, "the limit is in force", || {
+        refused_in_a_row = if serves(address).is_err() { refused_in_a_row + 1 } else { 0 };
+        seen(refused_in_a_row, |count| *count == 20)
+    });
     assert_eq!(knock(None, address).1, End::Reset);
     drop(held);
     eventually(SOON, "the place is free", || serves(address));
