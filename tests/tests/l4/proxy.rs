@@ -25,7 +25,13 @@ pub(crate) struct Stage {
 impl Stage {
     /// `port`: more fields of the job's port.
     pub(crate) fn set(port: &str) -> Stage {
-        let mut gateway = Gateway::prepared("embedded", "[limits]\nhello_timeout = \"1s\"");
+        Stage::with("", port)
+    }
+
+    /// The same with more settings of the gateway.
+    pub(crate) fn with(settings: &str, port: &str) -> Stage {
+        let settings = format!("[limits]\nhello_timeout = \"1s\"\n{settings}");
+        let mut gateway = Gateway::prepared("embedded", &settings);
         let entrypoint = SocketAddr::new(gateway.net.gateway(), 7100);
         gateway.add(&format!(
             "[[entrypoint]]\nname = \"raw\"\nlisten = \"{entrypoint}\"\nprotocol = \"tcp\"\njob = \"raw\"\n\

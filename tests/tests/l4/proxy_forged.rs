@@ -43,8 +43,9 @@ fn refused(from: SocketAddr, parts: &[Vec<u8>], to: SocketAddr) -> bool {
 
 #[test]
 fn ten_thousand_forged_headers_and_none_is_believed() {
-    for port in ["", r#","proxy":"v2""#] {
-        let stage = Stage::set(port);
+    // The last one would like to send a client's first bytes with the SYN.
+    for (settings, port) in [("", ""), ("", r#","proxy":"v2""#), ("[tcp]\nfast_open = true", "")] {
+        let stage = Stage::with(settings, port);
         let (next, answered) = (AtomicUsize::new(0), AtomicUsize::new(0));
         std::thread::scope(|scope| {
             for _ in 0..8 {
