@@ -108,6 +108,9 @@ fn of_what_is_limited(shared: &Shared, registry: &mut Registry) {
     let (entrypoints, table) = (shared.entrypoints.load(), shared.table.load());
     let lacking = entrypoints.iter().filter(|listed| listed.state.is_err()).count();
     gauge(registry, "entrypoints_lacking", "Entrypoints that are not listened on", as_gauge(lacking as u64));
+    let refused = entrypoints.iter().filter(|listed| listed.refused.is_some()).count();
+    let help = "Entrypoints that listen as before, since what is written cannot be had";
+    gauge(registry, "entrypoints_refused", help, as_gauge(refused as u64));
     let open = Family::<[(&str, String); 1], Gauge>::default();
     for listed in entrypoints.iter().take(SERIES) {
         // Of two that share a name one is served.

@@ -158,3 +158,72 @@ impl Wire for TcpWire {
         act(&self.stream);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::io::Write;
+    use std::time::Duration;
+
+    use tokio::task::coop::poll_proceed;
+
+    use super::*;
+
+    /// A client of the test's own, and the gateway's end of it.
+    async fn pair() -> (std::net::TcpStream, TcpStream) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        (client, listener.accept().await.unwrap().0)
+    }
+
+    async fn read(wire: &TcpWire) -> Vec<u8> {
+        let mut buffer = [0; 64];
+        let reading = poll_fn(|cx| wire.poll_read(cx, &mut buffer));
+        let n = tokio::time::timeout(Duration::from_secs(20), reading).await.expect("it is woken").unwrap();
+        buffer[..n].to_vec()
+    }
+
+    #[tokio::test]
+    async fn what_was_said_before_the_runtime_heard_of_it_is_there_at_once() {
+        let (mut client, stream) = pair().await;
+        client.write_all(b"first").unwrap();
+        let wire = TcpWire::accepted(stream);
+        let mut buffer = [0; 64];
+        let Poll::Ready(Ok(5)) =
+            wire.poll_read(&mut Poller::from_waker(std::task::Waker::noop()), &mut buffer)
+        else {
+            panic!("loopback delivers before write(2) returns")
+        };
+        client.write_all(b"second").unwrap();
+        assert_eq!(read(&wire).await, b"second");
+        drop(client);
+        assert_eq!(read(&wire).await, b"");
+    }
+
+    /// What the runtime says then is no promise to wake the task for the socket.
+    #[tokio::test]
+    async fn a_task_whose_turn_is_over_is_woken_for_what_comes_later() {
+        let (mut client, stream) = pair().await;
+        let wire = TcpWire::new(stream);
+        let (mut buffer, mut polls) = ([0; 64], 0);
+        let reading = poll_fn(move |cx| {
+            polls += 1;
+            if polls == 1 {
+                while let Poll::Ready(spent) = poll_proceed(cx) {
+                    spent.made_progress();
+                }
+            }
+            let read = wire.poll_read(cx, &mut buffer);
+            if polls == 2 {
+                assert!(read.is_pending());
+                client.write_all(b"later").unwrap();
+            }
+            read
+        });
+        // A task of its own: nothing but the socket wakes it.
+        let woken =
+            async { tokio::time::timeout(Duration::from_secs(10), tokio::task::spawn_local(reading)).await };
+        let read = tokio::task::LocalSet::new().run_until(woken).await.expect("it is woken");
+        assert_eq!(read.unwrap().unwrap(), 5);
+    }
+}

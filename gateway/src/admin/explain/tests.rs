@@ -194,9 +194,11 @@ fn everywhere(text: &str) -> (Verdict, String) {
     gone.state = Err("held by nginx (pid 7)".into());
     let mut clash = listed("clash", r#"{"listen":":3306","protocol":"tcp","job":"gone"}"#);
     clash.state = Err("`:3306` is taken by entrypoint `mysql`; give it another port".into());
+    let mut dns = listed("dns", r#"{"listen":"10.0.0.5:53","protocol":"udp","job":"dns"}"#);
+    dns.refused = Some("held by dnsmasq (pid 9)".into());
     let entrypoints = [
         clash,
-        listed("dns", r#"{"listen":"10.0.0.5:53","protocol":"udp","job":"dns"}"#),
+        dns,
         gone,
         listed("https", r#"{"listen":":443","protocol":"https"}"#),
         listed(
@@ -225,7 +227,15 @@ fn an_entrypoint_of_any_protocol_leads_on() {
                 "pick: 1 of 1 in turn: 10.0.0.7:3306 (100 %)",
             ][..],
         ),
-        ("10.0.0.5:53", Verdict::Ok, &["takes each client's datagrams for one job", "10.0.0.9:53 (100 %)"]),
+        (
+            "10.0.0.5:53",
+            Verdict::Ok,
+            &[
+                "takes each client's datagrams for one job",
+                "it listens as before, for what is written is refused: held by dnsmasq (pid 9)",
+                "10.0.0.9:53 (100 %)",
+            ],
+        ),
         ("10.0.0.5:7000", Verdict::NotCaught, &["`gone` on :7000 is not listened on: held by nginx (pid 7)"]),
         ("10.0.0.5:9000", Verdict::NoRoute, &["there is no job `gone`; register one, or change entrypoint"]),
         ("10.0.0.5:9001", Verdict::NoRoute, &["job `mysql` has no port `main` that fits"]),
