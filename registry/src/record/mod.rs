@@ -13,7 +13,7 @@
 mod cert;
 mod digest;
 mod director;
-mod domain;
+pub mod domain;
 mod entrypoint;
 mod gateway;
 mod guard;
