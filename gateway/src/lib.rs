@@ -8,6 +8,7 @@
 //! ```
 //!
 //! - [`table`] and [`balance`] are pure: what a name means and whose turn it is. No I/O, no clock, no lock.
+//! - [`policy`] is what a domain's route does to a request and its answer: pure functions of the two heads.
 //! - [`worker`] is one thread with one current-thread runtime; [`l4`] and [`l7`] are the engines that it runs, over what
 //!   [`plane`] gives them.
 //! - [`run`] puts the parts together and is the only writer of the table; nothing below it knows it. [`shared`] is what
@@ -30,6 +31,7 @@ pub mod l7;
 mod listening;
 pub mod phase;
 pub mod plane;
+pub mod policy;
 pub mod proxy_protocol;
 pub mod run;
 pub mod sample;

@@ -92,14 +92,16 @@ fn merged(wanted: &Instance, stored: Option<&Instance>) -> Instance {
     }
 }
 
-/// The file can only say that the domain leads to the job; routes that do, with paths and weights, are kept.
+/// The file can only say that the domain leads to the job; routes that do, with all that they say, are kept, and so is
+/// what the domain says besides.
 fn domain(host: &DomainName, job: &Label, current: &Current) -> Change {
     let stored = current.domains.get(host);
     let leads_here =
         |domain: &Domain| domain.routes.iter().flat_map(|route| &route.to).any(|to| to.job == *job);
     let wanted = match stored {
         Some((domain, _)) if leads_here(domain) => domain.clone(),
-        _ => Domain::to_job(job.clone()),
+        Some((domain, _)) => domain.clone().led_to(job.clone()),
+        None => Domain::to_job(job.clone()),
     };
     let record = Record::Domain(wanted.clone(), stored.map(|(_, revision)| *revision));
     Change::new(Subject::Domain(host.clone()), stored.map(|(domain, _)| domain), &wanted, record)

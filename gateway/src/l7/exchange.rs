@@ -26,7 +26,7 @@ pub(super) async fn exchange(
     let (mut parts, body) = request.into_parts();
     let (revision, routed) = context.look(|table| {
         let routed = checked(&parts).and_then(|()| match scope {
-            Scope::ByHost { .. } => route(table, context.index, &parts.uri, &parts.headers),
+            Scope::ByHost { .. } => route(table, context.index, &parts),
             Scope::Vip(address) => at_vip(table, address),
         });
         (table.revision, routed)

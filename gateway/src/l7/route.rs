@@ -46,8 +46,8 @@ pub(super) fn at_vip(table: &Table, address: SocketAddr) -> Routed {
     }
 }
 
-pub(super) fn route(table: &Table, worker: usize, uri: &Uri, headers: &HeaderMap) -> Routed {
-    let host = host(uri, headers)?;
+pub(super) fn route(table: &Table, worker: usize, parts: &Parts) -> Routed {
+    let host = host(&parts.uri, &parts.headers)?;
     let name = host_name(host).map_err(|error| bad(format!("{error}: `{}`", shown(host))))?;
     match table.resolve(&name) {
         Some(Named::Job { job, port: Some(port) }) => match job.port_named(&port).cloned() {
@@ -55,7 +55,7 @@ pub(super) fn route(table: &Table, worker: usize, uri: &Uri, headers: &HeaderMap
             _ => Err(not_http(table, &job)),
         },
         Some(Named::Job { job, port: None }) => http_port(table, job),
-        Some(Named::Domain(domain)) => by_path(table, worker, &domain, uri.path()),
+        Some(Named::Domain(domain)) => by_path(table, worker, &domain, parts),
         None => Err(unknown(table, &name)),
     }
 }
@@ -71,8 +71,8 @@ fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Result<&'a str, Refused> {
     field.to_str().map_err(|_| bad("the Host is not plain text".into()))
 }
 
-fn by_path(table: &Table, worker: usize, domain: &DomainEntry, path: &str) -> Routed {
-    let Some(leg) = domain.route(path).and_then(|route| route.next(worker)) else {
+fn by_path(table: &Table, worker: usize, domain: &DomainEntry, parts: &Parts) -> Routed {
+    let Some(leg) = domain.route(parts).and_then(|route| route.next(worker)) else {
         let sentence =
             format!("domain {} has no route for this path; `roundhouse get domains` lists them", domain.name);
         return Err(no_route(sentence));

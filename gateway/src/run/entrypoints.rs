@@ -51,6 +51,15 @@ impl Listed {
         self.state.as_ref().err().or(self.refused.as_ref())
     }
 
+    /// Where clients without TLS are sent who should have it: port 443 if that is one of ours, else the first that is.
+    pub fn https_port(all: &[Listed]) -> Option<u16> {
+        let https =
+            |listed: &&Listed| listed.state.is_ok() && listed.settings.protocol == EntrypointProtocol::Https;
+        let mut ports = all.iter().filter(https).map(|listed| listed.address().port());
+        let first = ports.next()?;
+        Some(if ports.any(|port| port == 443) { 443 } else { first })
+    }
+
     /// Where it listens, or where it should.
     pub fn address(&self) -> SocketAddr {
         self.state.as_ref().copied().unwrap_or_else(|_| self.settings.listen.socket_addr())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use roundhouse_config::{Label, PortName, Protocol};
 
-use super::{JobEntry, Named, PortEntry, Table};
+use super::{JobEntry, Named, PlainGet, PortEntry, Table};
 
 /// What a port of a hub's own addresses leads to.
 #[derive(Clone, Debug)]
@@ -112,7 +112,7 @@ impl Table {
         let (job, port) = match self.resolve(name)? {
             Named::Job { job, port } => (job, port),
             Named::Domain(domain) => {
-                let leg = domain.route("/")?.next(worker)?.clone();
+                let leg = domain.route(&PlainGet("/"))?.next(worker)?.clone();
                 (self.job(leg.job.as_str())?.clone(), leg.port.clone())
             }
         };

@@ -32,8 +32,9 @@ pub use self::endpoint::{Endpoint, EndpointSet, Live, Tried, Work};
 pub use self::host::{HostError, host_name};
 pub use self::hub::{Conflict, HubPorts, Target};
 pub use self::own::Own;
+pub(crate) use self::path::{is_under, normalised};
 pub use self::port::{Former, PortEntry};
-pub use self::route::{DomainEntry, Leg, RouteEntry};
+pub use self::route::{Asked, DomainEntry, Leads, Leg, Legs, PlainGet, RouteEntry};
 
 #[derive(Debug, Clone)]
 pub struct Table {

@@ -89,7 +89,9 @@ fn domains_match_exactly_then_by_wildcard_and_longest_path_first() {
     let snapshot = put(&snapshot, "domains/*.coding.net", r#"{"routes":[{"to":[{"job":"any"}]}]}"#);
     let table = build(&facts, &snapshot, &Table::empty(&facts));
     let job = |host: &str, path: &str| match table.resolve(host) {
-        Some(Named::Domain(domain)) => domain.route(path).map(|route| route.next(0).unwrap().job.to_string()),
+        Some(Named::Domain(domain)) => {
+            domain.route(&PlainGet(path)).map(|route| route.next(0).unwrap().job.to_string())
+        }
         _ => None,
     };
     assert_eq!(job("blog.coding.net", "/x").as_deref(), Some("blog"));

@@ -10,6 +10,7 @@ mod entrypoint;
 mod hub;
 mod nearest;
 mod requested;
+mod routed;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -51,7 +52,7 @@ pub enum Verdict {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
-    /// `name`, `address`, `listener`, `proxy`, `port`, `route`, `endpoint`, `pick`, `registry`, `hint`.
+    /// `name`, `address`, `listener`, `proxy`, `port`, `https`, `route`, `redirect`, `endpoint`, `pick`, `registry`, `hint`.
     pub what: String,
     pub detail: String,
 }

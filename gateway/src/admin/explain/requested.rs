@@ -7,7 +7,7 @@ use roundhouse_config::PortName;
 
 use super::entrypoint::{self, Way, arrives};
 use super::target::Target;
-use super::{Facts, Steps, Verdict};
+use super::{Facts, Steps, Verdict, routed};
 use crate::run::Listed;
 use crate::table::{DomainEntry, JobEntry, Leg, PortEntry};
 
@@ -30,31 +30,12 @@ pub(super) fn domain(target: &Target, domain: &DomainEntry, facts: &Facts<'_>, s
         Ok(way) => way,
         Err(verdict) => return verdict,
     };
-    // Nobody can look into TLS that passes through, and what ends here may be no HTTP: that is the route of `/`.
-    let path = match way {
-        Way::ServerName(_) | Way::Job(_) => "/",
-        Way::Host => target.request.as_ref().map_or("/", |request| &request.path),
+    let route = match routed::route(&way, target, domain, facts, steps) {
+        Ok(route) => route,
+        Err(verdict) => return verdict,
     };
-    let Some(route) = domain.route(path) else {
-        let known: Vec<_> = domain.routes.iter().map(|route| &*route.path).collect();
-        steps.add(
-            "route",
-            format!("no route has the path {path}; the domain's prefixes are {}", known.join(", ")),
-        );
-        return Verdict::NoRoute;
-    };
-    let legs: Vec<_> = route.legs.iter().filter(|leg| leg.weight > 0).collect();
-    let to: Vec<_> = legs.iter().map(|leg| format!("`{}` (weight {})", leg.job, leg.weight)).collect();
-    let turns = if legs.len() > 1 { ", in turn" } else { "" };
-    steps.add(
-        "route",
-        format!(
-            "prefix {} is the longest that fits {path}; it leads to {}{turns}",
-            route.path,
-            to.join(", ")
-        ),
-    );
-    legs.into_iter().map(|to| leg(&way, to, facts, steps)).fold(Verdict::Ok, Verdict::and)
+    let legs = route.legs().iter().filter(|leg| leg.weight > 0);
+    legs.map(|to| leg(&way, to, facts, steps)).fold(Verdict::Ok, Verdict::and)
 }
 
 fn leg(way: &Way<'_>, leg: &Arc<Leg>, facts: &Facts<'_>, steps: &mut Steps) -> Verdict {

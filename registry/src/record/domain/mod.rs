@@ -81,7 +81,13 @@ pub enum Https {
 impl Domain {
     /// Everything under the host name goes to one job.
     pub fn to_job(job: Label) -> Domain {
-        Domain { routes: vec![Route::to(vec![Destination::new(job)])], ..Domain::default() }
+        Domain::default().led_to(job)
+    }
+
+    /// The same domain with one route, which has everything under the host name go to the job.
+    #[must_use]
+    pub fn led_to(self, job: Label) -> Domain {
+        Domain { routes: vec![Route::to(vec![Destination::new(job)])], ..self }
     }
 
     pub fn validate(&self) -> Result<(), ValueError> {
