@@ -49,9 +49,9 @@ fn tls(
     certificates: &Arc<ArcSwap<Certificates>>,
     client_ca: Option<&str>,
 ) -> Result<ServerTls, String> {
-    // HTTP/1.1 is all that is spoken where HTTP is; what is inside another TLS is the client's and the instance's.
+    // What is inside another TLS is the client's and the instance's.
     let alpn: &[&[u8]] = match settings.protocol {
-        EntrypointProtocol::Https => &[b"http/1.1"],
+        EntrypointProtocol::Https => &[b"h2", b"http/1.1"],
         _ => &[],
     };
     ServerTls::new(certificates.clone(), client_ca, alpn).map_err(|error| error.to_string())

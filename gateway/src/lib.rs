@@ -23,6 +23,7 @@ pub mod cli;
 mod descriptors;
 pub mod dns;
 pub mod entrypoint;
+mod h1;
 pub mod health;
 pub mod holder;
 mod jobs;

@@ -1,6 +1,7 @@
 //! What the parts of a running gateway share. Everything here is read without a lock.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU16;
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
@@ -40,6 +41,8 @@ pub struct Shared {
     pub own: ArcSwap<Own>,
     /// Those of the file and of the registry, with what became of them.
     pub entrypoints: ArcSwap<Vec<Listed>>,
+    /// Where clients without TLS find it; 0: nowhere.
+    pub https_port: Arc<AtomicU16>,
     /// What TLS that ends here is shown, and what of it is not served as it is written.
     pub certificates: Arc<ArcSwap<Certificates>>,
     pub certificates_refused: ArcSwap<Vec<CertificateRefused>>,

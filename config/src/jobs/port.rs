@@ -6,7 +6,7 @@ use std::str::FromStr;
 use super::fields::Fields;
 use super::tls;
 use crate::names::PortName;
-use crate::service::{Port, Protocol};
+use crate::service::{HttpVersion, Port, Protocol};
 use crate::text::quoted;
 
 /// Every port of a job, with its path.
@@ -17,7 +17,7 @@ pub(super) fn read_all(job: &Fields<'_>) -> Vec<(Port, String)> {
         job.report.wrong_with_hint(&job.path_of("port"), message, "write port: \"8080\"");
     }
     if !job.has("port") {
-        for field in ["protocol", "proxy", "tls"].into_iter().filter(|field| job.has(field)) {
+        for field in ["protocol", "proxy", "tls", "http"].into_iter().filter(|field| job.has(field)) {
             job.wrong(field, "belongs to `port`, which is not here; write it inside `ports`");
         }
     }
@@ -58,11 +58,13 @@ fn read(fields: &Fields<'_>, name: Option<PortName>, number: Option<u16>) -> Opt
     let protocol = fields.parsed::<Protocol>("protocol").unwrap_or_default();
     let proxy = fields.parsed("proxy");
     let tls = fields.message("tls").map(|fields| tls::read(&fields));
+    let http = fields.parsed::<HttpVersion>("http").unwrap_or_default();
     // A stand-in for a wrong protocol is no ground for more problems.
     if !fields.report.is_wrong(&fields.path_of("protocol")) {
         let misfits = [
             ("proxy", proxy.is_some().then(|| protocol.takes_proxy())),
             ("tls", tls.is_some().then(|| protocol.takes_tls())),
+            ("http", Some(http.fits(protocol, tls.is_some()))),
         ];
         for (field, misfit) in misfits {
             if let Some(Err(error)) = misfit {
@@ -70,5 +72,5 @@ fn read(fields: &Fields<'_>, name: Option<PortName>, number: Option<u16>) -> Opt
             }
         }
     }
-    Some(Port { proxy, tls, ..Port::new(name?, number?, protocol) })
+    Some(Port { proxy, tls, http, ..Port::new(name?, number?, protocol) })
 }

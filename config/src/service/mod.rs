@@ -16,7 +16,7 @@ pub use access::DefaultAccess;
 pub use balance::{Balance, Policy};
 pub use check::{Check, CheckKind};
 pub use connections::{JobLimits, OnUnhealthy, Timeouts};
-pub use port::{Port, ProxyVersion};
+pub use port::{HttpVersion, Port, ProxyVersion};
 pub use protocol::Protocol;
 pub use tls::{OriginateTls, TrustedCa};
 
@@ -48,6 +48,18 @@ pub enum ServiceError {
 
     #[error("`tls` runs over TCP, and this port is udp; leave it out")]
     TlsOverUdp,
+
+    #[error("`http` does not go with {protocol}; leave {version} out, or write protocol http")]
+    HttpVersion { version: HttpVersion, protocol: Protocol },
+
+    #[error("gRPC is HTTP/2; leave `http` out, or write \"h2c\", or \"h2\" where there is `tls`")]
+    GrpcOverH1,
+
+    #[error("h2c is HTTP/2 without TLS, and this port has `tls`; write \"h2\"")]
+    H2cInTls,
+
+    #[error("h2 is HTTP/2 in TLS, and this port has none; write \"h2c\", or add `tls`")]
+    H2WithoutTls,
 
     #[error("server name `{name}` is a wildcard; write the one name that is in the certificate")]
     ServerName { name: DomainName },

@@ -24,7 +24,31 @@ pub struct Port {
     /// already.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<OriginateTls>,
+    /// What is spoken to the instances; for http and grpc.
+    #[serde(skip_serializing_if = "is_auto")]
+    pub http: HttpVersion,
 }
+
+fn is_auto(version: &HttpVersion) -> bool {
+    *version == HttpVersion::Auto
+}
+
+/// What is spoken to the instances of an HTTP port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum HttpVersion {
+    /// http: HTTP/1.1, and in TLS what the instance chooses (ALPN, RFC 7301). grpc: HTTP/2.
+    #[default]
+    Auto,
+    /// HTTP/1.1.
+    H1,
+    /// HTTP/2 without TLS, known beforehand (RFC 9113, 3.3).
+    H2c,
+    /// HTTP/2 in TLS.
+    H2,
+}
+
+words!(HttpVersion { Auto = "auto", H1 = "h1", H2c = "h2c", H2 = "h2" });
+serde_as_text!(HttpVersion);
 
 /// Which PROXY header: version 1 is text, version 2 is binary and names the JOBNAME too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,7 +63,7 @@ serde_as_text!(ProxyVersion);
 impl Port {
     /// A port whose instances are dialled plainly.
     pub fn new(name: PortName, port: u16, protocol: Protocol) -> Self {
-        Self { name, port, protocol, proxy: None, tls: None }
+        Self { name, port, protocol, proxy: None, tls: None, http: HttpVersion::Auto }
     }
 
     fn validated(self) -> Result<Self, ServiceError> {
@@ -52,7 +76,22 @@ impl Port {
         if self.tls.is_some() {
             self.protocol.takes_tls()?;
         }
+        self.http.fits(self.protocol, self.tls.is_some())?;
         Ok(self)
+    }
+}
+
+impl HttpVersion {
+    /// Whether it can be spoken on such a port.
+    pub(crate) fn fits(self, protocol: Protocol, tls: bool) -> Result<(), ServiceError> {
+        match self {
+            Self::Auto => Ok(()),
+            _ if !protocol.is_http() => Err(ServiceError::HttpVersion { version: self, protocol }),
+            Self::H1 if protocol == Protocol::Grpc => Err(ServiceError::GrpcOverH1),
+            Self::H2c if tls => Err(ServiceError::H2cInTls),
+            Self::H2 if !tls => Err(ServiceError::H2WithoutTls),
+            Self::H1 | Self::H2c | Self::H2 => Ok(()),
+        }
     }
 }
 
@@ -66,14 +105,16 @@ struct RawPort {
     proxy: Option<ProxyVersion>,
     #[serde(default)]
     tls: Option<OriginateTls>,
+    #[serde(default)]
+    http: Option<HttpVersion>,
 }
 
 impl TryFrom<RawPort> for Port {
     type Error = ServiceError;
 
     fn try_from(raw: RawPort) -> Result<Self, Self::Error> {
-        let RawPort { name, port, protocol, proxy, tls } = raw;
-        Self { name, port, protocol, proxy, tls }.validated()
+        let RawPort { name, port, protocol, proxy, tls, http } = raw;
+        Self { name, port, protocol, proxy, tls, http: http.unwrap_or_default() }.validated()
     }
 }
 
@@ -120,6 +161,19 @@ mod tests {
         assert!(refusal(r#""proxy":"v3""#).contains("`v3` is unknown; write `v1` or `v2`"));
         let tls = r#"{"name":"main","port":1,"protocol":"tls","proxy":"v1"}"#;
         assert!(serde_json::from_str::<Port>(tls).is_ok());
+    }
+
+    #[test]
+    fn a_version_of_http_fits_its_port() {
+        assert!(refusal(r#""http":"h2c""#).contains("`http` does not go with tcp"));
+        assert!(refusal(r#""protocol":"grpc","http":"h1""#).contains("gRPC is HTTP/2"));
+        assert!(refusal(r#""protocol":"http","http":"h2""#).contains("\"h2c\""));
+        assert!(refusal(r#""protocol":"http","http":"h2c","tls":{}"#).contains("\"h2\""));
+        assert!(refusal(r#""protocol":"http","http":"h3""#).contains("`h3` is unknown"));
+        let json = r#"{"name":"main","port":1,"protocol":"http","http":"h2c"}"#;
+        let port: Port = serde_json::from_str(json).unwrap();
+        assert_eq!(port.http, HttpVersion::H2c);
+        assert_eq!(serde_json::to_string(&port).unwrap(), json);
     }
 
     #[test]

@@ -31,9 +31,9 @@ impl Protocol {
         }
     }
 
-    /// Whether it is `http`; gRPC, though it runs on HTTP/2, is not.
+    /// Whether it is served request by request.
     pub fn is_http(self) -> bool {
-        self == Self::Http
+        matches!(self, Self::Http | Self::Grpc)
     }
 
     /// Whether each connection is one client's, so that a PROXY header can begin it.
@@ -82,7 +82,7 @@ mod tests {
             let json = serde_json::to_string(&protocol).unwrap();
             assert_eq!(serde_json::from_str::<Protocol>(&json).unwrap(), protocol);
         }
-        assert!(Protocol::Http.is_http() && !Protocol::Grpc.is_http());
+        assert!(Protocol::Http.is_http() && Protocol::Grpc.is_http() && !Protocol::Tcp.is_http());
         assert_eq!(Protocol::default(), Protocol::Tcp);
     }
 

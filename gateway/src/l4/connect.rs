@@ -45,6 +45,17 @@ impl Attempts {
         })
     }
 
+    /// The same, but for one that is wanted, if it is up.
+    pub fn next_or(
+        &mut self,
+        wanted: Option<InstanceId>,
+        context: &Context,
+        port: &PortEntry,
+    ) -> Option<Arc<Endpoint>> {
+        let found = wanted.and_then(|id| port.endpoints().find(id).cloned());
+        found.filter(|endpoint| endpoint.takes_work()).or_else(|| self.next(context, port))
+    }
+
     pub fn failed(&mut self, endpoint: &Endpoint, error: &io::Error) {
         self.tried.add(endpoint.id);
         if error.kind() == io::ErrorKind::TimedOut {

@@ -10,7 +10,7 @@ use tokio::io::Interest;
 
 use super::pipes::{Pipe, Pipes};
 use super::preface;
-use super::relay::{Direction, MOST, PIPE, Want};
+use super::relay::{Direction, MOST, Want};
 use super::wire::{Brought, TcpWire, Wire};
 use crate::plane::{Connection, Connections, Reason};
 
@@ -22,7 +22,7 @@ const BYTES: u64 = 1 << 20;
 /// What all relays of a worker share.
 pub(crate) struct Desk {
     /// Every read goes into it, and nothing stays.
-    buffer: RefCell<Box<[u8]>>,
+    pub(crate) buffer: RefCell<Box<[u8]>>,
     pipes: RefCell<Pipes>,
 }
 
@@ -58,7 +58,8 @@ pub(crate) enum Opening {
     Read { bytes: Vec<u8>, taken: usize },
 }
 
-struct Lane {
+/// One direction with what it holds on to.
+pub(crate) struct Lane {
     direction: Direction,
     /// What the sink did not take.
     kept: Vec<u8>,
@@ -146,8 +147,8 @@ fn poll_guard(
 }
 
 /// Which end of a lane failed.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum End {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
     Source,
     Sink,
 }
@@ -170,6 +171,17 @@ impl Lane {
         Lane { direction: Direction::new(may_splice), kept: Vec::new(), pipe: None, unflushed: false }
     }
 
+    /// For so many bytes of a source; both sides go on behind them.
+    pub(crate) fn of(bytes: u64, may_splice: bool) -> Lane {
+        let direction = Direction::of(bytes, may_splice);
+        Lane { direction, kept: Vec::new(), pipe: None, unflushed: false }
+    }
+
+    /// Bytes that the sink took.
+    pub(crate) fn moved(&self) -> u64 {
+        self.direction.moved()
+    }
+
     /// With bytes of the source that were read already, so many of which the sink has.
     fn begin_with(&mut self, bytes: Vec<u8>, taken: usize) {
         if !bytes.is_empty() {
@@ -182,7 +194,7 @@ impl Lane {
     }
 
     /// `last`: the other direction is over, so that both sockets are closed when this one is.
-    fn poll<S: Wire, D: Wire>(
+    pub(crate) fn poll<S: Wire, D: Wire>(
         &mut self,
         cx: &mut Poller<'_>,
         desk: &Desk,
@@ -209,7 +221,7 @@ impl Lane {
                     ready!(self.write_on(cx, sink, &buffer))?;
                 }
                 Want::Write { .. } => ready!(self.write_kept(cx, sink))?,
-                Want::Fill => match ready!(self.fill(cx, desk, source)) {
+                Want::Fill { most } => match ready!(self.fill(cx, desk, source, most)) {
                     Ok(()) => {}
                     Err(error) => return Poll::Ready(Err((End::Source, error))),
                 },
@@ -261,7 +273,13 @@ impl Lane {
     }
 
     /// Moves what the source has into the pipe.
-    fn fill<S: Wire>(&mut self, cx: &mut Poller<'_>, desk: &Desk, source: &S) -> Poll<io::Result<()>> {
+    fn fill<S: Wire>(
+        &mut self,
+        cx: &mut Poller<'_>,
+        desk: &Desk,
+        source: &S,
+        most: usize,
+    ) -> Poll<io::Result<()>> {
         let (Some(source), true) = (source.plain(), self.take_pipe(desk)) else {
             self.direction.no_pipe(false);
             return Poll::Ready(Ok(()));
@@ -269,7 +287,7 @@ impl Lane {
         let Some(pipe) = &self.pipe else { return Poll::Ready(Ok(())) };
         let flags = SpliceFlags::NONBLOCK | SpliceFlags::MOVE;
         let moved = source.poll_read_by(cx, |stream| {
-            splice(stream, None, &pipe.writer, None, PIPE, flags).map(Brought::Some)
+            splice(stream, None, &pipe.writer, None, most, flags).map(Brought::Some)
         });
         match moved {
             Poll::Ready(Ok(n)) => self.direction.filled(n),
@@ -282,7 +300,7 @@ impl Lane {
                 // The wait may be long; the pipe is somebody else's meanwhile.
                 self.direction.ran_dry();
                 self.put_away(desk);
-                if self.direction.want() == Want::Fill {
+                if matches!(self.direction.want(), Want::Fill { .. }) {
                     return Poll::Pending;
                 }
             }
@@ -326,7 +344,7 @@ impl Lane {
     }
 
     /// Gives the pipe back if it is empty; one with bytes in it is closed with them.
-    fn put_away(&mut self, desk: &Desk) {
+    pub(crate) fn put_away(&mut self, desk: &Desk) {
         let Some(pipe) = self.pipe.take() else { return };
         let mut pipes = desk.pipes.borrow_mut();
         match self.direction.is_empty() {

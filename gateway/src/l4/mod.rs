@@ -13,6 +13,7 @@ mod drive;
 mod pipes;
 pub(crate) mod preface;
 mod relay;
+mod stream;
 mod tls;
 mod wire;
 
@@ -23,13 +24,14 @@ use roundhouse_config::{Port, ProxyVersion};
 use tokio::net::TcpStream;
 
 use self::connect::{Connected, First};
-use self::drive::{Desk, Ended, Opening, Side, relay};
 use crate::capacity::Full;
 use crate::plane::{Connection, Context, Reason};
 use crate::proxy_protocol::{Out, Transport, encode_v1, encode_v2};
 use crate::table::{JobEntry, PortEntry};
 
 pub use self::connect::{Attempts, ConnectError, dial, is_our_shortage};
+pub(crate) use self::drive::{Desk, End, Ended, Lane, Opening, Side, relay};
+pub(crate) use self::stream::Stream;
 pub(crate) use self::tls::TlsWire;
 pub(crate) use self::wire::{TcpWire, Wire};
 
@@ -53,12 +55,12 @@ fn proxy_header(connection: &Connection, port: &Port) -> Vec<u8> {
 /// One worker's.
 pub struct Engine {
     context: Rc<Context>,
-    desk: Desk,
+    desk: Rc<Desk>,
 }
 
 impl Engine {
-    pub fn new(context: Rc<Context>) -> Engine {
-        Engine { context, desk: Desk::default() }
+    pub(crate) fn new(context: Rc<Context>, desk: Rc<Desk>) -> Engine {
+        Engine { context, desk }
     }
 
     /// Serves one client to its end.
@@ -82,7 +84,7 @@ impl Engine {
             }
             Some(tls) => {
                 let timeout = limits.hello_timeout;
-                let tls = context.originate(tls, job);
+                let tls = context.originate(tls, &[], job);
                 let ready = async |stream| {
                     let tls = tls.as_ref().map_err(|error| std::io::Error::other(error.clone()))?;
                     let stream = crate::tls::connect(stream, tls, timeout).await;

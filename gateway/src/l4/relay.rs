@@ -41,8 +41,10 @@ pub(super) enum Want {
         from: usize,
         to: usize,
     },
-    /// Move what the source has into an empty pipe.
-    Fill,
+    /// Move up to so many bytes of what the source has into an empty pipe.
+    Fill {
+        most: usize,
+    },
     /// Move so many bytes from the pipe to the sink.
     Drain {
         most: usize,
@@ -70,6 +72,10 @@ pub(super) struct Direction {
     ended: bool,
     shut: bool,
     moved: u64,
+    /// Bytes that may yet be read.
+    left: u64,
+    /// The sink goes on behind the last byte.
+    open_ended: bool,
 }
 
 impl Direction {
@@ -83,7 +89,14 @@ impl Direction {
             ended: false,
             shut: false,
             moved: 0,
+            left: u64::MAX,
+            open_ended: false,
         }
+    }
+
+    /// Of so many bytes, behind which both sides go on.
+    pub(super) fn of(left: u64, may_splice: bool) -> Direction {
+        Direction { left, open_ended: true, ended: left == 0, ..Direction::new(may_splice) }
     }
 
     pub(super) fn want(&self) -> Want {
@@ -93,15 +106,21 @@ impl Direction {
                 Way::Copy { .. } => Want::Write { from: *from, to: *to },
                 Way::Splice { .. } => Want::Drain { most: to - from },
             },
+            Direction { ended: true, open_ended: true, .. } => Want::Done,
             Direction { ended: true, .. } => Want::Shutdown,
-            Direction { way: Way::Copy { size, .. }, .. } => Want::Read { most: *size },
-            Direction { way: Way::Splice { .. }, .. } => Want::Fill,
+            Direction { way: Way::Copy { size, .. }, .. } => Want::Read { most: self.at_most(*size) },
+            Direction { way: Way::Splice { .. }, .. } => Want::Fill { most: self.at_most(PIPE) },
         }
+    }
+
+    fn at_most(&self, size: usize) -> usize {
+        usize::try_from(self.left).unwrap_or(usize::MAX).min(size)
     }
 
     /// The source gave `n` bytes; 0 is its end.
     pub(super) fn filled(&mut self, n: usize) {
-        self.ended = n == 0;
+        self.left = self.left.saturating_sub(n as u64);
+        self.ended = n == 0 || self.left == 0;
         (self.from, self.to) = (0, n);
         match &mut self.way {
             Way::Copy { size, full } if n < *size => *full = 0,
@@ -207,7 +226,7 @@ mod tests {
         for reads in 0.. {
             match direction.want() {
                 Want::Read { most } => direction.filled(most),
-                Want::Fill => return reads,
+                Want::Fill { .. } => return reads,
                 other => panic!("{other:?}"),
             }
             let Want::Write { from, to } = direction.want() else { panic!("nothing to write") };
@@ -226,9 +245,9 @@ mod tests {
             direction.written(SMALL as usize);
             direction.ran_dry();
         }
-        assert_eq!(direction.want(), Want::Fill, "bulk stays");
+        assert_eq!(direction.want(), Want::Fill { most: PIPE }, "bulk stays");
         for _ in 0..SMALL_RUNS {
-            assert_eq!(direction.want(), Want::Fill);
+            assert_eq!(direction.want(), Want::Fill { most: PIPE });
             direction.filled(100);
             assert_eq!(direction.want(), Want::Drain { most: 100 });
             direction.written(100);
@@ -298,8 +317,8 @@ mod tests {
                             direction.kept();
                         }
                     }
-                    Want::Fill => {
-                        let n = size.min(PIPE).min(source.len() - twin.read);
+                    Want::Fill { most } => {
+                        let n = size.min(most).min(source.len() - twin.read);
                         twin.pipe.extend_from_slice(&source[twin.read..twin.read + n]);
                         twin.read += n;
                         direction.filled(n);

@@ -1,7 +1,7 @@
 //! TLS as one end of a relay: bytes go in and out in the clear, and over the socket in TLS.
 
 use std::cell::RefCell;
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context as Poller, Poll};
 
@@ -17,6 +17,18 @@ pub(crate) struct TlsWire {
 }
 
 impl TlsWire {
+    pub(crate) fn server_name(&self) -> Option<Box<str>> {
+        match &**self.stream.borrow() {
+            TlsStream::Server(stream) => stream.get_ref().1.server_name().map(Box::from),
+            TlsStream::Client(_) => None,
+        }
+    }
+
+    /// What was agreed on in the handshake (RFC 7301).
+    pub(crate) fn is_h2(&self) -> bool {
+        self.stream.borrow().get_ref().1.alpn_protocol() == Some(b"h2")
+    }
+
     pub(crate) fn new(stream: impl Into<TlsStream<TcpStream>>) -> TlsWire {
         TlsWire { stream: RefCell::new(Box::new(stream.into())) }
     }
@@ -37,6 +49,11 @@ impl Wire for TlsWire {
 
     fn poll_write(&self, cx: &mut Poller<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut **self.stream.borrow_mut()).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(&self, cx: &mut Poller<'_>, pieces: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        // Into one record, where they fit one.
+        Pin::new(&mut **self.stream.borrow_mut()).poll_write_vectored(cx, pieces)
     }
 
     fn poll_flush(&self, cx: &mut Poller<'_>) -> Poll<io::Result<()>> {

@@ -1,11 +1,11 @@
 //! One end of a relay, as the driver reads and writes it.
 
 use std::cell::Cell;
-use std::io;
+use std::io::{self, IoSlice};
 use std::task::{Context as Poller, Poll, ready};
 
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown, recv, send, sendmsg, shutdown};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::task::coop::has_budget_remaining;
@@ -16,6 +16,9 @@ pub(crate) trait Wire {
     fn poll_read(&self, cx: &mut Poller<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>>;
 
     fn poll_write(&self, cx: &mut Poller<'_>, bytes: &[u8]) -> Poll<io::Result<usize>>;
+
+    /// The same of several pieces, in one go.
+    fn poll_write_vectored(&self, cx: &mut Poller<'_>, pieces: &[IoSlice<'_>]) -> Poll<io::Result<usize>>;
 
     /// Pushes on what was taken and is not on its way yet.
     fn poll_flush(&self, cx: &mut Poller<'_>) -> Poll<io::Result<()>>;
@@ -109,6 +112,72 @@ impl TcpWire {
     }
 }
 
+impl TcpWire {
+    fn poll_write_by(
+        &self,
+        cx: &mut Poller<'_>,
+        mut write: impl FnMut(&TcpStream) -> Result<usize, Errno>,
+    ) -> Poll<io::Result<usize>> {
+        // Tried before it is known to be writable: it nearly always is, and a fresh socket says so only a poll later.
+        match write(&self.stream) {
+            Ok(n) => return Poll::Ready(Ok(n)),
+            Err(Errno::AGAIN | Errno::INTR) => {}
+            Err(error) => return Poll::Ready(Err(error.into())),
+        }
+        loop {
+            ready!(self.stream.poll_write_ready(cx))?;
+            let sent = self.stream.try_io(Interest::WRITABLE, || Ok(write(&self.stream)?));
+            match sent {
+                Err(error)
+                    if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+                sent => return Poll::Ready(sent),
+            }
+        }
+    }
+
+    /// Whether nothing has come, the peer's end included. `surely`: by asking the kernel, where otherwise what the runtime
+    /// has heard is enough.
+    pub(super) fn is_quiet(&self, surely: bool) -> bool {
+        let mut byte = [0];
+        let mut peek = || recv(&self.stream, &mut byte, RecvFlags::PEEK | RecvFlags::DONTWAIT);
+        if surely {
+            return matches!(peek(), Err(Errno::AGAIN));
+        }
+        let mut quiet = true;
+        let _ = self.stream.try_io(Interest::READABLE, || {
+            quiet = matches!(peek(), Err(Errno::AGAIN));
+            // The runtime may believe what was not true any more.
+            if quiet { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+        });
+        quiet
+    }
+
+    /// Whether the peer has reset the connection, or, if its end of sending counts as leaving, has ended it. While bytes
+    /// of it wait to be read, nothing can be said.
+    pub(crate) fn poll_gone(&self, cx: &mut Poller<'_>, end_is_leaving: bool) -> Poll<()> {
+        self.awaited.set(false);
+        let (mut byte, mut seen) = ([0], None);
+        loop {
+            match ready!(self.stream.poll_read_ready(cx)) {
+                Err(_) => return Poll::Ready(()),
+                Ok(()) => {}
+            }
+            let _ = self.stream.try_io(Interest::READABLE, || {
+                match *seen.insert(recv(&self.stream, &mut byte, RecvFlags::PEEK | RecvFlags::DONTWAIT)) {
+                    Err(Errno::AGAIN) => Err(io::ErrorKind::WouldBlock.into()),
+                    _ => Ok(()),
+                }
+            });
+            match seen.take() {
+                Some(Ok((_, 0))) => return if end_is_leaving { Poll::Ready(()) } else { Poll::Pending },
+                Some(Ok(_)) => return Poll::Pending,
+                Some(Err(Errno::AGAIN | Errno::INTR)) | None => {}
+                Some(Err(_)) => return Poll::Ready(()),
+            }
+        }
+    }
+}
+
 impl Wire for TcpWire {
     fn poll_read(&self, cx: &mut Poller<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         self.poll_read_by(cx, |stream| {
@@ -119,22 +188,14 @@ impl Wire for TcpWire {
     }
 
     fn poll_write(&self, cx: &mut Poller<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        // Tried before it is known to be writable: it nearly always is, and a fresh socket says so only a poll later.
-        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-        match send(&self.stream, bytes, flags) {
-            Ok(n) => return Poll::Ready(Ok(n)),
-            Err(Errno::AGAIN | Errno::INTR) => {}
-            Err(error) => return Poll::Ready(Err(error.into())),
-        }
-        loop {
-            ready!(self.stream.poll_write_ready(cx))?;
-            let sent = self.stream.try_io(Interest::WRITABLE, || Ok(send(&self.stream, bytes, flags)?));
-            match sent {
-                Err(error)
-                    if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
-                sent => return Poll::Ready(sent),
-            }
-        }
+        self.poll_write_by(cx, |stream| send(stream, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL))
+    }
+
+    fn poll_write_vectored(&self, cx: &mut Poller<'_>, pieces: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        self.poll_write_by(cx, |stream| {
+            let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+            sendmsg(stream, pieces, &mut SendAncillaryBuffer::default(), flags)
+        })
     }
 
     fn poll_flush(&self, _: &mut Poller<'_>) -> Poll<io::Result<()>> {

@@ -1,150 +1,209 @@
-//! One client connection over hyper: requests in turn, until it ends, the gateway drains, or the client is too slow.
+//! One client connection of HTTP/1.1: requests in turn, until it ends, the gateway drains, or the client is too slow.
 
+use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
-use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Context as Poller, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hyper::body::{Body, Frame, SizeHint};
-use hyper::header::{CONNECTION, HeaderValue};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use roundhouse_config::Limits;
-use tokio::time::Instant;
 
-use super::download::{BodyError, Download};
+use super::body::{H1Source, Source};
+use super::client::{Client, Reply};
 use super::exchange::exchange;
-use super::socket::{Socket, Turn};
-use super::{Engine, Scope, reply};
-use crate::l4::Wire;
-use crate::phase::Phase;
+use super::inbound::{Inbound, NoHead};
+use super::outgoing::{Fate, response_h1};
+use super::reply::{Reason as Refused, Refusal};
+use super::request::Request;
+use super::{Engine, Scope, Visit, Went};
+use crate::h1::{Decoder, Length, read_request};
+use crate::l4::{Stream, Wire};
+use crate::plane::{Connection, Entered, Reason};
 
-/// A head with more fields than this is an attack or a loop.
-const MAX_FIELDS: usize = 100;
-/// A client that asks again within this time gets its answer from a draining gateway.
-const LAST_CALL: Duration = Duration::from_secs(1);
-/// hyper's own least.
-const LEAST_BUFFER: usize = 8 << 10;
+/// A peer that still sends when we close is listened to for this long: a reset would destroy the answer that it has not
+/// read yet (RFC 9112, 9.6).
+const LINGER: Duration = Duration::from_secs(2);
+/// The head of HTTP/2's preface (RFC 9113, 3.4), which reads as a request's.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\n";
+
+/// What a client said next.
+enum Next {
+    Request(Request),
+    /// It goes on in HTTP/2.
+    Http2,
+    /// It said what is no request.
+    Refused(Refusal),
+    /// Nothing more, in order.
+    Over,
+    Ended(Reason),
+    Failed,
+}
 
 impl Engine {
-    /// Serves one client to its end.
-    pub(crate) async fn serve(self: &Rc<Self>, wire: impl Wire + 'static, peer: SocketAddr, scope: Scope) {
-        let limits = self.context.limits();
-        let socket = Socket::new(wire, limits.body_idle);
-        let service = service_fn(|request| {
-            socket.request_complete();
-            let (engine, socket) = (self.clone(), socket.clone());
-            async move {
-                let mut response = tokio::select! {
-                    biased;
-                    response = exchange(&engine, peer, scope, request) => response,
-                    () = std::future::poll_fn(|cx| socket.poll_gone(cx, false)) => {
-                        return Err(io::Error::from(io::ErrorKind::ConnectionReset));
+    /// Serves one client to its end; why, if that was not the client's own.
+    pub(crate) async fn serve(
+        self: &Rc<Self>,
+        entered: &Entered,
+        stream: Stream,
+        scope: Scope,
+    ) -> Option<Reason> {
+        if stream.is_h2() {
+            return Box::pin(self.serve_h2(entered, stream, Bytes::new(), scope)).await;
+        }
+        let tls = stream.is_tls();
+        let server_name = stream.server_name();
+        let visit = Visit { connection: entered, scope, tls, server_name: server_name.as_deref() };
+        let mut inbound = Inbound::default();
+        loop {
+            let request = match self.next(entered, &stream, &mut inbound, tls).await {
+                Next::Request(request) => request,
+                Next::Http2 => {
+                    let early = Bytes::copy_from_slice(inbound.unread());
+                    inbound.consume(early.len(), &self.supplies);
+                    return Box::pin(self.serve_h2(entered, stream, early, scope)).await;
+                }
+                Next::Refused(refusal) => {
+                    self.last_words(&stream, &refusal).await;
+                    break;
+                }
+                Next::Over => break,
+                Next::Ended(reason) => {
+                    // Between two requests nobody waits for anything.
+                    if reason != Reason::Idle && reason != Reason::Stopping {
+                        stream.reset();
                     }
-                };
-                if engine.context.is_draining() {
-                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                    return (reason != Reason::Idle).then_some(reason);
                 }
-                Ok(response.map(|body| Answer { body, socket }))
-            }
-        });
-        let connection = http1::Builder::new()
-            .max_buf_size(usize::try_from(limits.head.0).unwrap_or(usize::MAX).max(LEAST_BUFFER))
-            .max_headers(MAX_FIELDS)
-            .half_close(true)
-            // Its clocks count from the answer before; ours from the head's first byte.
-            .header_read_timeout(None)
-            .serve_connection(socket.clone(), service);
-        let mut connection = pin!(connection);
-        // A client may be about to send on a connection that is idle now. Its next answer says that it is the last, and
-        // only a connection that stays quiet is closed from our side.
-        let mut phase = self.context.phase();
-        let mut last_call = pin!(async {
-            let _ = phase.wait_for(|phase| *phase == Phase::Draining).await;
-            tokio::time::sleep(LAST_CALL).await;
-        });
-        let mut told = false;
-        let ended = loop {
-            tokio::select! {
-                ended = connection.as_mut() => break Some(ended),
-                () = too_slow(&socket, limits) => break None,
-                () = last_call.as_mut(), if !told => {
-                    told = true;
-                    connection.as_mut().graceful_shutdown();
-                }
-            }
-        };
-        if let Some(Err(error)) = &ended {
-            tracing::debug!(%peer, %error, "connection ended");
-        }
-        if let Turn::Head { bytes, .. } = socket.turn() {
-            let unfinished = match &ended {
-                None => Some(reply::Unfinished::TimedOut(limits.header_timeout)),
-                Some(Err(error)) if error.is_incomplete_message() => Some(reply::Unfinished::Ended),
-                Some(_) => None,
+                Next::Failed => return None,
             };
-            if let Some(unfinished) = unfinished {
-                socket.last_words(&reply::unfinished_head(&unfinished, bytes));
+            // Boxed, so that a quiet connection does not have an exchange's size.
+            let went = Box::pin(self.request(visit, &stream, &mut inbound, &request)).await;
+            request.put_away(&self.supplies);
+            match went {
+                Went::On => {}
+                Went::Closes => break,
+                Went::Broken => {
+                    stream.reset();
+                    return entered.ending();
+                }
             }
         }
-        socket.linger().await;
+        entered.within(self.context.connections().now(), LINGER);
+        let _ = tokio::time::timeout(LINGER, linger(&stream)).await;
+        None
     }
-}
 
-/// Until the client has had its turn for too long: with half a head, or with nothing at all.
-async fn too_slow(socket: &Socket, limits: &Limits) {
-    // Looked at now and then: exactness is not worth a timer for each head.
-    let look = (limits.header_timeout.min(limits.keep_alive) / 4)
-        .clamp(Duration::from_millis(20), Duration::from_secs(2));
-    loop {
-        let end = match socket.turn() {
-            Turn::Idle { since } => Some(since + limits.keep_alive),
-            Turn::Head { since, .. } => Some(since + limits.header_timeout),
-            Turn::Exchange => None,
+    async fn request(
+        &self,
+        visit: Visit<'_>,
+        stream: &Stream,
+        inbound: &mut Inbound,
+        request: &Request,
+    ) -> Went {
+        let source = match request.line.length {
+            _ if request.line.websocket => {
+                Source::H1(H1Source { stream, inbound, decoder: Decoder::new(Length::UntilClose) })
+            }
+            Length::Known(0) => Source::Nothing,
+            length => Source::H1(H1Source { stream, inbound, decoder: Decoder::new(length) }),
         };
-        if end.is_some_and(|end| Instant::now() >= end) {
-            return;
+        exchange(self, visit, request, Client::new(source, Reply::H1(stream))).await
+    }
+
+    async fn next(&self, connection: &Connection, stream: &Stream, inbound: &mut Inbound, tls: bool) -> Next {
+        let (context, limits) = (&self.context, self.context.limits());
+        let now = || context.connections().now();
+        let most = usize::try_from(limits.head.0).unwrap_or(usize::MAX);
+        connection.rest(now(), limits.keep_alive);
+        let mut heading = false;
+        let found = poll_fn(|cx| {
+            let found = inbound.poll_head(cx, stream, &self.supplies, most);
+            if found.is_pending() {
+                if !heading && !inbound.is_empty() {
+                    heading = true;
+                    connection.within(now(), limits.header_timeout);
+                }
+                if let Poll::Ready(reason) = connection.poll_ended(cx) {
+                    return Poll::Ready(Err(Err(reason)));
+                }
+            }
+            found.map_err(Ok)
+        });
+        let (from, to) = match found.await {
+            Ok(found) => found,
+            Err(Ok(NoHead::Ended(0))) => return Next::Over,
+            Err(Ok(no_head)) => return no_request(no_head),
+            Err(Err(Reason::Idle)) if heading => {
+                return Next::Refused(Refusal::new(
+                    Refused::RequestTimeout,
+                    format!(
+                        "{} bytes of a request head came, and no end of it within {:?}; end it with an empty line",
+                        inbound.pending(),
+                        limits.header_timeout
+                    ),
+                ));
+            }
+            Err(Err(reason)) => return Next::Ended(reason),
+        };
+        let head = &inbound.unread()[from..to];
+        if head == PREFACE {
+            return Next::Http2;
         }
-        tokio::time::sleep(look).await;
-    }
-}
-
-/// A body on its way to the client. Its end, whatever it is, gives the client its turn.
-struct Answer {
-    body: Download,
-    socket: Socket,
-}
-
-impl Drop for Answer {
-    fn drop(&mut self) {
-        self.socket.answered();
-    }
-}
-
-impl Body for Answer {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Poller<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let frame = Pin::new(&mut self.body).poll_frame(cx);
-        // A quiet stream of events would never find out by writing that nobody reads it.
-        if frame.is_pending() && self.socket.poll_gone(cx, self.body.is_event_stream()).is_ready() {
-            return Poll::Ready(Some(Err("the client is gone".into())));
+        let mut kept = self.supplies.head();
+        let read = read_request(head, &mut kept);
+        inbound.consume(to, &self.supplies);
+        match read {
+            Ok(line) => Next::Request(Request { head: kept, line, tls }),
+            Err(malformed) => Next::Refused(malformed.into()),
         }
-        frame
     }
 
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+    /// To whoever did not say anything that can be answered in its own terms. Best effort: the client may be gone, and a
+    /// full socket buffer is not waited for.
+    async fn last_words(&self, stream: &Stream, refusal: &Refusal) {
+        let (response, text) = refusal.response();
+        let mut out = self.supplies.text();
+        response_h1(&mut out, &response, Length::NONE, Fate::Closes);
+        out.extend_from_slice(text.as_bytes());
+        let write = async {
+            poll_fn(|cx| stream.poll_write(cx, &out)).await?;
+            poll_fn(|cx| stream.poll_flush(cx)).await
+        };
+        let _ = tokio::time::timeout(LINGER, write).await;
+        self.supplies.give_text(out);
     }
+}
 
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+fn no_request(no_head: NoHead) -> Next {
+    match no_head {
+        NoHead::Ended(received) => Next::Refused(Refusal::bad(format!(
+            "the connection ended after {received} bytes of a request head; end it with an empty line"
+        ))),
+        NoHead::Malformed(malformed) => Next::Refused(malformed.into()),
+        NoHead::Failed(_) => Next::Failed,
+    }
+}
+
+/// Says that nothing more comes, and waits for the peer to be done.
+async fn linger(stream: &Stream) -> io::Result<()> {
+    poll_fn(|cx| stream.poll_shutdown(cx)).await?;
+    let mut chunk = vec![0; 4 << 10];
+    while poll_fn(|cx| stream.poll_read(cx, &mut chunk)).await? > 0 {}
+    Ok(())
+}
+
+impl Visit<'_> {
+    /// A connection is for the names of the certificate that it was opened with (RFC 9110, 7.4): another's request on it
+    /// would go around whatever is asked of that one's clients.
+    pub(super) fn covers(&self, context: &crate::plane::Context, request: &Request) -> Result<(), Refusal> {
+        let (Some(shaken), Some(host)) = (self.server_name, request.authority()) else { return Ok(()) };
+        let Ok(host) = crate::table::host_name(host) else { return Ok(()) };
+        if *host == *shaken || context.certificates().is_one_for(shaken, &host) {
+            return Ok(());
+        }
+        let sentence = format!(
+            "this connection was opened for `{shaken}`, whose certificate is not for `{host}`; open another"
+        );
+        Err(Refusal::new(Refused::Misdirected, sentence))
     }
 }

@@ -1,146 +1,210 @@
 //! Pick an instance, send the request, give back its answer; try another where that is safe.
 
+use std::io;
 use std::net::SocketAddr;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
 
-use hyper::body::{Body, Incoming};
-use hyper::header::{CONTENT_TYPE, HeaderValue, TRANSFER_ENCODING};
-use hyper::http::request::Parts;
-use hyper::{Method, Request, Response, Uri, Version};
-
-use super::download::Download;
-use super::pool::Upstream;
-use super::upload::Upload;
-use super::{Engine, headers};
-use crate::l4::{self, Attempts, ConnectError, is_our_shortage};
-use crate::table::{Endpoint, JobEntry, PortEntry, Work};
-
-/// For a request and the head of its answer together. Long polls are answered within minutes; what takes longer is
-/// stuck.
-const ANSWER: Duration = Duration::from_secs(600);
-
-pub(super) enum ForwardError {
-    NoBackend(ConnectError),
-    /// It took the request and gave no answer.
-    BadGateway {
-        address: SocketAddr,
-        error: hyper::Error,
-    },
-    /// It took the request and was silent for too long.
-    Silent {
-        address: SocketAddr,
-    },
-}
-
-/// RFC 9110, 9.2.2. Sending one of these twice means what sending it once means.
-fn is_idempotent(method: &Method) -> bool {
-    matches!(
-        *method,
-        Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE
-    )
-}
+use super::body::{BodyError, H1Sink, H2Sink, Sink, Source, Transfer};
+use super::client::Client;
+use super::converse::{Failed, converse};
+use super::edit::Changes;
+use super::instance::{Answering, Instance, NoAnswer, open};
+use super::outgoing::{Terms, request_h1, request_h2};
+use super::reply::{Reason, Refusal};
+use super::request::Request;
+use super::route::Routed;
+use super::{Engine, Visit, Went};
+use crate::h1::{Encoder, Length};
+use crate::l4::{Attempts, ConnectError, is_our_shortage};
+use crate::table::Endpoint;
 
 pub(super) async fn forward(
-    engine: &Rc<Engine>,
-    job: &JobEntry,
-    port: &PortEntry,
-    parts: Parts,
-    body: Incoming,
-) -> Result<Response<Download>, ForwardError> {
+    engine: &Engine,
+    visit: Visit<'_>,
+    request: &Request,
+    routed: &Routed,
+    client: &mut Client<'_>,
+) -> Result<Went, Refusal> {
+    let policy = routed.route.as_ref().map(|route| &route.policy);
+    let edits = policy.map(|policy| Changes::of(&policy.request_headers)).unwrap_or_default();
+    let edited = (!edits.is_empty()).then(|| edits.in_request(request, &engine.supplies));
+    let rewrite = policy.and_then(|policy| policy.rewrite.as_ref());
+    let target = rewrite.and_then(|rewrite| rewrite.target(request.path()));
+    let zone = || engine.context.look(|table| table.zone.clone());
+    let job_host = routed.host_of_old_clients(zone, request);
+    let terms = Terms {
+        client: visit.connection.client.get(),
+        host: rewrite.and_then(|rewrite| rewrite.host.as_deref()).or(job_host.as_deref()),
+        path: target.as_deref(),
+    };
+    let told = Told { request: edited.as_ref().unwrap_or(request), terms };
+    let sticky = policy.and_then(|policy| policy.sticky.as_ref());
+    let mut wanted = sticky.and_then(|sticky| sticky.instance(request.head.named("cookie")));
+
+    if let (Some(most), Length::Known(length)) = (routed.max_body(), request.line.length)
+        && length > most
+    {
+        return Err(Refusal::new(
+            Reason::BodyTooLarge,
+            format!("the body has {length} bytes, and the domain's route takes {most} (max_body)"),
+        ));
+    }
     let context = &*engine.context;
-    let mut upload = Upload::new(body, context.limits().body_idle);
-    // A body goes once. Without one, an idempotent request may be sent again.
-    let repeatable = upload.is_empty() && is_idempotent(&parts.method);
     let mut attempts = Attempts::default();
-    let mut last = ForwardError::NoBackend(ConnectError::Nobody);
-    while let Some(endpoint) = attempts.next(context, port) {
+    let mut last = no_backend(context, routed, &ConnectError::Nobody);
+    while let Some(endpoint) = attempts.next_or(wanted.take(), context, &routed.port) {
         let address = endpoint.address;
-        let mut upstream = match open(engine, &endpoint, job).await {
-            Ok(upstream) => upstream,
+        let instance = match open(engine, &endpoint, &routed.job, &routed.port.port, request).await {
+            Ok(instance) => instance,
             Err(error) if is_our_shortage(&error) => {
-                return Err(ForwardError::NoBackend(ConnectError::Exhausted(error)));
+                return Err(no_backend(context, routed, &ConnectError::Exhausted(error)));
             }
             Err(error) => {
                 attempts.failed(&endpoint, &error);
                 context.counters().retries.fetch_add(1, Relaxed);
-                last =
-                    ForwardError::NoBackend(ConnectError::Failed { tried: attempts.count(), address, error });
+                let failed = ConnectError::Failed { tried: attempts.count(), address, error };
+                last = no_backend(context, routed, &failed);
                 continue;
             }
         };
-        let work = Work::begin(endpoint.clone());
-        let sent = upstream.sender().try_send_request(request(&parts, upload));
-        let mut failed = match tokio::time::timeout(ANSWER, sent).await {
-            Ok(Ok(response)) => return Ok(answer(engine, response, upstream, work)),
-            Ok(Err(failed)) => failed,
-            Err(_) => return Err(ForwardError::Silent { address }),
+        let reused = instance.is_reused();
+        visit.connection.serve_at(endpoint.clone());
+        let talked = talk(engine, visit, &told, request, routed, &endpoint, client, instance).await;
+        visit.connection.done_there();
+        let failed = match talked {
+            Ok(went) => return Ok(went),
+            Err(Failed::ClientGone | Failed::Ended(_)) => return Ok(client.cut()),
+            Err(failed) => failed,
         };
-        if upstream.is_reused() {
-            // The instance closed a kept connection just now, which is no fault; its others are as old.
-            engine.pool.borrow_mut().forget(address);
-        } else {
+        // The instance closed a kept connection just now, which is no fault.
+        if !reused {
             attempts.unanswered(&endpoint);
         }
-        // A request that never left this process comes back whole, body and all.
-        let unsent = failed.take_message();
-        let again = repeatable || unsent.is_some();
-        last = ForwardError::BadGateway { address, error: failed.into_error() };
+        let again = match &failed {
+            Failed::Instance(NoAnswer::Refused) => !request.has_body(),
+            Failed::Instance(NoAnswer::Nothing(_) | NoAnswer::Cut | NoAnswer::Reset(_)) => {
+                request.is_repeatable()
+            }
+            _ => false,
+        };
+        last = refusal(routed, address, failed);
         if !again {
             break;
         }
-        upload = unsent.map_or(Upload::Empty, Request::into_body);
         context.counters().retries.fetch_add(1, Relaxed);
     }
+    edited.into_iter().for_each(|edited| edited.put_away(&engine.supplies));
     Err(last)
 }
 
-/// An idle connection, else a new one.
-async fn open(engine: &Engine, endpoint: &Arc<Endpoint>, job: &JobEntry) -> std::io::Result<Upstream> {
-    let kept = engine.pool.borrow_mut().take(endpoint.address);
-    if let Some(kept) = kept {
-        return Ok(kept);
+/// The request as an instance is told it.
+struct Told<'a> {
+    request: &'a Request,
+    terms: Terms<'a>,
+}
+
+#[expect(clippy::too_many_arguments, reason = "each is one of the exchange's parties")]
+async fn talk(
+    engine: &Engine,
+    visit: Visit<'_>,
+    told: &Told<'_>,
+    request: &Request,
+    routed: &Routed,
+    endpoint: &Arc<Endpoint>,
+    client: &mut Client<'_>,
+    instance: Instance,
+) -> Result<Went, Failed> {
+    // Nothing is forwarded to an upgraded instance before its 101.
+    let source = if request.line.websocket {
+        Source::Nothing
+    } else {
+        std::mem::replace(&mut client.source, Source::Nothing)
+    };
+    match instance {
+        Instance::H1(mut kept) => {
+            let mut text = engine.supplies.text();
+            request_h1(&mut text, told.request, &told.terms);
+            let (stream, inbound) = (&kept.stream, &mut kept.inbound);
+            let sink = Sink::H1(H1Sink::new(stream, Encoder::new(request.line.length), text));
+            let answering = Answering::H1 { stream, inbound, to_head: request.is_head(), persistent: false };
+            let upload = Transfer::new(source, sink).at_most(routed.max_body());
+            let talked = converse(engine, visit, request, routed, endpoint, client, upload, answering).await;
+            match talked {
+                Ok((went, true)) => {
+                    engine.pool.borrow_mut().give(kept, engine.context.connections().now());
+                    Ok(went)
+                }
+                Ok((went, false)) => Ok(went),
+                Err(failed) => {
+                    if kept.is_reused() {
+                        // Its others are as old.
+                        engine.pool.borrow_mut().forget(&kept);
+                    }
+                    Err(failed)
+                }
+            }
+        }
+        Instance::H2(shared) => {
+            let https = routed.port.port.tls.is_some();
+            let head = request_h2(told.request, &told.terms, https)
+                .map_err(|error| Failed::Instance(NoAnswer::Nothing(io::Error::other(error))))?;
+            if request.line.websocket {
+                return Err(Failed::NotOverH2);
+            }
+            let place = shared.place;
+            place.touch(engine.context.connections().now());
+            let refused = |_| Failed::Instance(NoAnswer::Refused);
+            let mut sender = shared.sender.ready().await.map_err(refused)?;
+            let (response, stream) = sender.send_request(head, !request.has_body()).map_err(refused)?;
+            if request.line.expects {
+                client.allow(&engine.supplies).await.map_err(|_| Failed::ClientGone)?;
+            }
+            let sink = Sink::H2(H2Sink::new(request.has_body().then_some(stream)));
+            let upload = Transfer::new(source, sink).at_most(routed.max_body());
+            let answering = Answering::H2 { response: Box::new(response), body: None };
+            converse(engine, visit, request, routed, endpoint, client, upload, answering)
+                .await
+                .map(|(went, _)| went)
+        }
     }
-    let stream = l4::dial(&engine.context, endpoint, job).await?;
-    Upstream::open(stream, endpoint.address, engine.context.limits().body_idle).await
 }
 
-/// The request as the instance gets it: origin form, HTTP/1.1.
-fn request(parts: &Parts, upload: Upload) -> Request<Upload> {
-    let unknown_length = !upload.is_empty() && upload.size_hint().exact().is_none();
-    let mut request = Request::new(upload);
-    *request.method_mut() = parts.method.clone();
-    *request.uri_mut() = origin_form(&parts.uri);
-    *request.version_mut() = Version::HTTP_11;
-    *request.headers_mut() = parts.headers.clone();
-    if unknown_length {
-        // hyper takes a GET for one without a body unless it is told.
-        request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+fn no_backend(context: &crate::plane::Context, routed: &Routed, error: &ConnectError) -> Refusal {
+    let (job, port) = (&routed.job.label, routed.port.name());
+    // Not louder: a dead job may be asked for ten thousand times a second. It is counted, and health is logged.
+    tracing::debug!(%job, %port, %error, "no backend");
+    let sentence = format!("job `{job}` is known and cannot be reached: {error}");
+    Refusal::new(Reason::NoBackend, sentence).at(context.look(|table| table.revision))
+}
+
+fn refusal(routed: &Routed, address: SocketAddr, failed: Failed) -> Refusal {
+    let job = &routed.job.label;
+    tracing::debug!(%job, %address, ?failed, "no answer");
+    match failed {
+        Failed::Instance(why) => {
+            Refusal::new(Reason::BadGateway, format!("job `{job}` at {address} gave no answer: {why}"))
+        }
+        Failed::Silent => Refusal::new(
+            Reason::Timeout,
+            format!("job `{job}` at {address} took the request and did not answer"),
+        ),
+        Failed::NotOverH2 => Refusal::new(
+            Reason::NotImplemented,
+            format!(
+                "the instances of job `{job}` speak HTTP/2, and WebSocket goes to them by HTTP/1.1; give the port \"http\":\"auto\""
+            ),
+        ),
+        Failed::Client(BodyError::TooLarge) => Refusal::new(
+            Reason::BodyTooLarge,
+            "the body is larger than the domain's route takes (max_body); send less".to_owned(),
+        ),
+        Failed::Client(BodyError::Malformed(malformed)) => malformed.into(),
+        Failed::Client(error) => Refusal::bad(format!("the request's body did not come whole: {error}")),
+        Failed::ClientGone | Failed::Ended(_) => Refusal::bad("the client has gone"),
+        Failed::ClientSlow => Refusal::new(
+            Reason::RequestTimeout,
+            "nothing more of the request's body came (limits.body_idle); send it without pauses",
+        ),
     }
-    request
-}
-
-/// RFC 9112, 3.2.1; `OPTIONS *` stays as it is.
-fn origin_form(uri: &Uri) -> Uri {
-    let path = uri.path_and_query().map_or("/", hyper::http::uri::PathAndQuery::as_str);
-    path.parse().unwrap_or_default()
-}
-
-fn answer(
-    engine: &Rc<Engine>,
-    response: Response<Incoming>,
-    upstream: Upstream,
-    work: Work,
-) -> Response<Download> {
-    let (mut parts, body) = response.into_parts();
-    headers::end_hop(&mut parts.headers);
-    parts.version = Version::HTTP_11;
-    let is_event_stream = parts
-        .headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(|value| value.starts_with("text/event-stream"));
-    Response::from_parts(parts, Download::from_instance(engine, body, upstream, work, is_event_stream))
 }

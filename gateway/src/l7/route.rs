@@ -1,116 +1,196 @@
-//! Which job port a request is for. Pure: the table, the Host and the path decide.
+//! Which job port a request is for. Pure: the table, the Host, the path and the fields decide.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use hyper::header::{HOST, HeaderMap, TRANSFER_ENCODING};
-use hyper::http::request::Parts;
-use hyper::{Method, Uri, Version};
+use roundhouse_config::Zone;
 
-use super::reply::Reason;
-use crate::table::{DomainEntry, JobEntry, Named, PortEntry, Table, host_name};
+use super::reply::Refusal;
+use super::request::Request;
+use super::{Scope, Visit};
+use crate::policy::{self, https_url};
+use crate::table::{Asked, DomainEntry, JobEntry, Leads, Named, PortEntry, RouteEntry, Table, host_name};
 
-#[derive(Debug)]
-pub(super) struct Refused {
-    pub(super) reason: Reason,
-    pub(super) sentence: String,
+/// Where a request goes.
+pub(super) struct Routed {
+    pub(super) job: Arc<JobEntry>,
+    pub(super) port: Arc<PortEntry>,
+    /// What is done on the way; a job's own names have nothing.
+    pub(super) route: Option<Arc<RouteEntry>>,
+    pub(super) domain: Option<Arc<DomainEntry>>,
 }
 
-type Routed = Result<(Arc<JobEntry>, Arc<PortEntry>), Refused>;
+impl Routed {
+    /// Bytes that a request's body may have.
+    pub(super) fn max_body(&self) -> Option<u64> {
+        self.route.as_ref().and_then(|route| route.policy.max_body)
+    }
 
-/// What is wrong with a head whatever it is for.
-pub(super) fn checked(parts: &Parts) -> Result<(), Refused> {
-    let mut hosts = parts.headers.get_all(HOST).iter();
-    if hosts.next().is_none() && parts.uri.authority().is_none() && parts.version == Version::HTTP_11 {
-        return Err(bad("the request has no Host; send the name of a job or a domain".into()));
+    /// How long the head of an answer may take.
+    pub(super) fn head_timeout(&self) -> Option<Duration> {
+        self.route.as_ref().and_then(|route| route.policy.head_timeout)
     }
-    if hosts.next().is_some() {
-        return Err(bad("the request has more than one Host; send one".into()));
+
+    /// An HTTP/1.0 client need not name a host, and an HTTP/1.1 server need not take a request without one.
+    pub(super) fn host_of_old_clients(
+        &self,
+        zone: impl FnOnce() -> Zone,
+        request: &Request,
+    ) -> Option<String> {
+        request
+            .authority()
+            .is_none()
+            .then(|| format!("{}.{}:{}", self.job.label, zone(), self.port.port.port))
     }
-    let mut codings = parts.headers.get_all(TRANSFER_ENCODING).iter();
-    if codings.any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
-        return Err(bad("only `chunked` is served as a Transfer-Encoding; use Content-Encoding".into()));
+}
+
+/// What becomes of a request.
+pub(super) enum Way {
+    To(Routed),
+    /// Another URL, with this status.
+    Elsewhere {
+        status: u16,
+        location: String,
+        domain: Arc<DomainEntry>,
+    },
+    /// A preflight, which the route answers by itself.
+    Preflight {
+        route: Arc<RouteEntry>,
+        domain: Arc<DomainEntry>,
+    },
+    Nowhere(Refusal),
+}
+
+impl Asked for Request {
+    fn method(&self) -> &str {
+        Request::method(self)
     }
-    if parts.method == Method::CONNECT {
-        return Err(bad("CONNECT is not served; dial the job's own name and port".into()));
+
+    fn path(&self) -> &str {
+        Request::path(self)
     }
-    Ok(())
+
+    fn headers<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        self.head.named(name)
+    }
+}
+
+/// `https_port`: where clients without TLS find it.
+pub(super) fn route(
+    table: &Table,
+    worker: usize,
+    visit: &Visit<'_>,
+    request: &Request,
+    https_port: Option<u16>,
+) -> Way {
+    let found = match visit.scope {
+        Scope::Vip(address) => at_vip(table, address),
+        Scope::ByHost => by_host(table, worker, request, https_port),
+    };
+    found.unwrap_or_else(|refusal| Way::Nowhere(refusal.at(table.revision)))
 }
 
 /// The job port at a VIP, as the table has it now: the connection may be older than the port.
-pub(super) fn at_vip(table: &Table, address: SocketAddr) -> Routed {
+fn at_vip(table: &Table, address: SocketAddr) -> Result<Way, Refusal> {
     match table.by_address(address) {
-        Some((job, port)) if port.port.protocol.is_http() => Ok((job, port)),
+        Some((job, port)) if port.port.protocol.is_http() => Ok(to(job, port)),
         Some((job, _)) => Err(not_http(table, &job)),
-        None => Err(no_route(format!("no job is served at {address} any more; dial its name again"))),
+        None => {
+            Err(Refusal::no_route(format!("no job is served at {address} any more; dial its name again")))
+        }
     }
 }
 
-pub(super) fn route(table: &Table, worker: usize, parts: &Parts) -> Routed {
-    let host = host(&parts.uri, &parts.headers)?;
-    let name = host_name(host).map_err(|error| bad(format!("{error}: `{}`", shown(host))))?;
+fn by_host(table: &Table, worker: usize, request: &Request, https_port: Option<u16>) -> Result<Way, Refusal> {
+    let Some(host) = request.authority() else {
+        return Err(Refusal::bad("the request has no Host; send the name of a job or a domain"));
+    };
+    let name = host_name(host).map_err(|error| Refusal::bad(format!("{error}: `{}`", shown(host))))?;
     match table.resolve(&name) {
         Some(Named::Job { job, port: Some(port) }) => match job.port_named(&port).cloned() {
-            Some(entry) if entry.port.protocol.is_http() => Ok((job, entry)),
+            Some(entry) if entry.port.protocol.is_http() => Ok(to(job, entry)),
             _ => Err(not_http(table, &job)),
         },
-        Some(Named::Job { job, port: None }) => http_port(table, job),
-        Some(Named::Domain(domain)) => by_path(table, worker, &domain, parts),
+        Some(Named::Job { job, port: None }) => {
+            let port = http_port(table, &job)?;
+            Ok(to(job, port))
+        }
+        Some(Named::Domain(domain)) => by_path(table, worker, domain, request, host, https_port),
         None => Err(unknown(table, &name)),
     }
 }
 
-/// An absolute-form target's authority replaces Host (RFC 9112, 3.2.2).
-fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Result<&'a str, Refused> {
-    if let Some(authority) = uri.authority() {
-        return Ok(authority.as_str());
-    }
-    let field = headers
-        .get(HOST)
-        .ok_or_else(|| bad("the request has no Host; send the name of a job or a domain".into()))?;
-    field.to_str().map_err(|_| bad("the Host is not plain text".into()))
+fn to(job: Arc<JobEntry>, port: Arc<PortEntry>) -> Way {
+    Way::To(Routed { job, port, route: None, domain: None })
 }
 
-fn by_path(table: &Table, worker: usize, domain: &DomainEntry, parts: &Parts) -> Routed {
-    let Some(leg) = domain.route(parts).and_then(|route| route.next(worker)) else {
-        let sentence =
-            format!("domain {} has no route for this path; `roundhouse get domains` lists them", domain.name);
-        return Err(no_route(sentence));
+fn by_path(
+    table: &Table,
+    worker: usize,
+    domain: Arc<DomainEntry>,
+    request: &Request,
+    host: &str,
+    https_port: Option<u16>,
+) -> Result<Way, Refusal> {
+    if domain.https_redirect && !request.tls {
+        let location = https_url(host, request.path(), https_port);
+        return Ok(Way::Elsewhere { status: 308, location, domain });
+    }
+    if let Some(route) = domain.preflight(request) {
+        return Ok(Way::Preflight { route: route.clone(), domain });
+    }
+    let Some(route) = domain.route(request) else {
+        let sentence = format!(
+            "domain {} has no route for this request; `roundhouse get domains` lists them",
+            domain.name
+        );
+        return Err(Refusal::no_route(sentence));
     };
+    let legs = match &route.leads {
+        Leads::ToJobs(legs) => legs,
+        Leads::Elsewhere(redirect) => {
+            let asked = policy::Asked { https: request.tls, host, target: request.path() };
+            let location = redirect.location(&asked);
+            return Ok(Way::Elsewhere { status: redirect.status, location, domain });
+        }
+    };
+    let leg = legs.next(worker).ok_or_else(|| {
+        Refusal::no_route(format!("domain {} leads to nobody: all its weights are 0", domain.name))
+    })?;
     let Some(job) = table.job(leg.job.as_str()) else {
         let sentence =
             format!("domain {} leads to job `{}`, which is not there; register it", domain.name, leg.job);
-        return Err(no_route(sentence));
+        return Err(Refusal::no_route(sentence));
     };
-    match &leg.port {
-        None => http_port(table, job.clone()),
+    let port = match &leg.port {
+        None => http_port(table, job)?,
         Some(port) => match job.port_named(port) {
-            Some(entry) if entry.port.protocol.is_http() => Ok((job.clone(), entry.clone())),
-            _ => Err(not_http(table, job)),
+            Some(entry) if entry.port.protocol.is_http() => entry.clone(),
+            _ => return Err(not_http(table, job)),
         },
-    }
+    };
+    let route = Some(route.clone());
+    Ok(Way::To(Routed { job: job.clone(), port, route, domain: Some(domain) }))
 }
 
-fn http_port(table: &Table, job: Arc<JobEntry>) -> Routed {
-    match job.http_port().cloned() {
-        Some(port) => Ok((job, port)),
-        None => Err(not_http(table, &job)),
-    }
+fn http_port(table: &Table, job: &JobEntry) -> Result<Arc<PortEntry>, Refusal> {
+    job.http_port().cloned().ok_or_else(|| not_http(table, job))
 }
 
 /// A TCP job cannot be reached by Host; it can be dialled.
-fn not_http(table: &Table, job: &JobEntry) -> Refused {
+fn not_http(table: &Table, job: &JobEntry) -> Refusal {
     let dial = match job.ports.first() {
         Some(port) => format!("dial {}.{}:{} instead, or", job.label, table.zone, port.port.port),
         None => "it has no port at all;".into(),
     };
-    no_route(format!(
+    Refusal::no_route(format!(
         "job `{}` has no port of protocol http here; {dial} give the port \"protocol\":\"http\" if it speaks HTTP",
         job.label
     ))
 }
 
-fn unknown(table: &Table, name: &str) -> Refused {
+fn unknown(table: &Table, name: &str) -> Refusal {
     let name = shown(name);
     let sentence = match table.inside_zone(&name) {
         Some(label) => format!("no job is called `{label}`; `roundhouse get jobs` lists those that are"),
@@ -119,15 +199,7 @@ fn unknown(table: &Table, name: &str) -> Refused {
             table.zone.first_label()
         ),
     };
-    no_route(sentence)
-}
-
-fn no_route(sentence: String) -> Refused {
-    Refused { reason: Reason::NoRoute, sentence }
-}
-
-fn bad(sentence: String) -> Refused {
-    Refused { reason: Reason::BadRequest, sentence }
+    Refusal::no_route(sentence)
 }
 
 /// Enough of a client's text to recognise it, and no more.

@@ -41,6 +41,11 @@ impl Tick {
     fn since(self, earlier: Tick) -> u32 {
         self.0.saturating_sub(earlier.0)
     }
+
+    /// One more: the tick that it begins in is partly over.
+    fn after(self, duration: Duration) -> Tick {
+        Tick(self.0.saturating_add(Tick::of(duration)).saturating_add(1))
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -75,6 +80,12 @@ pub struct Connection {
     last: Cell<Tick>,
     idle: Cell<u32>,
     lifetime: Cell<u32>,
+    /// Until when what it is at may take.
+    due: Cell<Tick>,
+    /// It waits for a client who may have nothing more to say.
+    resting: Cell<bool>,
+    /// What it is at has no end of its own.
+    endless: Cell<bool>,
     to_instance: Cell<u64>,
     to_client: Cell<u64>,
     /// Held once an instance is picked; counts at its endpoint.
@@ -165,6 +176,9 @@ impl Connections {
             last: Cell::new(now),
             idle: Cell::new(u32::MAX),
             lifetime: Cell::new(u32::MAX),
+            due: Cell::new(Tick(u32::MAX)),
+            resting: Cell::new(false),
+            endless: Cell::new(false),
             to_instance: Cell::new(0),
             to_client: Cell::new(0),
             work: RefCell::default(),
@@ -224,6 +238,19 @@ impl Connections {
         fitting.take(most).map(|connection| connection.shown(self.now.get())).collect()
     }
 
+    /// The gateway stops: what would never end does so now, and whoever is between two requests gets this long for another
+    /// one.
+    pub fn last_call(&self, patience: Duration) {
+        let due = self.now.get().after(patience);
+        self.each(|connection| {
+            if connection.endless.get() {
+                connection.end(Reason::Stopping);
+            } else if connection.resting.get() {
+                connection.due.set(connection.due.get().min(due));
+            }
+        });
+    }
+
     fn each(&self, mut act: impl FnMut(&Connection)) {
         self.live.borrow().iter().for_each(|(_, connection)| act(connection));
     }
@@ -265,9 +292,38 @@ impl Connection {
         self.lifetime.set(lifetime.map_or(u32::MAX, |lifetime| Tick::of(lifetime).saturating_add(1)));
     }
 
-    /// Counts it at the endpoint until it leaves.
+    /// What it is at now may take so long, and ends it with [`Reason::Idle`] otherwise.
+    pub fn within(&self, now: Tick, patience: Duration) {
+        self.due.set(now.after(patience));
+        self.resting.set(false);
+        self.endless.set(false);
+    }
+
+    /// It may take as long as it likes.
+    pub fn unhurried(&self) {
+        self.due.set(Tick(u32::MAX));
+        self.resting.set(false);
+    }
+
+    /// The same, and it goes on for ever: it ends when the gateway is to stop.
+    pub fn endless(&self) {
+        self.unhurried();
+        self.endless.set(true);
+    }
+
+    /// The same of waiting for a client's next words.
+    pub fn rest(&self, now: Tick, patience: Duration) {
+        self.within(now, patience);
+        self.resting.set(true);
+    }
+
+    /// Counts it at the endpoint until it leaves, or is done there.
     pub fn serve_at(&self, endpoint: Arc<Endpoint>) {
         *self.work.borrow_mut() = Some(Work::begin(endpoint));
+    }
+
+    pub fn done_there(&self) {
+        *self.work.borrow_mut() = None;
     }
 
     /// Bytes went through, at this tick.
@@ -320,7 +376,7 @@ impl Connection {
     }
 
     fn over(&self, now: Tick) -> Option<Reason> {
-        if now.since(self.last.get()) >= self.idle.get() {
+        if now.since(self.last.get()) >= self.idle.get() || now >= self.due.get() {
             Some(Reason::Idle)
         } else if now.since(self.since) >= self.lifetime.get() {
             Some(Reason::Lifetime)

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 
 use arc_swap::{ArcSwap, Cache};
 use ipnet::IpNet;
@@ -16,7 +16,7 @@ use super::{Connections, Counters};
 use crate::capacity::{self, Capacity};
 use crate::phase::Phase;
 use crate::table::{Endpoint, JobEntry, Table};
-use crate::tls::{self, ClientTls};
+use crate::tls::{self, Alpn, ClientTls};
 
 /// What all workers share.
 #[derive(Clone)]
@@ -29,6 +29,10 @@ pub struct Plane {
     pub capacity: Arc<Capacity>,
     /// Instances are dialled with TCP Fast Open.
     pub fast_open: bool,
+    /// What TLS that ends here is shown.
+    pub certificates: Arc<ArcSwap<tls::Certificates>>,
+    /// Where https is listened on; 0: nowhere.
+    pub https_port: Arc<AtomicU16>,
     /// How instances are spoken to in TLS.
     pub originations: Arc<tls::Origins>,
     /// Endpoints that just refused a connection, for the control plane.
@@ -79,6 +83,16 @@ impl Context {
         &self.plane.capacity
     }
 
+    /// Where clients without TLS find it.
+    pub fn https_port(&self) -> Option<u16> {
+        Some(self.plane.https_port.load(Relaxed)).filter(|port| *port != 0)
+    }
+
+    /// What TLS that ends here is shown now.
+    pub fn certificates(&self) -> arc_swap::Guard<Arc<tls::Certificates>> {
+        self.plane.certificates.load()
+    }
+
     /// What counts as one client with this address.
     pub fn client(&self, address: IpAddr) -> IpNet {
         capacity::client(address, self.limits())
@@ -95,9 +109,9 @@ impl Context {
     }
 
     /// How this port's instances are spoken to in TLS, or what is wrong with what the job says.
-    pub fn originate(&self, tls: &OriginateTls, job: &JobEntry) -> Result<ClientTls, String> {
+    pub fn originate(&self, tls: &OriginateTls, alpn: Alpn, job: &JobEntry) -> Result<ClientTls, String> {
         let name = || self.look(|table| format!("{}.{}", job.label, table.zone));
-        self.plane.originations.client(tls, name)
+        self.plane.originations.client(tls, alpn, name)
     }
 
     pub fn phase(&self) -> watch::Receiver<Phase> {

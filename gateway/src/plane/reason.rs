@@ -78,6 +78,8 @@ reasons! {
     ResetByClient = "reset_by_client",
     /// The instance reset it.
     ResetByInstance = "reset_by_instance",
+    /// The client's HTTP/2 frames asked for much and said nothing.
+    Flood = "flood",
     /// A person closed it.
     Operator = "operator",
     /// The gateway stops.

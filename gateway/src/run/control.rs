@@ -6,6 +6,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use roundhouse_config::{Label, Protocol};
@@ -17,7 +18,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::certificates::Keeper;
 use super::departures::Departing;
-use super::entrypoints::Entrypoints;
+use super::entrypoints::{Entrypoints, Listed};
 use super::reload::Reload;
 use super::vips::Allocator;
 use crate::catch::{Catch, JobPort, NotCaught, Place, Transport, Wanted};
@@ -167,6 +168,7 @@ impl Control {
             Some((*address, format!("entrypoint `{}`", one.name)))
         });
         let own = self.facts.own.with_entrypoints(addresses.collect());
+        self.shared.https_port.store(Listed::https_port(&listed).unwrap_or(0), Relaxed);
         self.shared.entrypoints.store(Arc::new(listed));
         self.shared.own.store(Arc::new(own.clone()));
         self.facts.own = own;

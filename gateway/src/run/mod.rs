@@ -22,6 +22,7 @@ mod vips;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU16;
 use std::time::Instant;
 
 use anyhow::Context as _;
@@ -106,6 +107,7 @@ async fn serve(mut settings: Settings, config: Option<PathBuf>, wait: bool) -> a
     let (failures, failed) = mpsc::unbounded_channel();
     let table = Arc::new(ArcSwap::from_pointee(Table::empty(&facts)));
     let counters: Vec<Arc<Counters>> = (0..workers).map(|_| Arc::default()).collect();
+    let https_port = Arc::new(AtomicU16::new(0));
     let plane = Plane {
         table: table.clone(),
         limits: Arc::new(settings.limits.clone()),
@@ -115,6 +117,8 @@ async fn serve(mut settings: Settings, config: Option<PathBuf>, wait: bool) -> a
         capacity: Arc::default(),
         fast_open: settings.tcp.fast_open,
         originations: Arc::default(),
+        certificates: certificates.clone(),
+        https_port: https_port.clone(),
     };
     let origins = plane.originations.clone();
     let data_plane = Workers::start(&plane).context("cannot start the workers")?;
@@ -135,6 +139,7 @@ async fn serve(mut settings: Settings, config: Option<PathBuf>, wait: bool) -> a
         registry: Registry::new(kv),
         own: ArcSwap::from_pointee(own),
         entrypoints: ArcSwap::default(),
+        https_port,
         certificates: certificates.clone(),
         certificates_refused: ArcSwap::default(),
         workers: data_plane.lender(),

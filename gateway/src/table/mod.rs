@@ -164,6 +164,15 @@ impl JobEntry {
         self.capacity.enter(Most { connections, per_client }, client)
     }
 
+    /// The same for a request. Where nothing is limited nothing is counted: that would be two writes to memory that all
+    /// workers share, for each of them.
+    pub fn enter_request(&self, client: impl FnOnce() -> IpNet) -> Result<Option<Slot>, Full> {
+        match self.record.value.limits {
+            JobLimits { connections: None, connections_per_client: None } => Ok(None),
+            _ => self.enter(client()).map(Some),
+        }
+    }
+
     pub fn connect_timeout(&self, limits: &Limits) -> Duration {
         self.record.value.timeouts.connect.unwrap_or(limits.connect_timeout)
     }

@@ -35,6 +35,14 @@ impl Facts {
         })
     }
 
+    /// Whether it is for a name in lower case; `*` stands for one label (RFC 9525, 6.3).
+    pub fn is_for(&self, name: &str) -> bool {
+        let parent = name.split_once('.').map(|(_, parent)| parent);
+        self.names
+            .iter()
+            .any(|own| **own == *name || own.strip_prefix("*.").is_some_and(|own| Some(own) == parent))
+    }
+
     /// Both ends belong to the validity (RFC 5280, 4.1.2.5).
     pub fn is_expired(&self, now: UnixTime) -> bool {
         now > self.not_after

@@ -33,7 +33,7 @@ pub use client::{Ca, ClientTls, Originate, OriginateError, Originations};
 pub use error::TlsError;
 pub use facts::{Facts, Fingerprint};
 pub use identity::peer_jobname;
-pub use origins::Origins;
+pub use origins::{Alpn, Origins};
 pub use resolver::ByName;
 pub use server::{ServerTls, ServerTlsError};
 pub use session::{Hello, accept, connect, hello};

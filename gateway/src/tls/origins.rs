@@ -14,12 +14,17 @@ const KEPT: Duration = Duration::from_secs(10);
 /// Kept at once; a fleet has fewer jobs with TLS to their instances.
 const MOST: usize = 10_000;
 
+/// Protocols that are offered (RFC 7301), the favourite first.
+pub type Alpn = &'static [&'static [u8]];
+
+type Key = (String, OriginateTls, Alpn);
+
 /// Shared by the workers.
 #[derive(Default)]
 pub struct Origins {
     made: Originations,
     /// As they were made, by server name and record: what they have in common is made once, by `made`.
-    known: DashMap<(String, OriginateTls), (Instant, Result<ClientTls, String>)>,
+    known: DashMap<Key, (Instant, Result<ClientTls, String>)>,
     /// Those that jobs may name as their client certificate.
     certificates: ArcSwap<Vec<CertificateSource>>,
 }
@@ -31,15 +36,20 @@ impl Origins {
     }
 
     /// `name`: what the instances are called when the record does not say. The error is for the log.
-    pub fn client(&self, tls: &OriginateTls, name: impl FnOnce() -> String) -> Result<ClientTls, String> {
+    pub fn client(
+        &self,
+        tls: &OriginateTls,
+        alpn: Alpn,
+        name: impl FnOnce() -> String,
+    ) -> Result<ClientTls, String> {
         let name = tls.server_name.as_ref().map_or_else(name, ToString::to_string);
-        let key = (name, tls.clone());
+        let key = (name, tls.clone(), alpn);
         if let Some(known) = self.known.get(&key)
             && known.0.elapsed() < KEPT
         {
             return known.1.clone();
         }
-        let made = self.make(tls, &key.0);
+        let made = self.make(tls, alpn, &key.0);
         if self.known.len() >= MOST {
             self.known.retain(|_, (since, _)| since.elapsed() < KEPT);
         }
@@ -47,7 +57,7 @@ impl Origins {
         made
     }
 
-    fn make(&self, tls: &OriginateTls, name: &str) -> Result<ClientTls, String> {
+    fn make(&self, tls: &OriginateTls, alpn: Alpn, name: &str) -> Result<ClientTls, String> {
         let identity = match &tls.certificate {
             None => None,
             Some(wanted) => {
@@ -63,8 +73,8 @@ impl Origins {
             Some(TrustedCa::Pem(pem)) => Ca::Pem(pem.clone()),
             Some(TrustedCa::File(file)) => Ca::File(file.clone()),
         };
-        let originate =
-            Originate { server_name: name.into(), ca, identity, verify: tls.verify, alpn: Vec::new() };
+        let alpn = alpn.iter().map(|protocol| Box::from(*protocol)).collect();
+        let originate = Originate { server_name: name.into(), ca, identity, verify: tls.verify, alpn };
         self.made.client(&originate).map_err(|error| error.to_string())
     }
 }

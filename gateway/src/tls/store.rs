@@ -104,6 +104,11 @@ impl Certificates {
         }
     }
 
+    /// Whether the certificate that is shown under one name is for another one too.
+    pub fn is_one_for(&self, shown: &str, name: &str) -> bool {
+        self.by_name(shown).is_some_and(|served| served.facts.is_for(name))
+    }
+
     fn by_lower_case(&self, name: &str) -> Option<&Served> {
         let place = self.exact.get(name).or_else(|| {
             let (label, parent) = name.split_once('.')?;

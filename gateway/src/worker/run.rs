@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
@@ -14,6 +15,9 @@ use super::serve::Engines;
 use super::{Command, ListenerId};
 use crate::phase::Phase;
 use crate::plane::{Context, Filter, Reason, SWEEP};
+
+/// A client that asks again within this time gets its answer from a draining gateway.
+const LAST_CALL: Duration = Duration::from_secs(1);
 
 /// Until the phase is Draining and the last connection is done, or the drain deadline is over.
 pub(super) async fn run(
@@ -79,6 +83,7 @@ pub(super) async fn run(
             _ = phase.wait_for(|phase| *phase == Phase::Draining) => break,
         }
     }
+    context.connections().last_call(LAST_CALL);
     let listeners: Vec<Lent> = listeners.into_values().flatten().collect();
     listeners.iter().for_each(Lent::refuse_new);
     datagrams.drain();

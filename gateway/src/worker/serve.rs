@@ -22,7 +22,7 @@ use super::accept::enter;
 use crate::capacity::{Most, Slot};
 use crate::entrypoint::Entrypoint;
 use crate::l4::preface::{Refusal, client_hello, proxy_header, refuse};
-use crate::l4::{TcpWire, TlsWire, Wire};
+use crate::l4::{Stream, TcpWire, TlsWire};
 use crate::plane::{Context, Entered, Kind, Reason};
 use crate::proxy_protocol::Command;
 use crate::table::{JobEntry, PortEntry, Target};
@@ -41,18 +41,13 @@ pub(super) struct Engines {
 
 /// Where a connection leads, once all is known that chooses it.
 struct Led {
-    client: Client,
+    client: Stream,
     to: To,
     _slots: Slots,
 }
 
 /// A connection's places at the entrypoint and among its client's, where they are counted.
 type Slots = [Option<Slot>; 2];
-
-enum Client {
-    Plain(TcpWire),
-    Tls(TlsWire),
-}
 
 enum To {
     Job(Arc<JobEntry>, Arc<PortEntry>),
@@ -61,7 +56,9 @@ enum To {
 
 impl Engines {
     pub(super) fn new(context: Rc<Context>) -> Engines {
-        let (l4, l7) = (l4::Engine::new(context.clone()), Rc::new(l7::Engine::new(context.clone())));
+        let desk = Rc::new(l4::Desk::default());
+        let l4 = l4::Engine::new(context.clone(), desk.clone());
+        let l7 = Rc::new(l7::Engine::new(context.clone(), desk));
         let handshakes = tokio::sync::Semaphore::new(context.limits().handshakes as usize);
         Engines { context, l4, l7, handshakes }
     }
@@ -84,19 +81,17 @@ impl Engines {
         };
         let refused = match led {
             None => refused,
-            Some(Led { client: Client::Plain(client), to: To::Job(job, port), _slots }) => {
+            Some(Led { client: Stream::Plain(client), to: To::Job(job, port), _slots }) => {
                 self.l4.serve(&entered, &client, &job, &port).await;
                 None
             }
-            Some(Led { client: Client::Tls(client), to: To::Job(job, port), _slots }) => {
+            Some(Led { client: Stream::Tls(client), to: To::Job(job, port), _slots }) => {
                 Box::pin(self.l4.serve(&entered, &client, &job, &port)).await;
                 None
             }
-            Some(Led { client: Client::Plain(client), to: To::Requests(scope), _slots }) => {
-                Box::pin(self.http(&entered, client, scope)).await
-            }
-            Some(Led { client: Client::Tls(client), to: To::Requests(scope), _slots }) => {
-                Box::pin(self.http(&entered, client, scope)).await
+            Some(Led { client, to: To::Requests(scope), _slots }) => {
+                entered.kind.set(Kind::Http);
+                self.l7.serve(&entered, client, scope).await
             }
         };
         if let Some(reason) = refused {
@@ -116,7 +111,7 @@ impl Engines {
             Some((_, port)) if port.port.protocol.is_http() => To::Requests(l7::Scope::Vip(local)),
             Some((job, port)) => To::Job(job, port),
         };
-        Ok(Led { client: Client::Plain(TcpWire::accepted(stream)), to, _slots: slots })
+        Ok(Led { client: Stream::Plain(TcpWire::accepted(stream)), to, _slots: slots })
     }
 
     async fn at_hub(&self, entered: &Entered, stream: TcpStream) -> Result<Led, Reason> {
@@ -124,7 +119,7 @@ impl Engines {
         let port = entered.local.get().port();
         let to = match self.context.look(|table| table.hub_port(port)) {
             None => return nowhere(&stream),
-            Some(Target::ByHost) => To::Requests(l7::Scope::ByHost { tls: false }),
+            Some(Target::ByHost) => To::Requests(l7::Scope::ByHost),
             Some(Target::BySni) => {
                 let deadline = Instant::now() + self.context.limits().hello_timeout;
                 let found = self.by_sni(&stream, deadline, |table, worker, name| {
@@ -135,7 +130,7 @@ impl Engines {
             }
             Some(Target::Job(job, entry)) => To::Job(job, entry),
         };
-        Ok(Led { client: Client::Plain(TcpWire::accepted(stream)), to, _slots: slots })
+        Ok(Led { client: Stream::Plain(TcpWire::accepted(stream)), to, _slots: slots })
     }
 
     /// One that says where its connections lead before they say anything.
@@ -147,15 +142,14 @@ impl Engines {
     ) -> Result<Led, Reason> {
         let slots = self.admit(entered, &stream, Some(entrypoint))?;
         let Some(to) = self.from(entrypoint) else { return nowhere(&stream) };
-        Ok(Led { client: Client::Plain(TcpWire::accepted(stream)), to, _slots: slots })
+        Ok(Led { client: Stream::Plain(TcpWire::accepted(stream)), to, _slots: slots })
     }
 
     /// Where all connections of an entrypoint lead.
     fn from(&self, entrypoint: &Entrypoint) -> Option<To> {
         let settings = &entrypoint.settings;
         match settings.protocol {
-            EntrypointProtocol::Http => Some(To::Requests(l7::Scope::ByHost { tls: false })),
-            EntrypointProtocol::Https => Some(To::Requests(l7::Scope::ByHost { tls: true })),
+            EntrypointProtocol::Http | EntrypointProtocol::Https => Some(To::Requests(l7::Scope::ByHost)),
             EntrypointProtocol::Tcp => {
                 let label = settings.job.as_ref()?;
                 let found = self.context.look(|table| table.named_port(label, settings.port.as_ref(), true));
@@ -199,8 +193,8 @@ impl Engines {
             },
         };
         let client = match settings.ends_tls() {
-            false => Client::Plain(TcpWire::accepted(stream)),
-            true => Client::Tls(Box::pin(self.handshake(entered, stream, entrypoint, deadline)).await?),
+            false => Stream::Plain(TcpWire::accepted(stream)),
+            true => Stream::Tls(Box::pin(self.handshake(entered, stream, entrypoint, deadline)).await?),
         };
         Ok(Led { client, to, _slots: slots })
     }
@@ -314,14 +308,6 @@ impl Engines {
             Ok([here, of_client.map_err(|_| Reason::ClientFull)?])
         };
         enter_all().inspect_err(|_| drop(stream.set_zero_linger()))
-    }
-
-    async fn http(&self, entered: &Entered, wire: impl Wire + 'static, scope: l7::Scope) -> Option<Reason> {
-        entered.kind.set(Kind::Http);
-        tokio::select! {
-            () = self.l7.serve(wire, entered.client.get(), scope) => None,
-            reason = entered.ended() => Some(reason),
-        }
     }
 }
 

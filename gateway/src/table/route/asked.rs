@@ -1,7 +1,5 @@
 //! What a route is chosen by: of a request of whatever engine, or of a question about one.
 
-use hyper::http::request::Parts;
-
 /// A request's head, as far as routes look at it.
 pub trait Asked {
     fn method(&self) -> &str;
@@ -28,20 +26,6 @@ impl Asked for PlainGet<'_> {
 
     fn headers<'a>(&'a self, _: &'a str) -> impl Iterator<Item = &'a [u8]> {
         std::iter::empty()
-    }
-}
-
-impl Asked for Parts {
-    fn method(&self) -> &str {
-        self.method.as_str()
-    }
-
-    fn path(&self) -> &str {
-        self.uri.path()
-    }
-
-    fn headers<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        self.headers.get_all(name).iter().map(hyper::http::HeaderValue::as_bytes)
     }
 }
 

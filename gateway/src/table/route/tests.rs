@@ -107,14 +107,6 @@ fn a_preflight_takes_the_route_of_what_it_announces() {
     assert_eq!(found("PUT", &announces("PUT")), None);
 }
 
-#[test]
-fn what_hyper_has_read_can_be_asked_for() {
-    let request = hyper::Request::put("/a/b?c").header("X-A", "1").header("x-a", "2").body(()).unwrap();
-    let parts = request.into_parts().0;
-    assert_eq!((Asked::method(&parts), Asked::path(&parts)), ("PUT", "/a/b"));
-    assert_eq!(Asked::headers(&parts, "x-a").collect::<Vec<_>>(), [b"1", b"2"]);
-}
-
 proptest! {
     /// Against the plainest way to say it: all that hold, the best of them.
     #[test]

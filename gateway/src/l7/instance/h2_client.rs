@@ -1,0 +1,172 @@
+//! HTTP/2 towards instances: connections that many requests share.
+
+use std::cell::Cell;
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::client::SendRequest;
+use tokio::sync::Notify;
+
+use super::pool::Key;
+use crate::l4::Stream;
+use crate::l7::Engine;
+use crate::l7::h2_io::H2Io;
+use crate::plane::Tick;
+
+/// Connections to one endpoint; beyond it requests wait for a stream.
+const MOST: usize = 16;
+/// One that carries nothing is closed after it.
+const IDLE: Duration = Duration::from_secs(60);
+/// RFC 9113, 6.9.2: what an instance may send ahead of its client's reading, a stream and in all.
+const STREAM_WINDOW: u32 = 64 << 10;
+const WINDOW: u32 = 1 << 20;
+
+/// Those of one endpoint.
+#[derive(Default)]
+pub(super) struct Connections {
+    open: Vec<Open>,
+    /// One is being dialled: whoever comes meanwhile shares it.
+    dialling: Option<Rc<Notify>>,
+}
+
+struct Open {
+    sender: SendRequest<Bytes>,
+    use_of: Rc<Use>,
+    reused: bool,
+}
+
+/// What is known of a connection from outside.
+#[derive(Default)]
+struct Use {
+    streams: Cell<usize>,
+    last: Cell<Tick>,
+    closed: Cell<bool>,
+}
+
+/// A place on a connection.
+pub(in crate::l7) struct Shared {
+    pub(in crate::l7) sender: SendRequest<Bytes>,
+    pub(in crate::l7) place: Place,
+    reused: bool,
+}
+
+/// Counted for as long as its stream lasts.
+pub(in crate::l7) struct Place(Rc<Use>);
+
+impl Place {
+    fn on(use_of: &Rc<Use>) -> Place {
+        use_of.streams.set(use_of.streams.get() + 1);
+        Place(use_of.clone())
+    }
+
+    pub(in crate::l7) fn touch(&self, now: Tick) {
+        self.0.last.set(now);
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.streams.set(self.0.streams.get() - 1);
+    }
+}
+
+impl Shared {
+    pub(in crate::l7) fn is_reused(&self) -> bool {
+        self.reused
+    }
+}
+
+impl Connections {
+    fn with_room(&mut self) -> Option<Shared> {
+        self.open.retain(|open| !open.use_of.closed.get());
+        let full = self.open.len() >= MOST;
+        let least = self.open.iter_mut().min_by_key(|open| open.use_of.streams.get())?;
+        if least.use_of.streams.get() >= least.sender.current_max_send_streams() && !full {
+            return None;
+        }
+        let reused = std::mem::replace(&mut least.reused, true);
+        Some(Shared { sender: least.sender.clone(), place: Place::on(&least.use_of), reused })
+    }
+
+    /// Whether anything is left.
+    pub(super) fn sweep(&mut self, now: Tick) -> bool {
+        self.open.retain(|open| {
+            let idle = open.use_of.streams.get() == 0
+                && now.0.saturating_sub(open.use_of.last.get().0) >= Tick::of(IDLE);
+            // Without a sender the connection ends by itself.
+            !idle && !open.use_of.closed.get()
+        });
+        !self.open.is_empty() || self.dialling.is_some()
+    }
+}
+
+/// A place on a connection that is open, or is about to be.
+pub(super) async fn shared(engine: &Engine, key: Key) -> Option<Shared> {
+    loop {
+        let waiting = {
+            let mut pool = engine.pool.borrow_mut();
+            let connections = pool.h2.get_mut(&key)?;
+            if let Some(shared) = connections.with_room() {
+                return Some(shared);
+            }
+            connections.dialling.clone()?
+        };
+        waiting.notified().await;
+    }
+}
+
+/// Held while a connection is dialled that others may share.
+pub(super) struct Dialling<'a> {
+    engine: &'a Engine,
+    key: Key,
+    told: Option<Rc<Notify>>,
+}
+
+impl<'a> Dialling<'a> {
+    /// `for_all`: it will be HTTP/2 for certain.
+    pub(super) fn begin(engine: &'a Engine, key: Key, for_all: bool) -> Dialling<'a> {
+        let told = for_all.then(|| {
+            let told = Rc::new(Notify::new());
+            engine.pool.borrow_mut().h2.entry(key).or_default().dialling = Some(told.clone());
+            told
+        });
+        Dialling { engine, key, told }
+    }
+}
+
+impl Drop for Dialling<'_> {
+    fn drop(&mut self) {
+        let Some(told) = &self.told else { return };
+        if let Some(connections) = self.engine.pool.borrow_mut().h2.get_mut(&self.key) {
+            connections.dialling = None;
+        }
+        told.notify_waiters();
+    }
+}
+
+/// Makes a stream of bytes a connection that requests may share; its I/O runs as a task of this worker.
+pub(super) async fn begin(engine: &Engine, key: Key, stream: Stream) -> io::Result<Shared> {
+    let head = u32::try_from(engine.context.limits().head.0).unwrap_or(u32::MAX);
+    let shaken = h2::client::Builder::new()
+        .initial_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(WINDOW)
+        .max_header_list_size(head)
+        .enable_push(false)
+        .handshake(H2Io::new(stream, Bytes::new()))
+        .await;
+    let (sender, connection) = shaken.map_err(io::Error::other)?;
+    let use_of = Rc::new(Use { last: Cell::new(engine.context.connections().now()), ..Use::default() });
+    let ended = use_of.clone();
+    tokio::task::spawn_local(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "HTTP/2 connection to an instance ended");
+        }
+        ended.closed.set(true);
+    });
+    let place = Place::on(&use_of);
+    let open = Open { sender: sender.clone(), use_of, reused: true };
+    engine.pool.borrow_mut().h2.entry(key).or_default().open.push(open);
+    Ok(Shared { sender, place, reused: false })
+}

@@ -1,0 +1,245 @@
+//! Heads as the other side gets them: what ends at this hop is left out, what the gateway says is put in, and what is
+//! between goes on as it came, in runs of whole lines.
+
+use std::io::Write;
+use std::net::SocketAddr;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::request::Request;
+use super::response::Response;
+use crate::h1::{Field, Head, Length, Name};
+
+/// What an instance is told beside what the client said.
+pub(super) struct Terms<'a> {
+    pub(super) client: SocketAddr,
+    /// In place of the client's.
+    pub(super) host: Option<&'a str>,
+    pub(super) path: Option<&'a str>,
+}
+
+/// Names that `Connection` nominates for removal (RFC 9110, 7.6.1).
+struct Nominated<'a>(Vec<&'a [u8]>);
+
+impl<'a> Nominated<'a> {
+    fn by(head: &'a Head) -> Nominated<'a> {
+        let members = head.all(Name::Connection).flat_map(|value| {
+            value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|member| !member.is_empty())
+        });
+        let words: [&[u8]; 3] = [b"close", b"keep-alive", b"upgrade"];
+        let nominating = |name: &&[u8]| {
+            !words.iter().any(|word| name.eq_ignore_ascii_case(word)) && Name::of(name).may_be_nominated()
+        };
+        Nominated(members.filter(nominating).collect())
+    }
+
+    fn has(&self, head: &Head, field: &Field) -> bool {
+        !self.0.is_empty() && self.0.iter().any(|name| head.name(field).eq_ignore_ascii_case(name))
+    }
+}
+
+/// Copies the lines of the fields that are kept, a run of neighbours at a time.
+fn copy_lines(out: &mut Vec<u8>, head: &Head, mut keep: impl FnMut(&Field) -> bool) {
+    let nominated = Nominated::by(head);
+    let mut run: Option<(u32, u32)> = None;
+    for (i, field) in head.fields.iter().enumerate() {
+        let line = head.line(i);
+        if keep(field) && !nominated.has(head, field) {
+            run = Some((run.map_or(line.from, |(from, _)| from), line.to));
+        } else if let Some((from, to)) = run.take() {
+            out.extend_from_slice(&head.text[from as usize..to as usize]);
+        }
+    }
+    if let Some((from, to)) = run {
+        out.extend_from_slice(&head.text[from as usize..to as usize]);
+    }
+}
+
+fn copy_map(map: &mut HeaderMap, head: &Head, mut keep: impl FnMut(&Field) -> bool) {
+    let nominated = Nominated::by(head);
+    for field in &head.fields {
+        if keep(field) && !nominated.has(head, field) {
+            append(map, head.name(field), head.value(field));
+        }
+    }
+}
+
+fn append(map: &mut HeaderMap, name: &[u8], value: &[u8]) {
+    if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value)) {
+        map.append(name, value);
+    }
+}
+
+/// Of a request's fields, those that go on as they are.
+fn goes_on(name: Name, has_other_host: bool) -> bool {
+    match name {
+        Name::Other => true,
+        Name::ContentLength => false,
+        Name::Host => !has_other_host,
+        name => !name.is_hop_by_hop() && !name.is_provenance(),
+    }
+}
+
+/// The host that an instance is told: one that a rule sets, else what the client meant.
+fn told_host<'a>(request: &'a Request, terms: &Terms<'a>) -> Option<&'a str> {
+    terms.host.or_else(|| request.authority())
+}
+
+/// Whether the host that is told stands in the client's own line.
+fn keeps_host(request: &Request, terms: &Terms<'_>) -> bool {
+    let line = request.head.first(Name::Host);
+    terms.host.is_none() && line.is_some() && line == request.authority().map(str::as_bytes)
+}
+
+pub(super) fn request_h1(out: &mut Vec<u8>, request: &Request, terms: &Terms<'_>) {
+    let head = &request.head;
+    out.extend_from_slice(request.method().as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(terms.path.unwrap_or(request.path()).as_bytes());
+    out.extend_from_slice(b" HTTP/1.1\r\n");
+    let keeps_host = keeps_host(request, terms);
+    let expects = request.line.expects;
+    copy_lines(out, head, |field| match field.name {
+        Name::Expect => expects,
+        name => goes_on(name, !keeps_host),
+    });
+    let host = told_host(request, terms);
+    if let (Some(host), false) = (host, keeps_host) {
+        line(out, "host", host);
+    }
+    match request.line.length {
+        Length::Known(0) if !says_length(request) => {}
+        Length::Known(length) => number(out, "content-length", length),
+        Length::Chunked => line(out, "transfer-encoding", "chunked"),
+        Length::UntilClose => {}
+    }
+    if request.line.websocket {
+        line(out, "connection", "upgrade");
+        line(out, "upgrade", "websocket");
+    }
+    let _ = write!(out, "x-forwarded-for: {}\r\n", terms.client.ip().to_canonical());
+    line(out, "x-forwarded-proto", if request.tls { "https" } else { "http" });
+    if let Some(host) = host {
+        line(out, "x-forwarded-host", host);
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// A POST of nothing says so; a GET need not.
+fn says_length(request: &Request) -> bool {
+    request.head.first(Name::ContentLength).is_some()
+}
+
+pub(super) fn request_h2(
+    request: &Request,
+    terms: &Terms<'_>,
+    https: bool,
+) -> Result<http::Request<()>, http::Error> {
+    let host = told_host(request, terms).unwrap_or("localhost");
+    let path = terms.path.unwrap_or(request.path());
+    let path = if path == "*" { "/*" } else { path };
+    let uri = http::Uri::builder()
+        .scheme(if https { "https" } else { "http" })
+        .authority(host)
+        .path_and_query(path)
+        .build()?;
+    let mut to =
+        http::Request::builder().method(request.method()).uri(uri).version(http::Version::HTTP_2).body(())?;
+    let map = to.headers_mut();
+    copy_map(map, &request.head, |field| match field.name {
+        Name::Host | Name::Expect => false,
+        name => goes_on(name, true),
+    });
+    if says_length(request)
+        && let Length::Known(length) = request.line.length
+    {
+        map.insert(http::header::CONTENT_LENGTH, length.into());
+    }
+    // The one member that goes on (RFC 9113, 8.2.2); gRPC servers insist on it.
+    let mut codings = request.head.all(Name::Te).flat_map(|value| value.split(|byte| *byte == b','));
+    if codings.any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers")) {
+        map.insert(http::header::TE, HeaderValue::from_static("trailers"));
+    }
+    let client = terms.client.ip().to_canonical().to_string();
+    append(map, b"x-forwarded-for", client.as_bytes());
+    append(map, b"x-forwarded-proto", if request.tls { b"https" } else { b"http" });
+    append(map, b"x-forwarded-host", host.as_bytes());
+    Ok(to)
+}
+
+/// What a client of HTTP/1.1 is told of its connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It goes on, as HTTP/1.1 has it unless told otherwise.
+    Stays,
+    /// The same for HTTP/1.0.
+    StaysAsAsked,
+    Closes,
+    Upgrades,
+}
+
+pub(super) fn response_h1(out: &mut Vec<u8>, response: &Response, length: Length, fate: Fate) {
+    out.extend_from_slice(b"HTTP/1.1 ");
+    status(out, response.status);
+    out.push(b' ');
+    out.extend_from_slice(response.phrase());
+    out.extend_from_slice(b"\r\n");
+    copy_response_lines(out, response);
+    match length {
+        Length::Chunked => line(out, "transfer-encoding", "chunked"),
+        Length::Known(_) | Length::UntilClose => {}
+    }
+    match fate {
+        Fate::Stays => {}
+        Fate::StaysAsAsked => line(out, "connection", "keep-alive"),
+        Fate::Closes => line(out, "connection", "close"),
+        Fate::Upgrades => out.extend_from_slice(b"connection: upgrade\r\nupgrade: websocket\r\n"),
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+fn copy_response_lines(out: &mut Vec<u8>, response: &Response) {
+    let mut lengths = usize::from(!response.keeps_length());
+    copy_lines(out, &response.head, |field| stays(field.name, &mut lengths));
+}
+
+/// The first length stands for all of them: they are the same.
+fn stays(name: Name, lengths: &mut usize) -> bool {
+    match name {
+        Name::ContentLength => {
+            *lengths += 1;
+            *lengths == 1
+        }
+        name => !name.is_hop_by_hop(),
+    }
+}
+
+/// An interim one (RFC 9110, 15.2).
+pub(super) fn interim_h1(out: &mut Vec<u8>, response: &Response) {
+    response_h1(out, response, Length::NONE, Fate::Stays);
+}
+
+pub(super) fn response_h2(response: &Response) -> http::Response<()> {
+    let mut to = http::Response::new(());
+    *to.status_mut() = http::StatusCode::from_u16(response.status).unwrap_or(http::StatusCode::BAD_GATEWAY);
+    let mut lengths = usize::from(!response.keeps_length());
+    copy_map(to.headers_mut(), &response.head, |field| stays(field.name, &mut lengths));
+    to
+}
+
+fn line(out: &mut Vec<u8>, name: &str, value: &str) {
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value.as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+fn number(out: &mut Vec<u8>, name: &str, value: u64) {
+    let _ = write!(out, "{name}: {value}\r\n");
+}
+
+/// Three digits.
+fn status(out: &mut Vec<u8>, status: u16) {
+    let digit = |n: u16| b'0' + (n % 10) as u8;
+    out.extend_from_slice(&[digit(status / 100), digit(status / 10), digit(status)]);
+}
