@@ -118,6 +118,7 @@ fn of_what_is_limited(shared: &Shared, registry: &mut Registry) {
         open.get_or_create(&[("entrypoint", listed.name.to_string())]).set(capacity.open().into());
     }
     registry.register("entrypoint_open", "Connections open at an entrypoint", open);
+    of_certificates(shared, registry);
     if table.jobs().count() > SERIES {
         return;
     }
@@ -126,6 +127,23 @@ fn of_what_is_limited(shared: &Shared, registry: &mut Registry) {
         open.get_or_create(&[("job", job.label.to_string())]).set(job.capacity.open().into());
     }
     registry.register("job_open", "Relayed connections open to a job; of at most 1,000 jobs", open);
+}
+
+fn of_certificates(shared: &Shared, registry: &mut Registry) {
+    let not_after = Family::<[(&str, String); 1], Gauge>::default();
+    for one in shared.certificates.load().iter().take(SERIES) {
+        let ends = as_gauge(one.facts.not_after.as_secs());
+        not_after.get_or_create(&[("name", one.name.to_string())]).set(ends);
+    }
+    let help = "When a certificate that is served ends, in seconds since the epoch";
+    registry.register("certificate_not_after_seconds", help, not_after);
+    let refused = shared.certificates_refused.load().len();
+    gauge(
+        registry,
+        "certificates_refused",
+        "Certificates that are not served as written",
+        as_gauge(refused as u64),
+    );
 }
 
 fn gauge(registry: &mut Registry, name: &str, help: &str, value: i64) {

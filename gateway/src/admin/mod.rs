@@ -15,6 +15,7 @@
 
 mod bootstrap;
 mod caller;
+mod certificates;
 mod conditional;
 mod connections;
 pub mod explain;

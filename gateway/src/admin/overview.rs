@@ -8,9 +8,9 @@ use roundhouse_registry::Quarantined;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::Api;
 use super::caller::Caller;
 use super::visible::visible_key;
+use super::{Api, certificates};
 use crate::phase::Phase;
 use crate::plane::{Reason, Totals};
 use crate::run::Listed;
@@ -51,10 +51,7 @@ pub(super) async fn status(State(api): State<Api>) -> Json<Value> {
         "connections": { "open": totals.open, "reasons": reasons(shared) },
         "not_caught": **shared.not_caught.load(),
         "config": **shared.config.load(),
-        "certificates": {
-            "served": shared.certificates.load().iter().count(),
-            "refused": **shared.certificates_refused.load(),
-        },
+        "certificates": certificates::status(shared),
         "jobs_files": shared.jobs_files.iter().map(|file| json!(**file.load())).collect::<Vec<_>>(),
         "jobs": snapshot.jobs.len(),
         "instances": snapshot.all_members().count(),

@@ -1,5 +1,6 @@
 //! `roundhouse get`.
 
+mod certificates;
 mod rows;
 
 use std::io::Write;
@@ -70,8 +71,8 @@ impl What {
         match self {
             What::Jobs => &["JOB", "PORTS", "VIP", "READY", "JOBNAME"],
             What::Instances => &INSTANCE_HEADS,
-            What::Domains => &["DOMAIN", "PATH", "TO"],
-            What::Certs => &["CERT", "CERTIFICATES", "FINGERPRINT"],
+            What::Domains => &["DOMAIN", "ROUTE", "TO", "HTTPS", "CERTIFICATE"],
+            What::Certs => &["CERT", "NAMES", "EXPIRES", "STATE", "FINGERPRINT"],
             What::Rules => &["RULE", "ACTION", "TO", "PORTS", "FROM", "EXPIRES", "NOTE"],
             What::Guards => &["GUARD", "RULE", "SINCE", "NOTE"],
             What::Lines => &["LINE", "VIPS", "FALLBACK", "PREFIXES"],
@@ -125,7 +126,7 @@ pub(super) async fn get(
     output: Output,
     out: &mut impl Write,
 ) -> anyhow::Result<Outcome> {
-    let answer: Value = match what {
+    let mut answer: Value = match what {
         // Those of the gateway's file too, and what became of them.
         What::Entrypoints => {
             let mut status: Value = server.get("/v1/status").await?;
@@ -136,6 +137,13 @@ pub(super) async fn get(
     if output == Output::Json {
         print_json(&answer, out)?;
         return Ok(Outcome::Ok);
+    }
+    if matches!(what, What::Certs | What::Domains) {
+        let status: Value = server.get("/v1/status").await?;
+        match what {
+            What::Certs => certificates::of_certs(&mut answer, &status),
+            _ => certificates::of_domains(&mut answer, &status),
+        }
     }
     let rows: Vec<_> = answer.as_array().into_iter().flatten().flat_map(|item| what.rows(item)).collect();
     match rows.is_empty() {
@@ -199,7 +207,8 @@ mod tests {
         }
         let domain =
             json!({"host": "a.b", "routes": [{"match": {"path": "/"}, "to": [{"job": "x", "weight": 100}]}]});
-        assert_eq!(What::Domains.rows(&domain), [["a.b", "/", "x (100)"].map(str::to_owned).to_vec()]);
+        let row = ["a.b", "/", "x (100)", "", ""];
+        assert_eq!(What::Domains.rows(&domain), [row.map(str::to_owned).to_vec()]);
     }
 
     #[test]

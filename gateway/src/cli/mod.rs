@@ -4,6 +4,7 @@
 //! run, tour, sample     start something here
 //! check                 read files, say everything that is wrong with them
 //! apply, diff           a jobs file ─► plan (pure) ─► the gateway's API
+//! domain, cert          one record, amended: what is there ─► what it shall be (pure) ─► the gateway's API
 //! registry              everything out to a file, and in from one: by a gateway, or without
 //! get, describe, drain, undrain, close, token, explain    ask a running gateway, over its API
 //! ```
@@ -13,10 +14,12 @@
 //! Exit status: 0 it is so, 1 it failed, 2 `diff` found differences.
 
 mod apply;
+mod cert;
 mod check;
 mod columns;
 mod connections;
 mod describe;
+mod domain;
 mod drain;
 mod explain;
 mod get;
@@ -118,6 +121,8 @@ async fn ask(
         Command::Undrain { instance } => drain::set_state(&instance, State::Up, server, out).await,
         Command::Token(TokenCommand::Add(new)) => token::add(&new, server, output, out).await,
         Command::Token(TokenCommand::Rm { id }) => token::remove(&id, server, out).await,
+        Command::Domain(command) => domain::run(command, server, output, out).await,
+        Command::Cert(command) => cert::run(command, server, output, out).await,
         Command::Explain { target } => explain::explain(&target, server, output, out).await,
         Command::Registry(command) => registry::run(command, server, output, out).await,
         Command::Run { .. } | Command::Check { .. } | Command::Sample(_) | Command::Tour(_) => {
@@ -130,6 +135,13 @@ async fn ask(
 fn reader_is_gone(error: &anyhow::Error) -> bool {
     let broken = |cause: &io::Error| cause.kind() == io::ErrorKind::BrokenPipe;
     error.downcast_ref::<io::Error>().is_some_and(broken)
+}
+
+/// What the gateway finds odd about what was written, a line each.
+fn warn(warnings: &serde_json::Value) {
+    for warning in warnings.as_array().into_iter().flatten().filter_map(serde_json::Value::as_str) {
+        let _ = writeln!(io::stderr(), "warning: {}", columns::clean(warning));
+    }
 }
 
 fn print_json(value: &serde_json::Value, out: &mut impl Write) -> io::Result<()> {

@@ -7,7 +7,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use roundhouse_config::{Selector, duration};
 use roundhouse_registry::record::{Name, Network, Role};
 
+use super::cert::CertCommand;
 use super::connections::{CloseOptions, Which};
+use super::domain::DomainCommand;
 use super::get::What;
 use super::registry::RegistryCommand;
 use crate::sample::SampleOptions;
@@ -89,6 +91,12 @@ pub(super) enum Command {
     /// Make and revoke the API's tokens; `get tokens` lists them.
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Public host names and where they lead; `get domains` lists them.
+    #[command(subcommand)]
+    Domain(DomainCommand),
+    /// Certificates of domains; `get certs` lists them.
+    #[command(subcommand)]
+    Cert(CertCommand),
     /// Say where a name, an address or a URL leads, and why (exit status 1: nowhere).
     Explain { target: String },
     /// Move everything that the registry has: export it to a file, import it from one.

@@ -9,6 +9,7 @@ use roundhouse_config::access::ApiAccess;
 use roundhouse_registry::http::{HttpClient, HttpError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 pub(super) struct Server {
     client: HttpClient,
@@ -81,19 +82,20 @@ impl Server {
             .map_err(|error| HttpError::Strange { server: self.client.server(), reason: error.to_string() })
     }
 
+    /// What it answers, if that is JSON.
     pub(super) async fn send(
         &self,
         method: Method,
         path: &str,
         headers: &[(&str, &str)],
         body: &impl Serialize,
-    ) -> Result<(), HttpError> {
+    ) -> Result<Value, HttpError> {
         let body = serde_json::to_vec(body).map_err(|error| HttpError::Strange {
             server: self.client.server(),
             reason: error.to_string(),
         })?;
-        self.client.call(method, path, headers, Some(body)).await.map_err(pointed)?;
-        Ok(())
+        let answer = self.client.call(method, path, headers, Some(body)).await.map_err(pointed)?;
+        Ok(serde_json::from_slice(&answer.body).unwrap_or_default())
     }
 }
 

@@ -33,6 +33,7 @@ mod watched;
 
 pub(crate) use self::current::{Current, Stored};
 pub(crate) use self::desired::Desired;
+pub(crate) use self::fields::differences;
 pub(crate) use self::file::check;
 pub(crate) use self::plan::{Action, Change, Record, Subject, plan};
 pub(crate) use self::status::Status;

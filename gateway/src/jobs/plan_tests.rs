@@ -135,3 +135,24 @@ fn an_implicit_job_becomes_the_file_s_and_a_stranger_s_domain_is_taken_back() {
     assert_eq!(changes[2].fields[0].field, "routes[0].to[0].job");
     assert!(matches!(changes[2].record, Some(Record::Domain(_, Some(Revision(9))))));
 }
+
+#[test]
+fn a_domain_keeps_what_the_file_cannot_say() {
+    let desired = desired(FILE);
+    let mut current = after(&desired, &Current::default());
+    let set = |current: &mut Current, text: &str| {
+        let domain: Domain = roundhouse_registry::record::read(text.as_bytes()).unwrap();
+        *current.domains.values_mut().next().unwrap() = (domain, Revision(9));
+    };
+    set(
+        &mut current,
+        r#"{"routes":[{"match":{"method":["GET"]},"to":[{"job":"db"}],"compress":true},{"redirect":{"host":"b.c"}}]}"#,
+    );
+    assert_eq!(plan(&desired, &current)[2].action, Action::Keep);
+    set(&mut current, r#"{"routes":[{"redirect":{"host":"b.c"}}],"https":"redirect","certificate":"blog"}"#);
+    let changes = plan(&desired, &current);
+    let Some(Record::Domain(domain, _)) = &changes[2].record else { panic!("{changes:?}") };
+    assert_eq!(json!(domain)["https"], "redirect");
+    assert_eq!(json!(domain)["certificate"], "blog");
+    assert_eq!(domain.routes[0].to[0].job.as_str(), "db");
+}

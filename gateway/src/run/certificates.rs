@@ -26,9 +26,7 @@ use crate::tls::{
     CertificateSource, Certificates, Fingerprint, Former, KeySource, Origins, Refused, Served, WatchedFile,
 };
 
-/// How long before its end a certificate is spoken of: automatic renewal has failed by then, and there is time to act.
-const SOON: Duration = Duration::from_secs(14 * 24 * 3600);
-/// How often that is said of each.
+/// How often it is said of each certificate that it ends soon.
 const AGAIN: Duration = Duration::from_secs(24 * 3600);
 
 /// A certificate that is not served as it is written.
@@ -227,7 +225,7 @@ impl Keeper {
     /// Of each that is expired or soon will be, once a day.
     fn warn(&mut self, now: UnixTime) {
         let certificates = self.shared.certificates.load();
-        let due: Vec<&Served> = certificates.iter().filter(|one| ends_soon(one, now)).collect();
+        let due: Vec<&Served> = certificates.iter().filter(|one| one.facts.ends_soon(now)).collect();
         self.warned.retain(|known, at| {
             now.as_secs() < at.as_secs() + AGAIN.as_secs()
                 && due.iter().any(|one| one.facts.fingerprint == *known)
@@ -241,15 +239,11 @@ impl Keeper {
             if one.facts.is_expired(now) {
                 tracing::error!(%certificate, %fingerprint, "certificate expired; renew it");
             } else {
-                let days = one.facts.not_after.as_secs().saturating_sub(now.as_secs()) / (24 * 3600);
+                let days = one.facts.days_left(now);
                 tracing::warn!(%certificate, %fingerprint, days, "certificate expires soon; renew it");
             }
         }
     }
-}
-
-fn ends_soon(one: &Served, now: UnixTime) -> bool {
-    now.as_secs() + SOON.as_secs() > one.facts.not_after.as_secs()
 }
 
 #[cfg(test)]

@@ -7,6 +7,12 @@ use sha2::{Digest, Sha256};
 use tokio_rustls::rustls::pki_types::{CertificateDer, UnixTime};
 use webpki::{EndEntityCert, Error, KeyUsage};
 
+use super::certificates;
+
+/// How long before its end a certificate is spoken of: automatic renewal has failed by then, and there is time to act.
+const SOON: Duration = Duration::from_secs(14 * DAY);
+const DAY: u64 = 24 * 3600;
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
     /// DNS names of the subjectAltName (RFC 5280, 4.2.1.6), in lower case and without a trailing dot, some with `*.`
@@ -43,9 +49,34 @@ impl Facts {
             .any(|own| **own == *name || own.strip_prefix("*.").is_some_and(|own| Some(own) == parent))
     }
 
+    /// Of the first certificate in PEM; `None`: it cannot be read.
+    pub fn of_chain(pem: &str) -> Option<Facts> {
+        Facts::of(certificates(pem).ok()?.first()?).ok()
+    }
+
     /// Both ends belong to the validity (RFC 5280, 4.1.2.5).
     pub fn is_expired(&self, now: UnixTime) -> bool {
         now > self.not_after
+    }
+
+    /// Or has ended.
+    pub fn ends_soon(&self, now: UnixTime) -> bool {
+        now.as_secs() + SOON.as_secs() > self.not_after.as_secs()
+    }
+
+    /// Whole days, rounded down; negative once it is over.
+    pub fn days_left(&self, now: UnixTime) -> i64 {
+        let seconds = |time: UnixTime| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+        seconds(self.not_after).saturating_sub(seconds(now)).div_euclid(DAY as i64)
+    }
+
+    /// Whether it has the name: itself, or with `*` for its first label (RFC 6125, 6.4.3). In lower case.
+    pub fn covers(&self, name: &str) -> bool {
+        let under = |wildcard: &str| {
+            let parent = wildcard.strip_prefix("*.");
+            parent.is_some() && parent == name.split_once('.').map(|(_, parent)| parent)
+        };
+        self.names.iter().any(|own| &**own == name || under(own))
     }
 }
 

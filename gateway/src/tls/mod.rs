@@ -11,6 +11,7 @@
 //! see the new set; connections keep what they have. A bad certificate never takes a good one down. What a handshake
 //! costs is bounded by a deadline, and a peer that is refused gets the alert that says why.
 
+mod chain;
 mod client;
 mod error;
 mod facts;
@@ -19,6 +20,7 @@ pub mod hello;
 mod identity;
 mod origins;
 mod resolver;
+mod self_signed;
 mod server;
 mod session;
 mod source;
@@ -29,12 +31,14 @@ mod watch;
 
 use std::sync::Arc;
 
+pub use chain::{ChainError, inspect};
 pub use client::{Ca, ClientTls, Originate, OriginateError, Originations};
 pub use error::TlsError;
 pub use facts::{Facts, Fingerprint};
 pub use identity::peer_jobname;
 pub use origins::{Alpn, Origins};
 pub use resolver::ByName;
+pub use self_signed::{SelfSigned, self_signed};
 pub use server::{ServerTls, ServerTlsError};
 pub use session::{Hello, accept, connect, hello};
 pub use source::{CertificateSource, KeySource, SourceError};

@@ -45,7 +45,7 @@ fn get_lists_everything_as_a_table() {
     assert_eq!(row[8], "host-2");
 
     let domains = ok(&gateway, &["get", "domains"]);
-    assert_eq!(domains.row("blog."), ["blog.coding.net", "/", "blog", "(100)"]);
+    assert_eq!(domains.row("blog."), ["blog.coding.net", "/", "blog", "(100)", "-", "-"]);
     let gateways = ok(&gateway, &["get", "gateways"]);
     assert!(
         gateways.out.contains(&own.to_string()) && gateways.out.contains(&gateway.net.vips()),

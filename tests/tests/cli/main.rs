@@ -4,6 +4,8 @@
 
 mod apply;
 mod ask;
+mod cert;
+mod domain;
 mod drain;
 mod explain;
 mod reach;

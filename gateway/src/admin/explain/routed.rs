@@ -43,7 +43,7 @@ pub(super) fn route<'d>(
     let host = host(target);
     let location = redirect.location(&Asked { https: target.tls, host: &host, target: path });
     steps.add("redirect", format!("the gateway answers {} with the Location {location}", redirect.status));
-    if leads_back(domain, route, path) {
+    if domain.leads_back(route, path) {
         steps.add(
             "hint",
             "which is this route again, so that clients go round in circles; change its `redirect`",
@@ -51,12 +51,6 @@ pub(super) fn route<'d>(
         return Err(Verdict::NoRoute);
     }
     Err(Verdict::Ok)
-}
-
-/// Whether a redirect is asked for again by whoever follows it.
-pub(in crate::admin) fn leads_back(domain: &DomainEntry, route: &Arc<RouteEntry>, path: &str) -> bool {
-    let Some(next) = route.redirect().filter(|redirect| redirect.stays()) else { return false };
-    domain.route(&PlainGet(&next.next_path(path))).is_some_and(|next| Arc::ptr_eq(next, route))
 }
 
 fn to_https(target: &Target, path: &str, facts: &Facts<'_>, steps: &mut Steps) -> Verdict {

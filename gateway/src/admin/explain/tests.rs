@@ -307,3 +307,77 @@ fn a_port_of_the_hub_belongs_to_one_job() {
         }
     }
 }
+
+#[test]
+fn a_redirect_is_told_with_its_location() {
+    let domain = r#"{"https":"redirect","routes":[
+        {"match":{"path":"/old"},"redirect":{"prefix":"/new"}},
+        {"match":{"path":"/away"},"redirect":{"host":"b.net","status":302}},
+        {"match":{"path":"/round"},"redirect":{"path":"/round/1"}},
+        {"match":{"path":"/new","method":["POST"],"headers":[{"name":"x-beta","present":true}]},"to":[{"job":"next"}]},
+        {"match":{"path":"/post","method":["POST"]},"to":[{"job":"next"}]},
+        {"match":{"path":"/new"},"to":[{"job":"coding-blog"}]}]}"#;
+    let table = table(
+        &[
+            (
+                "jobs/coding-blog",
+                r#"{"jobname":"job.blog","ports":[{"name":"main","port":90,"protocol":"http"}]}"#,
+            ),
+            (&format!("instances/coding-blog/{ID}01"), r#"{"address":"10.0.0.7","ports":{"main":90}}"#),
+            ("domains/blog.coding.net", domain),
+        ],
+        Health::Healthy,
+    );
+    let entrypoints =
+        [listed("http", r#"{"listen":":80"}"#), listed("tls", r#"{"listen":":8443","protocol":"https"}"#)];
+    let facts = Facts { table: &table, not_caught: &[], entrypoints: &entrypoints, hub: &[], lost: None };
+    for (target, verdict, parts) in [
+        (
+            "http://blog.coding.net/new?a=1",
+            Verdict::Ok,
+            &[
+                "https: the domain is for https",
+                "308 with the Location https://blog.coding.net:8443/new?a=1;",
+            ][..],
+        ),
+        (
+            "https://blog.coding.net:8443/old/x?a",
+            Verdict::Ok,
+            &[
+                "it is a redirect",
+                "redirect: the gateway answers 308 with the Location https://blog.coding.net:8443/new/x?a",
+            ],
+        ),
+        (
+            "https://blog.coding.net/away/1",
+            Verdict::Ok,
+            &["answers 302 with the Location https://b.net/away/1"],
+        ),
+        (
+            "https://blog.coding.net/round",
+            Verdict::NoRoute,
+            &["Location https://blog.coding.net/round/1", "in circles"],
+        ),
+        (
+            "https://blog.coding.net/new",
+            Verdict::Ok,
+            &[
+                "leads to `coding-blog`",
+                "route: `POST /new` with x-beta leads to `next` instead",
+                "10.0.0.7:90",
+            ],
+        ),
+        (
+            "https://blog.coding.net/post",
+            Verdict::NoRoute,
+            &["no route takes a plain GET of /post; there is `POST /post`"],
+        ),
+        ("https://blog.coding.net/", Verdict::NoRoute, &["prefixes are /round, /away, /post, /new, /old"]),
+    ] {
+        let (found, text) = told(target, &facts);
+        assert_eq!(found, verdict, "{text}");
+        for part in parts {
+            assert!(text.contains(part), "{target}: no `{part}` in\n{text}");
+        }
+    }
+}

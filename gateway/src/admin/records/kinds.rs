@@ -11,7 +11,7 @@ use roundhouse_registry::record::{
 use roundhouse_registry::{Records, Snapshot, Versioned};
 use serde_json::{Value, json};
 
-use super::{Kind, Site, Writable, parsed};
+use super::{Kind, Site, Writable, certs, parsed};
 use crate::admin::Problem;
 use crate::admin::visible::Reader;
 
@@ -46,10 +46,7 @@ kind!(
     "name",
     certs,
     fn shown(record: &Versioned<Cert>, reader: Reader) -> Value {
-        match reader {
-            Reader::Trusted => json!(record),
-            Reader::WithoutSecrets => json!(Versioned { value: record.value.redacted(), ..record.clone() }),
-        }
+        certs::shown(record, reader)
     }
 );
 kind!(Director, Arc<str>, id, "directors", "director", "id", directors);
@@ -80,37 +77,6 @@ kind!(
 /// Whatever has no such id has no record.
 fn id(text: &str) -> Result<Arc<str>, String> {
     Ok(text.into())
-}
-
-impl Writable for Cert {
-    fn key(name: &Name) -> Key {
-        Key::Cert(name.clone())
-    }
-
-    fn refusal(&self, _: &Name, _: &Site<'_>) -> Result<(), Problem> {
-        Ok(self.validate_complete()?)
-    }
-}
-
-impl Writable for Domain {
-    fn key(name: &DomainName) -> Key {
-        Key::Domain(name.clone())
-    }
-
-    fn refusal(&self, host: &DomainName, site: &Site<'_>) -> Result<(), Problem> {
-        if site.table.inside_zone(host.as_str()).is_none() {
-            return Ok(());
-        }
-        let zone = &site.table.zone;
-        let message =
-            format!("names under `{zone}` are the jobs' own, so this one is never asked for; choose another");
-        Err(ValueError::field("host", message).into())
-    }
-
-    fn warnings(&self, _: &DomainName, site: &Site<'_>) -> Vec<String> {
-        let destinations = self.routes.iter().flat_map(|route| &route.to);
-        destinations.filter_map(|to| site.lacks_port(&to.job, to.port.as_ref())).collect()
-    }
 }
 
 impl Writable for Guard {

@@ -8,6 +8,8 @@
 //! A [`Kind`] says what it is called and where it is in a snapshot; `kinds` has them all. Jobs and instances are more than
 //! records (owners, leases, live state) and have modules of their own.
 
+mod certs;
+mod domains;
 mod entrypoints;
 mod kinds;
 #[cfg(test)]

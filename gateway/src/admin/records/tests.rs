@@ -97,6 +97,32 @@ fn what_is_not_there_yet_is_a_warning() {
 }
 
 #[test]
+fn what_of_a_domain_has_no_effect_is_a_warning() {
+    use roundhouse_registry::record::{Cert, Domain};
+    let mut others = Others::new();
+    let route = |fields: &str| format!(r#"{{"routes":[{{{fields}}}]}}"#);
+    let odd = others.warnings::<Domain>(&route(r#""match":{"path":"/a//%62"},"to":[{"job":"app2"}]"#));
+    assert!(odd[0].contains("`/a//%62`") && odd[0].ends_with("write `/a/b`"), "{odd:?}");
+    let round = others.warnings::<Domain>(&route(r#""redirect":{"path":"/x"}"#));
+    assert!(round[0].contains("the redirect of `/` leads to itself"), "{round:?}");
+    let away = others.warnings::<Domain>(&route(r#""redirect":{"scheme":"https"}"#));
+    assert_eq!(away, [""; 0]);
+
+    let made = rcgen::generate_simple_self_signed(vec!["*.other.net".to_owned()]).unwrap();
+    let cert = |key: &str| json!({ "chain": made.cert.pem(), "key": key }).to_string();
+    let named = r#"{"routes":[{"to":[{"job":"app2"}]}],"certificate":"blog"}"#;
+    assert_eq!(others.warnings::<Domain>(named), ["there is no certificate `blog` yet"]);
+    others.add(&cert(&made.signing_key.serialize_pem()), "blog", |snapshot| &mut snapshot.certs);
+    let stranger = others.warnings::<Domain>(named);
+    assert!(stranger[0].starts_with("certificate `blog` is for *.other.net, not for `"), "{stranger:?}");
+
+    assert_eq!(others.warnings::<Cert>(&cert(&made.signing_key.serialize_pem())), [""; 0]);
+    let another = rcgen::generate_simple_self_signed(vec!["a".to_owned()]).unwrap();
+    let unfit = others.warnings::<Cert>(&cert(&another.signing_key.serialize_pem()));
+    assert!(unfit[0].contains("the key does not fit"), "{unfit:?}");
+}
+
+#[test]
 fn an_entrypoint_that_is_in_the_way_or_leads_nowhere_is_a_warning() {
     use roundhouse_registry::record::Entrypoint;
     let mut others = Others::new();

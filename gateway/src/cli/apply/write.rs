@@ -18,17 +18,17 @@ pub(super) async fn carry_out(change: &Change, server: &Server) -> Result<(), Ht
         None => Ok(()),
         Some(Record::Job(job, at)) => {
             let (name, value) = condition(*at);
-            server.send(Method::PUT, &path, &[(name, &value)], job).await
+            server.send(Method::PUT, &path, &[(name, &value)], job).await.map(drop)
         }
         Some(Record::Domain(domain, at)) => {
             let (name, value) = condition(*at);
-            server.send(Method::PUT, &path, &[(name, &value)], domain).await
+            server.send(Method::PUT, &path, &[(name, &value)], domain).await.map(drop)
         }
         // The id is made of job, address and port, so whoever has it meant the same instance.
         Some(Record::Instance(instance, jobname, ports)) => {
             let job = Some(ImplicitJob { jobname: Some(jobname.clone()), ports: ports.clone() });
             let body = RegisterBody { instance: instance.clone(), ttl: None, job };
-            server.send(Method::PUT, &path, &[], &body).await
+            server.send(Method::PUT, &path, &[], &body).await.map(drop)
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::certificates::time;
 use super::{ports, text, texts};
 
 pub(super) fn job(item: &Value) -> Vec<String> {
@@ -17,15 +18,42 @@ pub(super) fn routes(item: &Value) -> Vec<Vec<String>> {
     };
     let row = |route: &Value| {
         let all: Vec<_> = route["to"].as_array().into_iter().flatten().map(to).collect();
-        vec![text(&item["host"]), text(&route["match"]["path"]), all.join(", ")]
+        let leads = if route["redirect"].is_object() { redirect(&route["redirect"]) } else { all.join(", ") };
+        vec![text(&item["host"]), matches(&route["match"]), leads, https(item), text(&item["shown"])]
     };
     item["routes"].as_array().into_iter().flatten().map(row).collect()
 }
 
+/// `GET,POST /api x-beta`: the conditions by their names alone.
+fn matches(item: &Value) -> String {
+    let headers = item["headers"].as_array().into_iter().flatten().map(|header| text(&header["name"]));
+    let parts = [list(&item["method"]), text(&item["path"])].into_iter().chain(headers);
+    parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+fn redirect(item: &Value) -> String {
+    let scheme = item["scheme"].as_str().map(|scheme| format!("{scheme}://")).unwrap_or_default();
+    let host = match (item["host"].as_str(), scheme.is_empty()) {
+        (Some(host), _) => host,
+        (None, true) => "",
+        (None, false) => "…",
+    };
+    let port = item["port"].as_u64().map(|port| format!(":{port}")).unwrap_or_default();
+    let path = item["path"].as_str().map(str::to_owned);
+    let path =
+        path.or_else(|| item["prefix"].as_str().map(|prefix| format!("{}/…", prefix.trim_end_matches('/'))));
+    format!("{} {scheme}{host}{port}{}", item["status"], path.unwrap_or_default())
+}
+
+fn https(item: &Value) -> String {
+    let redirect = (item["https"] == "redirect").then(|| "redirect".to_owned());
+    let hsts = item["hsts"]["max_age"].as_str().map(|age| format!("hsts {age}"));
+    redirect.into_iter().chain(hsts).collect::<Vec<_>>().join(", ")
+}
+
 pub(super) fn cert(item: &Value) -> Vec<String> {
-    let fingerprints = item["fingerprints"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let leaf = fingerprints.first().map(text).unwrap_or_default();
-    vec![text(&item["name"]), fingerprints.len().to_string(), leaf]
+    let leaf = item["fingerprints"].as_array().and_then(|all| all.first()).map(text).unwrap_or_default();
+    vec![text(&item["name"]), list(&item["names"]), time(item), text(&item["state"]), leaf]
 }
 
 pub(super) fn rule(item: &Value) -> Vec<String> {
@@ -132,5 +160,21 @@ mod tests {
             "from": {"jobname": "cop.coding", "cidr": ["10.0.0.0/8"]}, "expires": null, "note": "n"});
         let row = ["redis-1", "allow (dry run)", "redis", "6379", "cop.coding in 10.0.0.0/8", "", "n"];
         assert_eq!(super::rule(&rule), row);
+    }
+
+    #[test]
+    fn a_domain_has_a_row_for_each_route() {
+        let domain = json!({"host": "a.b", "https": "redirect", "hsts": {"max_age": "180d"}, "shown": "blog (61 days)",
+            "routes": [
+                {"match": {"path": "/api", "method": ["GET", "PUT"], "headers": [{"name": "x-a", "present": true}]},
+                    "to": [{"job": "api", "port": "web", "weight": 90}, {"job": "next", "weight": 10}]},
+                {"match": {"path": "/old"}, "redirect": {"prefix": "/new", "status": 302}},
+                {"match": {"path": "/"}, "redirect": {"scheme": "https", "port": 8443, "status": 308}}]});
+        let rows = routes(&domain);
+        assert_eq!(
+            rows[0],
+            ["a.b", "GET,PUT /api x-a", "api:web (90), next (10)", "redirect, hsts 180d", "blog (61 days)"]
+        );
+        assert_eq!((&*rows[1][2], &*rows[2][2]), ("302 /new/…", "308 https://…:8443"));
     }
 }

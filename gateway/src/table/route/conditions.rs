@@ -1,5 +1,7 @@
 //! Whether a request is one that a route is for. No allocation: it is asked of several routes a request.
 
+use std::cmp::Reverse;
+
 use roundhouse_registry::record::RouteMatch;
 use roundhouse_registry::record::domain::{Condition, HeaderMatch, Method};
 
@@ -21,9 +23,10 @@ impl Conditions {
     }
 
     /// The lower comes first: a longer path, of equal ones that with methods, then that with more headers.
-    pub(super) fn rank(&self) -> impl Ord + use<> {
+    /// Paths of one length exclude each other, and those of one path stay together for whoever reads the list.
+    pub(super) fn rank(&self) -> impl Ord {
         let RouteMatch { path, methods, headers, .. } = &self.0;
-        (std::cmp::Reverse(path.len()), methods.is_empty(), std::cmp::Reverse(headers.len()))
+        (Reverse(path.len()), path, methods.is_empty(), Reverse(headers.len()))
     }
 }
 

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use roundhouse_config::{DomainName, Label, PortName};
 use roundhouse_registry::record::domain::Https;
 use roundhouse_registry::record::{Destination, Route, RouteMatch};
-use roundhouse_registry::{Domain, Versioned};
+use roundhouse_registry::{Domain, Revision, Versioned};
 
 use self::asked::Announced;
 pub use self::asked::{Asked, PlainGet};
@@ -74,7 +74,7 @@ impl DomainEntry {
         let entry = |route| Arc::new(RouteEntry::new(route, workers, &mut start));
         let mut routes: Vec<_> = domain.routes.iter().map(entry).collect();
         // Stable: equal ones stay in the order in which they are written.
-        routes.sort_by_key(|route| route.conditions.rank());
+        routes.sort_by(|one, other| one.conditions.rank().cmp(&other.conditions.rank()));
         DomainEntry {
             name,
             routes,
@@ -84,10 +84,24 @@ impl DomainEntry {
         }
     }
 
+    /// Of a record that nobody serves yet.
+    pub(crate) fn tried(name: &DomainName, domain: &Domain) -> DomainEntry {
+        let at = Revision(0);
+        let record = Versioned { value: domain.clone(), created: at, modified: at, lease: None };
+        DomainEntry::new(name.clone(), &Arc::new(record), 0, || 0)
+    }
+
     /// The first route whose conditions hold.
     pub fn route(&self, asked: &impl Asked) -> Option<&Arc<RouteEntry>> {
         let path = normalised(asked.path());
         self.routes.iter().find(|route| route.conditions.hold(&path, asked))
+    }
+
+    /// Whether whoever follows the route's redirect from this path is redirected by it again.
+    pub(crate) fn leads_back(&self, route: &Arc<RouteEntry>, path: &str) -> bool {
+        let Some(redirect) = route.redirect().filter(|redirect| redirect.stays()) else { return false };
+        let next = redirect.next_path(path);
+        self.route(&PlainGet(&next)).is_some_and(|next| Arc::ptr_eq(next, route))
     }
 
     /// The route that answers a preflight by itself: that of the request which is announced, if it has `cors`. A preflight

@@ -78,25 +78,28 @@ impl HeaderEdits {
     }
 }
 
+/// RFC 9110, 7.6.1, and its forerunners.
+const OF_A_HOP: [&str; 8] = [
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "upgrade",
+];
+
 /// Why nobody may edit it, and what to write instead.
 fn refused(name: &FieldName, side: Side) -> Option<&'static str> {
     const HOP: &str = "belongs to one connection, which the gateway looks after; leave it out";
     const FRAMES: &str = "says where the message ends, which the gateway writes; leave it out";
-    const IDENTITY: &str = "tells the instance who its client is, which the gateway alone knows; leave it out, or take another name";
+    const IDENTITY: &str =
+        "tells the instance who its client is, which the gateway alone knows; leave it out, or rename it";
     match (name.as_str(), side) {
         ("content-length" | "transfer-encoding", _) => Some(FRAMES),
-        (
-            "connection"
-            | "keep-alive"
-            | "proxy-connection"
-            | "proxy-authenticate"
-            | "proxy-authorization"
-            | "te"
-            | "trailer"
-            | "upgrade",
-            _,
-        ) => Some(HOP),
         ("expect", Side::Request) => Some(HOP),
+        (name, _) if OF_A_HOP.contains(&name) => Some(HOP),
         ("host", Side::Request) => Some("is not edited here; write `rewrite`: {\"host\": …}"),
         ("forwarded" | "x-real-ip" | "x-jobname", Side::Request) => Some(IDENTITY),
         (name, Side::Request) if name.starts_with("x-forwarded-") => Some(IDENTITY),

@@ -39,6 +39,14 @@ fn the_shape_of_the_documentation_reads() {
 }
 
 #[test]
+fn the_example_of_the_documentation_is_a_domain() {
+    let text = include_str!("../../../../docs/domains.md");
+    let (_, json) = text.split_once("```json\n").unwrap();
+    let domain: Domain = read(json.split_once("```").unwrap().0.as_bytes()).unwrap();
+    assert_eq!((domain.routes.len(), domain.https), (2, Https::Redirect));
+}
+
+#[test]
 fn the_whole_of_it_comes_back() {
     let domain: Domain = read(WHOLE.as_bytes()).unwrap();
     let again: Domain = read(&encode(&domain)).unwrap();
