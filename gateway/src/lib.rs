@@ -37,6 +37,7 @@ pub mod shared;
 pub mod table;
 pub mod tls;
 pub mod tour;
+pub mod trace;
 pub mod transfer;
 pub mod udp;
 pub mod worker;
