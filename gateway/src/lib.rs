@@ -19,6 +19,7 @@ pub mod balance;
 pub mod capacity;
 pub mod catch;
 pub mod cli;
+pub mod client_address;
 mod descriptors;
 pub mod dns;
 pub mod entrypoint;
