@@ -14,6 +14,7 @@
 //!   the parts of a running gateway read of each other.
 //! - [`cli`] is the operator's side; it talks to a running gateway over [`admin`]'s HTTP API.
 
+pub mod access_log;
 pub mod admin;
 pub mod balance;
 pub mod capacity;

@@ -94,6 +94,7 @@ fn plane(table: Arc<ArcSwap<Table>>) -> Plane {
         capacity: Arc::default(),
         fast_open: false,
         originations: Arc::default(),
+        access_log: Default::default(),
         failures,
     }
 }
