@@ -3,6 +3,8 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use toml::de::{DeFloat, DeInteger};
+
 use super::reader::Section;
 use crate::units::{ByteSize, Share, duration};
 
@@ -67,9 +69,9 @@ impl Section<'_> {
     /// A number from 0 to 1.
     pub(super) fn share(&self, key: &'static str, default: Share) -> Share {
         let Some(value) = self.value(key) else { return default };
-        let written = value.as_float().map(|float| float.as_str());
+        let written = value.as_float().map(DeFloat::as_str);
         // `1` is as good as `1.0`.
-        let written = written.or_else(|| value.as_integer().map(|integer| integer.as_str()));
+        let written = written.or_else(|| value.as_integer().map(DeInteger::as_str));
         let Some(share) = written.and_then(|text| text.parse().ok()) else {
             self.wrong_type(key, value, "a share", &format!("{key} = {default}"));
             return default;

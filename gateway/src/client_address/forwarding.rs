@@ -46,9 +46,9 @@ impl Forwarding<'_> {
     /// are dropped from anybody, since what is written has in it what may stay.
     pub fn drops(&self, name: &[u8]) -> bool {
         match name {
-            b"x-forwarded-for" | b"x-forwarded-proto" | b"x-forwarded-host" | b"forwarded" => true,
+            b"x-forwarded-for" | b"x-forwarded-proto" | b"x-forwarded-host" | b"forwarded"
             // Of one address there is one spelling: who wants it reads X-Forwarded-For.
-            b"x-real-ip" => true,
+            | b"x-real-ip" => true,
             // Port, prefix, server and whatever else somebody reads: only a proxy that is believed may say so.
             _ => name.starts_with(b"x-forwarded-") && !self.trusted,
         }
