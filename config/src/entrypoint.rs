@@ -14,7 +14,7 @@ use crate::settings::Limits;
 use crate::units::{Listen, Network};
 use crate::word::words;
 
-/// Each new connection is compared with all of them; whole fleets of balancers need fewer.
+/// Each new connection, or request, is compared with all of them; whole fleets of balancers need fewer.
 const MAX_TRUSTED: usize = 256;
 
 /// A listener that routes by what the client asks for, or leads to one job.
@@ -38,6 +38,10 @@ pub struct Entrypoint {
     /// Guessing would let anybody claim any address. Not with udp.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trust_proxy: Vec<Network>,
+    /// Peers inside say in X-Forwarded-For or Forwarded who their client is, and are believed; of all others these fields
+    /// are replaced. A peer here is whoever a PROXY header names, where there is one. http and https only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trust_forwarded: Vec<Network>,
     /// Connections open here at once on one gateway, of udp: sessions; 1 to 1,000,000. None: as many as the workers
     /// hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -88,6 +92,7 @@ impl Entrypoint {
             port: None,
             terminate: false,
             trust_proxy: Vec::new(),
+            trust_forwarded: Vec::new(),
             connections: None,
             connections_per_client: None,
             client_ca: None,
@@ -115,6 +120,7 @@ impl Entrypoint {
             ("port", self.wrong_port()),
             ("terminate", self.wrong_terminate()),
             ("trust_proxy", self.wrong_trust()),
+            ("trust_forwarded", self.wrong_trust_forwarded()),
             ("connections", out_of_bounds(self.connections)),
             ("connections_per_client", out_of_bounds(self.connections_per_client)),
             ("client_ca", self.wrong_client_ca()),
@@ -157,8 +163,15 @@ impl Entrypoint {
         if self.protocol == EntrypointProtocol::Udp && !self.trust_proxy.is_empty() {
             return Some("a PROXY header begins a connection, and udp has none; leave it out".to_owned());
         }
-        let count = self.trust_proxy.len();
-        (count > MAX_TRUSTED).then(|| format!("{count} ranges; write at most {MAX_TRUSTED}"))
+        too_many(&self.trust_proxy)
+    }
+
+    fn wrong_trust_forwarded(&self) -> Option<String> {
+        match self.protocol {
+            _ if self.trust_forwarded.is_empty() => None,
+            EntrypointProtocol::Http | EntrypointProtocol::Https => too_many(&self.trust_forwarded),
+            other => Some(format!("is about fields of HTTP requests, and this is {other}; leave it out")),
+        }
     }
 
     fn wrong_client_ca(&self) -> Option<String> {
@@ -169,6 +182,11 @@ impl Entrypoint {
                        write protocol `https`, or `tls` with `terminate`, or leave it out";
         Some(message.to_owned())
     }
+}
+
+fn too_many(ranges: &[Network]) -> Option<String> {
+    let count = ranges.len();
+    (count > MAX_TRUSTED).then(|| format!("{count} ranges; write at most {MAX_TRUSTED}"))
 }
 
 fn out_of_bounds(count: Option<u32>) -> Option<String> {

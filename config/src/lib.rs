@@ -39,11 +39,11 @@ pub use service::{
     Port, Protocol, ProxyVersion, ServiceError, Timeouts, TrustedCa,
 };
 pub use settings::{
-    AdminSettings, Answer, Catch, DnsSettings, HoldSettings, JobsSettings, Limits, NameSettings,
-    NamedEntrypoint, RegistrySettings, Settings, TcpSettings,
+    AccessLogSettings, AdminSettings, Answer, Catch, DnsSettings, HoldSettings, JobsSettings, Limits,
+    LogPath, NameSettings, NamedEntrypoint, RegistrySettings, Settings, TcpSettings,
 };
 pub use units::{
     ByteSize, ByteSizeError, DialledError, DurationError, Listen, ListenError, Network, NetworkError,
-    RegistryUrl, RegistryUrlError, dialled, duration,
+    RegistryUrl, RegistryUrlError, Share, ShareError, dialled, duration,
 };
 pub use word::WordError;

@@ -42,6 +42,11 @@ impl Entrypoint {
     pub fn trusts(&self, peer: IpAddr) -> bool {
         self.settings.trust_proxy.iter().any(|network| network.contains(peer))
     }
+
+    /// Whether what a peer says of its client in a request is believed.
+    pub fn trusts_forwarded(&self, peer: IpAddr) -> bool {
+        self.settings.trust_forwarded.iter().any(|network| network.contains(peer))
+    }
 }
 
 fn tls(

@@ -15,11 +15,13 @@
 //!   the parts of a running gateway read of each other.
 //! - [`cli`] is the operator's side; it talks to a running gateway over [`admin`]'s HTTP API.
 
+pub mod access_log;
 pub mod admin;
 pub mod balance;
 pub mod capacity;
 pub mod catch;
 pub mod cli;
+pub mod client_address;
 mod descriptors;
 pub mod dns;
 pub mod entrypoint;
@@ -40,6 +42,7 @@ pub mod shared;
 pub mod table;
 pub mod tls;
 pub mod tour;
+pub mod trace;
 pub mod transfer;
 pub mod udp;
 pub mod worker;

@@ -11,6 +11,7 @@ use roundhouse_registry::follow::Holds;
 use roundhouse_registry::{Registry, Store};
 use tokio::sync::{Notify, watch};
 
+use crate::access_log;
 use crate::catch::NotCaught;
 use crate::jobs::Status;
 use crate::phase::Phase;
@@ -54,6 +55,7 @@ pub struct Shared {
     pub(crate) jobs_files: Vec<ArcSwap<Status>>,
     /// One for each worker; summed when somebody asks.
     pub counters: Vec<Arc<Counters>>,
+    pub access_log: Arc<access_log::State>,
     pub started: Instant,
     pub phase: watch::Receiver<Phase>,
 }

@@ -39,6 +39,7 @@ impl NamedEntrypoint {
             port: section.scalar("port", "\"main\"", PortName::from_str),
             terminate: truth("terminate"),
             trust_proxy: section.strings("trust_proxy", "[\"10.0.0.0/8\"]", Network::from_str),
+            trust_forwarded: section.strings("trust_forwarded", "[\"10.0.0.0/8\"]", Network::from_str),
             connections: connections("connections"),
             connections_per_client: connections("connections_per_client"),
             client_ca: section.file("client_ca", "\"clients-ca.pem\"").map(|file| base.join(file)),

@@ -8,6 +8,7 @@
 //! Every default stands beside its reason in the file of its section; `config/examples/gateway.toml` shows
 //! them all.
 
+mod access_log;
 mod certificates;
 mod conflicts;
 mod entrypoint;
@@ -25,6 +26,7 @@ use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
+pub use access_log::{AccessLogSettings, LogPath};
 pub use entrypoint::NamedEntrypoint;
 pub use hold::HoldSettings;
 pub use jobs::JobsSettings;
@@ -62,6 +64,7 @@ pub struct Settings {
     pub limits: Limits,
     pub tcp: TcpSettings,
     pub jobs: JobsSettings,
+    pub access_log: AccessLogSettings,
 }
 
 impl Settings {
@@ -107,6 +110,7 @@ impl Settings {
             limits: Limits::read(&root.section("limits")),
             tcp: TcpSettings::read(&root.section("tcp")),
             jobs: JobsSettings::read(&root.section("jobs"), base),
+            access_log: AccessLogSettings::read(&root.section("access_log"), base),
         };
         workers.refuse_unknown();
         root.refuse_unknown();
@@ -129,6 +133,7 @@ impl Default for Settings {
             limits: Limits::default(),
             tcp: TcpSettings::default(),
             jobs: JobsSettings::default(),
+            access_log: AccessLogSettings::default(),
         }
     }
 }

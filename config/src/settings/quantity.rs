@@ -1,10 +1,12 @@
-//! Reads quantities within bounds: durations, sizes and counts.
+//! Reads quantities within bounds: durations, sizes, counts and shares.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use toml::de::{DeFloat, DeInteger};
+
 use super::reader::Section;
-use crate::units::{ByteSize, duration};
+use crate::units::{ByteSize, Share, duration};
 
 impl Section<'_> {
     /// A duration within `bounds`.
@@ -62,6 +64,22 @@ impl Section<'_> {
         let wide = i64::from(*bounds.start())..=i64::from(*bounds.end());
         let number = self.within(key, number, &wide, ToString::to_string);
         number.and_then(|number| u32::try_from(number).ok())
+    }
+
+    /// A number from 0 to 1.
+    pub(super) fn share(&self, key: &'static str, default: Share) -> Share {
+        let Some(value) = self.value(key) else { return default };
+        let written = value.as_float().map(DeFloat::as_str);
+        // `1` is as good as `1.0`.
+        let written = written.or_else(|| value.as_integer().map(DeInteger::as_str));
+        let Some(share) = written.and_then(|text| text.parse().ok()) else {
+            self.wrong_type(key, value, "a share", &format!("{key} = {default}"));
+            return default;
+        };
+        Share::new(share).unwrap_or_else(|error| {
+            self.wrong(key, error.to_string());
+            default
+        })
     }
 
     fn within<T: PartialOrd>(

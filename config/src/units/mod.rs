@@ -10,6 +10,7 @@ mod file;
 mod listen;
 mod network;
 mod registry_url;
+mod share;
 
 pub use bytesize::{ByteSize, ByteSizeError};
 pub use dialled::{DialledError, dialled};
@@ -18,3 +19,4 @@ pub use file::is_absolute_file;
 pub use listen::{Listen, ListenError};
 pub use network::{Network, NetworkError};
 pub use registry_url::{RegistryUrl, RegistryUrlError};
+pub use share::{Share, ShareError};

@@ -97,6 +97,18 @@ fn of_the_data_plane(shared: &Shared, registry: &mut Registry) {
     ] {
         counter(registry, name, help, count);
     }
+    let log = &shared.access_log;
+    for (name, help, count) in [
+        ("access_log_lines", "Lines of the access log that were written", log.written()),
+        (
+            "access_log_dropped",
+            "Lines that were not: its file is too slow, or cannot be written",
+            log.dropped(),
+        ),
+        ("access_log_errors", "Writes and opens of the access log's file that failed", log.errors()),
+    ] {
+        counter(registry, name, help, count);
+    }
     let ended = Family::<[(&str, &str); 1], Counter>::default();
     for reason in Reason::ALL {
         ended.get_or_create(&[("reason", reason.as_str())]).inc_by(shared.ended(*reason));

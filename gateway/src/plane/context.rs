@@ -13,6 +13,7 @@ use roundhouse_registry::probe::Verdict;
 use tokio::sync::{mpsc, watch};
 
 use super::{Connections, Counters};
+use crate::access_log::{AccessLog, Recorder};
 use crate::capacity::{self, Capacity};
 use crate::phase::Phase;
 use crate::table::{Endpoint, JobEntry, Table};
@@ -35,6 +36,8 @@ pub struct Plane {
     pub https_port: Arc<AtomicU16>,
     /// How instances are spoken to in TLS.
     pub originations: Arc<tls::Origins>,
+    /// Of which each worker has its own recorder.
+    pub access_log: AccessLog,
     /// Endpoints that just refused a connection, for the control plane.
     pub failures: mpsc::UnboundedSender<Arc<Endpoint>>,
 }
@@ -46,6 +49,7 @@ pub struct Context {
     plane: Plane,
     counters: Arc<Counters>,
     connections: Rc<Connections>,
+    access_log: Recorder,
     ephemeral_from: u16,
 }
 
@@ -54,7 +58,9 @@ impl Context {
         let counters = plane.counters[index].clone();
         let table = RefCell::new(Cache::new(plane.table.clone()));
         let connections = Rc::new(Connections::new(index));
-        Context { index, table, plane, counters, connections, ephemeral_from: ephemeral_from() }
+        let access_log = plane.access_log.recorder();
+        let ephemeral_from = ephemeral_from();
+        Context { index, table, plane, counters, connections, access_log, ephemeral_from }
     }
 
     /// Looks something up in the current table. A worker keeps the table that it used last, so that a look costs one
@@ -77,6 +83,11 @@ impl Context {
 
     pub fn connections(&self) -> &Rc<Connections> {
         &self.connections
+    }
+
+    /// Where each exchange is recorded.
+    pub fn access_log(&self) -> &Recorder {
+        &self.access_log
     }
 
     pub fn capacity(&self) -> &Arc<Capacity> {

@@ -23,7 +23,7 @@ mod vips;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU16;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
@@ -42,6 +42,7 @@ pub use self::entrypoints::{Listed, Origin};
 use self::ports::Ports;
 pub use self::reload::ConfigStatus;
 use self::reload::Reload;
+use crate::access_log::AccessLog;
 use crate::catch::{Bind, Capture, Catch};
 use crate::descriptors::{self, Share};
 use crate::phase::Phase;
@@ -50,6 +51,9 @@ use crate::shared::Shared;
 use crate::table::{Facts, Own, Table};
 use crate::worker::Workers;
 use crate::{admin, dns, jobs};
+
+/// How long the access log's last lines may take to be written: a disk does it in one second, and a stuck one never.
+const LAST_LINES: Duration = Duration::from_secs(5);
 
 /// Runs until SIGTERM or SIGINT, and until what was open then is done.
 pub fn run(settings: Settings, config: Option<PathBuf>, wait: bool) -> anyhow::Result<()> {
@@ -84,6 +88,8 @@ async fn serve(mut settings: Settings, config: Option<PathBuf>, wait: bool) -> a
     let certificates = Arc::new(ArcSwap::from_pointee(certificates));
     let certificate = settings.admin.tls.clone().map(admin::Certificate::read).transpose();
     let certificate = certificate.context("admin.cert and admin.key cannot be used")?;
+    let (access_log, log_writer) =
+        AccessLog::start(&settings.access_log).context("access_log.path cannot be written")?;
     let ports = Ports::open(&settings, workers)?;
     let id = gateway_id(&data_dir);
     let opened = tokio::select! {
@@ -119,8 +125,9 @@ async fn serve(mut settings: Settings, config: Option<PathBuf>, wait: bool) -> a
         originations: Arc::default(),
         certificates: certificates.clone(),
         https_port: https_port.clone(),
+        access_log,
     };
-    let origins = plane.originations.clone();
+    let (origins, log_state) = (plane.originations.clone(), plane.access_log.state().clone());
     let data_plane = Workers::start(&plane).context("cannot start the workers")?;
     drop(plane);
 
@@ -146,6 +153,7 @@ async fn serve(mut settings: Settings, config: Option<PathBuf>, wait: bool) -> a
         not_caught: ArcSwap::default(),
         jobs_files,
         counters,
+        access_log: log_state,
         started: Instant::now(),
         phase: phases,
     });
@@ -189,6 +197,10 @@ async fn serve(mut settings: Settings, config: Option<PathBuf>, wait: bool) -> a
         let _ = tokio::task::spawn_blocking(move || {
             data_plane.join();
             let _ = dns_thread.join();
+            // Workers have handed over what they had.
+            if let Some(writer) = log_writer {
+                writer.finish(LAST_LINES);
+            }
         })
         .await;
     };
@@ -281,7 +293,7 @@ impl StopSignals {
                 _ = self.interrupt.recv() => return "SIGINT",
                 // A terminal that closes, or a habit: neither may drop every connection.
                 _ = self.hangup.recv() => {
-                    tracing::info!("SIGHUP: reading the settings again; other files are read when they change");
+                    tracing::info!("SIGHUP: reading the settings again and opening the access log again; other files are read when they change");
                     self.reread.notify_one();
                 }
             }

@@ -63,6 +63,7 @@ impl Reload {
 
     /// Somebody asks for it.
     pub(super) fn asked(&mut self) -> bool {
+        self.shared.access_log.reopen();
         if self.file.is_none() {
             tracing::warn!("SIGHUP: there is no --config to read again");
         }

@@ -135,6 +135,9 @@ fn start(
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     let context = Rc::new(Context::new(plane, index));
-    runtime.block_on(run::run(context, peers, inbox));
+    runtime.block_on(run::run(context.clone(), peers, inbox));
+    // What is cut off with it may have something to record.
+    drop(runtime);
+    context.access_log().finish();
     Ok(())
 }

@@ -38,6 +38,7 @@ pub(super) async fn run(
             tokio::time::sleep(SWEEP).await;
             clock.connections().sweep();
             timed.tick();
+            clock.access_log().tick();
         }
     });
     let door = Rc::new(Door::new(context.clone(), peers, engines));

@@ -35,6 +35,7 @@ mod tests {
         for text in [
             r#"{"listen":":80","protocol":"http"}"#,
             r#"{"listen":"10.0.0.1:443","protocol":"https"}"#,
+            r#"{"listen":":8080","protocol":"http","trust_forwarded":["10.0.0.0/8","2001:db8::/32"]}"#,
             r#"{"listen":":3306","protocol":"tcp","job":"mysql","port":"main"}"#,
             r#"{"listen":":53","protocol":"udp","job":"dns","connections":1000}"#,
             r#"{"listen":":8443","protocol":"tls"}"#,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use arc_swap::{ArcSwap, Cache};
+use roundhouse::access_log::AccessLog;
 use roundhouse::phase::Phase;
 use roundhouse::plane::{Context, Plane};
 use roundhouse::table::{Table, Tried};
@@ -94,6 +95,7 @@ fn plane(table: Arc<ArcSwap<Table>>) -> Plane {
         capacity: Arc::default(),
         fast_open: false,
         originations: Arc::default(),
+        access_log: AccessLog::default(),
         failures,
     }
 }

@@ -48,6 +48,8 @@ fn every_field_is_taken() {
             ..Entrypoint::new(":443".parse().unwrap(), EntrypointProtocol::Tls)
         }
     );
+    let web = read("protocol = \"https\"\ntrust_forwarded = [\"10.0.0.0/8\"]");
+    assert_eq!(web.trust_forwarded, ["10.0.0.0/8".parse().unwrap()]);
     assert_eq!(read(""), Entrypoint::new(":443".parse().unwrap(), EntrypointProtocol::Http));
     assert_eq!(
         read("client_ca = \"/ca.pem\"\nprotocol = \"https\"").client_ca.unwrap(),
@@ -84,7 +86,12 @@ g.toml:11:15: entrypoint[0].connections: 0 is out of bounds; write 1 to 1000000"
         "{range}"
     );
     let many = vec!["\"10.0.0.0/8\""; 257].join(", ");
-    assert!(refused(&format!("trust_proxy = [{many}]")).contains("257 ranges; write at most 256"));
+    for field in ["trust_proxy", "trust_forwarded"] {
+        let text = refused(&format!("{field} = [{many}]"));
+        assert!(text.contains(&format!("{field}: 257 ranges; write at most 256")), "{text}");
+    }
+    let tcp = refused("protocol = \"tls\"\ntrust_forwarded = [\"10.0.0.0/8\"]");
+    assert!(tcp.contains("trust_forwarded: is about fields of HTTP requests, and this is tls; leave it out"));
 }
 
 #[test]

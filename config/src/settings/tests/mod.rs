@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+mod access_log;
 mod entrypoints;
 mod l4;
 mod properties;

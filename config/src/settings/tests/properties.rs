@@ -9,7 +9,7 @@ use crate::settings::Settings;
 /// Lines that come near to configuration.
 fn line() -> impl Strategy<Value = String> {
     let key = "(data_dir|registry|url|names|zone|vips|answer|hub_addresses|dns|listen|ttl|\
-               entrypoint|protocol|trust_proxy|certificate|limits|head|lifetime|tcp|workers|count|x)";
+               entrypoint|protocol|trust_proxy|trust_forwarded|certificate|limits|head|lifetime|tcp|access_log|sample|headers|workers|count|x)";
     let value = "(\"\\PC{0,8}\"|[0-9.-]{1,9}|\\[\\]|\\{\\}|true)";
     let line = format!("\\[?\\[?{key}([.]{key})?\\]?\\]?( = {value})?");
     prop::string::string_regex(&line).unwrap()
