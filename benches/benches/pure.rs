@@ -1,4 +1,5 @@
-//! The pure parts under criterion: loading a table, picking an endpoint, one change among 100,000 instances.
+//! The pure parts under criterion: loading a table, picking an endpoint, one change among 100,000 instances or 10,000
+//! names.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -7,10 +8,10 @@ use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Cache};
 use criterion::{Criterion, criterion_group, criterion_main};
-use roundhouse::table::{Table, Tried};
-use roundhouse_benches::{facts, instance_entry, snapshot};
+use roundhouse::table::{Facts, Table, Tried};
+use roundhouse_benches::{facts, instance_entry, names, snapshot};
 use roundhouse_registry::apply;
-use roundhouse_registry::kv::{Batch, Change, Revision};
+use roundhouse_registry::kv::{Batch, Change, Entry, Revision};
 
 fn pure(c: &mut Criterion) {
     let facts = facts();
@@ -45,5 +46,56 @@ fn pure(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, pure);
+fn many_names(c: &mut Criterion) {
+    let facts = facts();
+    for count in [100, 10_000] {
+        let old = names(count);
+        let table = Table::build(&facts, &old, &Table::empty(&facts), &mut || 0);
+        for (what, name) in [
+            ("a label", "app50.jobs.coding.net"),
+            ("a port of a label", "main.app50.jobs.coding.net"),
+            ("a JOBNAME", "app50.s50.coding.jobs.coding.net"),
+            ("a domain", "d50.example.net"),
+            ("a wildcard", "www.d51.example.net"),
+        ] {
+            c.bench_function(&format!("resolve {what} among {count}"), |b| {
+                b.iter(|| table.resolve(black_box(name)).unwrap());
+            });
+        }
+        c.bench_function(&format!("resolve what is unknown among {count}"), |b| {
+            b.iter(|| table.resolve(black_box("www.nobody.example.net")).is_none());
+        });
+        let vip = table.job("app50").unwrap().vip.unwrap();
+        c.bench_function(&format!("a job by its VIP among {count}"), |b| {
+            b.iter(|| table.by_vip(black_box(vip)).unwrap().vip);
+        });
+        for (what, key, value) in [
+            (
+                "job more",
+                "jobs/more",
+                r#"{"jobname":"job.more_cop.coding","ports":[{"name":"main","port":1111}]}"#,
+            ),
+            ("job changed", "jobs/app50", r#"{"jobname":"job.other","ports":[{"name":"main","port":1112}]}"#),
+            ("domain more", "domains/more.example.net", r#"{"routes":[{"to":[{"job":"app50"}]}]}"#),
+        ] {
+            let new = apply(&old, &put(key, value));
+            for hub in [false, true] {
+                let facts = Facts { hub, ..roundhouse_benches::facts() };
+                let table = Table::build(&facts, &old, &Table::empty(&facts), &mut || 0);
+                let at = if hub { ", of a hub" } else { "" };
+                c.bench_function(&format!("one {what} to a new table among {count}{at}"), |b| {
+                    b.iter(|| table.updated(&facts, black_box(&old), &new, &mut || 0));
+                });
+            }
+        }
+    }
+}
+
+fn put(key: &str, value: &str) -> Batch {
+    let (at, value) = (Revision(2), value.to_owned().into());
+    let entry = Entry { key: key.into(), value, created: at, modified: at, lease: None };
+    Batch { revision: at, changes: vec![Change::Put(entry)] }
+}
+
+criterion_group!(benches, pure, many_names);
 criterion_main!(benches);

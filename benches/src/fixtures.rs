@@ -45,6 +45,33 @@ pub fn snapshot(jobs: usize, instances: usize) -> Snapshot {
     Snapshot::from_listing(Listing { origin: "bench".into(), revision: at, entries })
 }
 
+/// `count` jobs without instances, each with a VIP and a JOBNAME of its own, and as many domains, each second of which is
+/// a wildcard.
+pub fn names(count: usize) -> Snapshot {
+    let entries = (0..count).flat_map(|n| {
+        let domain = if n % 2 == 0 { format!("d{n}.example.net") } else { format!("*.d{n}.example.net") };
+        let jobname = format!("job.app{n}_service.s{}_cop.coding", n % 100);
+        [
+            (
+                format!("jobs/app{n}"),
+                format!(r#"{{"jobname":"{jobname}","ports":[{{"name":"main","port":1111}}]}}"#),
+            ),
+            (format!("vips/app{n}"), format!(r#"{{"offset":{}}}"#, n + 1)),
+            (format!("domains/{domain}"), format!(r#"{{"routes":[{{"to":[{{"job":"app{n}"}}]}}]}}"#)),
+        ]
+    });
+    let at = Revision(1);
+    let entry = |(key, value): (String, String)| Entry {
+        key,
+        value: value.into(),
+        created: at,
+        modified: at,
+        lease: None,
+    };
+    let entries = entries.map(entry).collect();
+    Snapshot::from_listing(Listing { origin: "bench".into(), revision: at, entries })
+}
+
 /// One instance of one job.
 pub fn instance_entry(job: usize, instance: usize, at: Revision) -> Entry {
     let n = job * 1_000 + instance;

@@ -23,7 +23,7 @@ mod samples;
 pub mod wrk;
 
 pub use self::fill::fill;
-pub use self::fixtures::{facts, instance_entry, snapshot};
+pub use self::fixtures::{facts, instance_entry, names, snapshot};
 pub use self::gateway::edit;
 pub use self::machine::Machine;
 pub use self::nginx::Nginx;

@@ -65,15 +65,16 @@ impl Bind {
 
 impl Catch for Bind {
     fn reconcile(&mut self, wanted: &Wanted) -> Vec<NotCaught> {
-        let lender = &self.lender;
+        let gone: Vec<Place> =
+            self.open.keys().filter(|place| !wanted.contains_key(place)).copied().collect();
+        self.change(&gone, wanted)
+    }
+
+    fn change(&mut self, gone: &[Place], wanted: &Wanted) -> Vec<NotCaught> {
         // Whose port it is, the table says at each connection: a socket stays while anybody wants its address.
-        self.open.retain(|place, listener| {
-            let keep = wanted.contains_key(place);
-            if !keep {
-                lender.take_back(*listener);
-            }
-            keep
-        });
+        gone.iter()
+            .filter_map(|place| self.open.remove(place))
+            .for_each(|listener| self.lender.take_back(listener));
         let missing: Vec<_> = wanted.iter().filter(|(place, _)| !self.open.contains_key(place)).collect();
         let mut failed = Vec::new();
         let mut holders = Holders::new();

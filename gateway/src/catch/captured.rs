@@ -10,7 +10,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::capture::{Installed, Listeners, NftError, RouteError, Table, nft, route};
-use super::{Catch, NotCaught, Wanted};
+use super::{Catch, NotCaught, Place, Wanted};
 use crate::worker::{Lender, ListenerId, Site};
 
 /// Between two looks at the table: somebody may have flushed the ruleset, and a network manager the route.
@@ -60,6 +60,10 @@ impl Capture {
 
 impl Catch for Capture {
     fn reconcile(&mut self, wanted: &Wanted) -> Vec<NotCaught> {
+        self.change(&[], wanted)
+    }
+
+    fn change(&mut self, _: &[Place], wanted: &Wanted) -> Vec<NotCaught> {
         let wrong = self.wrong.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let Some(reason) = wrong else { return Vec::new() };
         let all = wanted.iter().map(|(place, (job_port, _))| NotCaught {

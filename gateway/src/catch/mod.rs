@@ -1,7 +1,7 @@
 //! How the traffic to VIP:port reaches a worker: a seam with two implementations.
 //!
-//! The control plane says which `VIP:port` should be caught; the implementation makes it so and reports what it could
-//! not do, with the cure. What cannot be caught is tried again; the others serve.
+//! The control plane says which `VIP:port` should be caught, at a change what changed; the implementation makes it so and
+//! reports what it could not do, with the cure. What cannot be caught is tried again; the others serve.
 
 mod bind;
 pub mod capture;
@@ -53,9 +53,12 @@ pub struct Place {
 pub type Wanted = BTreeMap<Place, (JobPort, Site)>;
 
 pub trait Catch: Send {
-    /// Catches exactly these; called at every change and, for what failed, again every few seconds. Returns what is not
-    /// caught now.
+    /// Catches exactly these; called every few seconds while something failed. Returns what is not caught now.
     fn reconcile(&mut self, wanted: &Wanted) -> Vec<NotCaught>;
+
+    /// A change, and nothing beside it: `gone` are not wanted any more, `wanted` are, whether they were before or not.
+    /// Returns what of `wanted` is not caught now.
+    fn change(&mut self, gone: &[Place], wanted: &Wanted) -> Vec<NotCaught>;
 
     /// Whether it is worth looking again every few seconds although nothing failed: somebody else may have undone it.
     fn is_looked_after(&self) -> bool {

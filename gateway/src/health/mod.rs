@@ -52,7 +52,7 @@ impl Checker {
         Checker { jobs: HashMap::new(), events }
     }
 
-    /// One job's checks as its table entry wants them: started, stopped, or left running.
+    /// One job's checks as its table entry wants them: started, stopped (it may be gone), or left running.
     pub fn reconcile_job(&mut self, table: &Table, label: &Label) {
         let wanted = wanted(table, label);
         if wanted.is_empty() {
@@ -70,14 +70,6 @@ impl Checker {
                 let run = run(endpoint.clone(), check.clone(), self.events.clone());
                 Task { endpoint, check, abort: tokio::spawn(run).abort_handle() }
             });
-        }
-    }
-
-    /// All jobs, those that are gone included.
-    pub fn reconcile(&mut self, table: &Table) {
-        self.jobs.retain(|label, _| table.job(label.as_str()).is_some());
-        for job in table.jobs() {
-            self.reconcile_job(table, &job.label);
         }
     }
 }

@@ -1,32 +1,33 @@
 //! The control plane: the one writer of the table.
 //!
-//! A new snapshot, a verdict or a refused connect comes in; the table (or one job's endpoint set) is rebuilt and
-//! swapped, then the catch, the checks and the VIP allocator are told. Nothing here waits for the network.
+//! A new snapshot, a verdict or a refused connect comes in; the table that follows (or one job's endpoint set) is made
+//! and swapped, then the catch, the checks and the VIP allocator are told what changed. Nothing here waits for the
+//! network, and no change of one job walks over the others.
 
-use std::collections::{BTreeSet, HashSet};
-use std::net::{IpAddr, SocketAddr};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use roundhouse_config::{Label, Protocol};
+use roundhouse_config::Label;
 use roundhouse_registry::Snapshot;
 use roundhouse_registry::hold::Release;
 use roundhouse_registry::probe::Verdict;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
+use super::catching::Catching;
 use super::certificates::Keeper;
 use super::departures::Departing;
 use super::entrypoints::{Entrypoints, Listed};
+use super::places::Wishes;
 use super::reload::Reload;
 use super::vips::Allocator;
-use crate::catch::{Catch, JobPort, NotCaught, Place, Transport, Wanted};
+use crate::catch::Catch;
 use crate::health::{Changed, Checker};
 use crate::phase::Phase;
 use crate::shared::Shared;
-use crate::table::{Conflict, Endpoint, Facts, JobEntry, Table, vip_address};
-use crate::worker::Site;
+use crate::table::{Endpoint, Facts, JobEntry, Table};
 
 /// What could not be caught is tried again: the app in the way may have gone.
 const RETRY: Duration = Duration::from_secs(2);
@@ -38,7 +39,7 @@ pub(super) struct Control {
     facts: Facts,
     /// What the table was built from.
     snapshot: Arc<Snapshot>,
-    catch: Box<dyn Catch>,
+    catching: Catching,
     entrypoints: Entrypoints,
     checker: Checker,
     verdicts: mpsc::UnboundedReceiver<Changed>,
@@ -66,12 +67,13 @@ impl Control {
         let (events, verdicts) = mpsc::unbounded_channel();
         let allocator = Allocator::new(shared.clone());
         let departing = Departing::new(shared.workers.clone());
+        let catching = Catching::new(shared.clone(), catch);
         let snapshot = Arc::default();
         Control {
             shared,
             facts,
             snapshot,
-            catch,
+            catching,
             entrypoints,
             checker: Checker::new(events),
             verdicts,
@@ -123,9 +125,7 @@ impl Control {
                     }
                 }
                 _ = retry.tick() => {
-                    if self.catch.is_looked_after() || !self.shared.not_caught.load().is_empty() {
-                        self.catch();
-                    }
+                    self.look_at_places();
                     if self.shared.entrypoints.load().iter().any(|one| one.reason().is_some()) {
                         self.listen();
                     }
@@ -134,7 +134,7 @@ impl Control {
                 _ = phase.wait_for(|phase| *phase == Phase::Draining) => break,
             }
         }
-        self.catch.stop();
+        self.catching.stop();
         self.entrypoints.stop();
     }
 
@@ -186,21 +186,30 @@ impl Control {
             self.listen();
         }
         self.kept.certificates.take(&self.snapshot.certs);
-        let table = self.shared.table.load_full();
-        let (table, delta, former) = table.updated(&self.facts, &old, &self.snapshot, &mut random_start);
+        let before = self.shared.table.load_full();
+        let (table, delta, former) = before.updated(&self.facts, &old, &self.snapshot, &mut random_start);
         let table = Arc::new(table);
         self.shared.table.store(table.clone());
         let Some(delta) = delta else { return };
         self.departing.changed(&former, &table);
-        if delta.names {
-            self.checker.reconcile(&table);
-            self.catch();
-            self.allocator.allocate(&self.snapshot);
+        for label in &delta.jobs | &delta.instances {
+            self.checker.reconcile_job(&table, &label);
+        }
+        if !delta.jobs.is_empty() {
+            let (before, now) =
+                (wishes(&self.shared, &before, &old), wishes(&self.shared, &table, &self.snapshot));
+            self.catching.follow(&delta.jobs, before, now);
+            self.allocator.changed(&delta.jobs, &self.snapshot);
         }
         for label in &delta.instances {
-            self.checker.reconcile_job(&table, label);
             self.release_failed(&table, label);
         }
+    }
+
+    /// What could not be caught may be free by now.
+    fn look_at_places(&mut self) {
+        let table = self.shared.table.load_full();
+        self.catching.look(wishes(&self.shared, &table, &self.snapshot));
     }
 
     /// A verdict changed: the job's turn order is made anew.
@@ -240,112 +249,10 @@ impl Control {
             }
         }
     }
-
-    fn catch(&mut self) {
-        let table = self.shared.table.load_full();
-        let mut not_caught = self.outside_prefix(&table);
-        let (wanted, conflicts) = wanted(&table, &self.shared.settings.names.hub_addresses);
-        not_caught.extend(conflicts);
-        not_caught.extend(self.catch.reconcile(&wanted));
-        let before = self.shared.not_caught.load_full();
-        let key = |one: &NotCaught| (one.address, one.transport, one.job.clone());
-        let addresses = |list: &[NotCaught]| list.iter().map(key).collect::<HashSet<_>>();
-        let (known, now) = (addresses(&before), addresses(&not_caught));
-        for NotCaught { job, port, address, reason, .. } in
-            not_caught.iter().filter(|one| !known.contains(&key(one)))
-        {
-            tracing::error!(%job, %port, %address, %reason, "job port not reachable at its VIP");
-        }
-        for NotCaught { job, port, address, .. } in before.iter().filter(|one| !now.contains(&key(one))) {
-            tracing::info!(%job, %port, %address, "job port reachable");
-        }
-        if *before != not_caught {
-            self.shared.not_caught.store(Arc::new(not_caught));
-        }
-    }
-
-    /// Jobs whose offset another gateway's larger prefix allows and ours does not.
-    fn outside_prefix(&self, table: &Table) -> Vec<NotCaught> {
-        let mut outside = Vec::new();
-        if self.facts.hub {
-            return outside;
-        }
-        for (label, vip) in &self.snapshot.vips {
-            let Some(job) = table.job(label.as_str()) else { continue };
-            if vip_address(table.vips, vip.value.offset).is_some() {
-                continue;
-            }
-            for port in &job.ports {
-                outside.push(NotCaught {
-                    job: label.clone(),
-                    port: port.name().clone(),
-                    address: SocketAddr::new(table.vips.network(), port.port.port),
-                    transport: place(SocketAddr::new(table.vips.network(), 0), port.port.protocol).transport,
-                    reason: format!(
-                        "its VIP offset {} lies outside this gateway's names.vips {}; choose a prefix as large \
-                         as the other gateways'",
-                        vip.value.offset, table.vips
-                    ),
-                });
-            }
-        }
-        outside
-    }
 }
 
-/// Every place that is to be caught, and the job ports that cannot be.
-fn wanted(table: &Table, hubs: &[IpAddr]) -> (Wanted, Vec<NotCaught>) {
-    if hubs.is_empty() { (at_vips(table), Vec::new()) } else { at_hubs(table, hubs) }
-}
-
-fn at_vips(table: &Table) -> Wanted {
-    let mut wanted = Wanted::new();
-    for job in table.jobs() {
-        let Some(vip) = job.vip else { continue };
-        for port in &job.ports {
-            let address = SocketAddr::new(vip, port.port.port);
-            let job_port = JobPort { job: job.label.clone(), port: port.name().clone() };
-            wanted.insert(place(address, port.port.protocol), (job_port, Site::Vip(address)));
-        }
-    }
-    wanted
-}
-
-/// A hub's own addresses have one port of each number, which belongs to one job, or is shared by Host or SNI.
-fn at_hubs(table: &Table, hubs: &[IpAddr]) -> (Wanted, Vec<NotCaught>) {
-    let mut wanted = Wanted::new();
-    for job in table.jobs() {
-        for port in &job.ports {
-            let job_port = JobPort { job: job.label.clone(), port: port.name().clone() };
-            let taken = |conflict: &&Conflict| conflict.job == job.label && conflict.port == *port.name();
-            if table.hub().conflicts().iter().any(|conflict| taken(&conflict)) {
-                continue;
-            }
-            for hub in hubs {
-                let address = SocketAddr::new(*hub, port.port.port);
-                let at = place(address, port.port.protocol);
-                wanted.entry(at).or_insert_with(|| (job_port.clone(), Site::Hub(address)));
-            }
-        }
-    }
-    let conflicts = table.hub().conflicts().iter().map(|conflict| NotCaught {
-        job: conflict.job.clone(),
-        port: conflict.port.clone(),
-        address: SocketAddr::new(hubs[0], conflict.number),
-        transport: if conflict.udp { Transport::Udp } else { Transport::Tcp },
-        reason: format!(
-            "port {} of the hub belongs to job `{}`, which speaks {} there and is the older one; give this job \
-             another port, or an entrypoint",
-            conflict.number, conflict.owner, conflict.spoken
-        ),
-    });
-    let conflicts = conflicts.collect();
-    (wanted, conflicts)
-}
-
-fn place(address: SocketAddr, protocol: Protocol) -> Place {
-    let transport = if protocol == Protocol::Udp { Transport::Udp } else { Transport::Tcp };
-    Place { address, transport }
+fn wishes<'a>(shared: &'a Shared, table: &'a Table, snapshot: &'a Snapshot) -> Wishes<'a> {
+    Wishes { table, snapshot, hubs: &shared.settings.names.hub_addresses }
 }
 
 fn random_start() -> usize {

@@ -9,12 +9,14 @@
 //! does not delay an answer.
 
 mod announce;
+mod catching;
 mod certificates;
 mod control;
 pub(crate) mod datadir;
 mod departures;
 mod differing;
 mod entrypoints;
+mod places;
 mod ports;
 pub(crate) mod registry;
 mod reload;

@@ -1,7 +1,8 @@
 //! Gives every job a VIP. Gateways race here on purpose: the registry's transaction lets one win, and all agree.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ipnet::IpNet;
@@ -18,22 +19,31 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) struct Allocator {
     shared: Arc<Shared>,
+    /// Jobs without a VIP.
+    lacking: BTreeSet<Label>,
     running: Arc<AtomicBool>,
+    /// Where the next allocation begins; 0, which is no job's, when that is not known.
+    next: Arc<AtomicU32>,
 }
 
 impl Allocator {
     pub(super) fn new(shared: Arc<Shared>) -> Allocator {
-        Allocator { shared, running: Arc::default() }
+        Allocator { shared, lacking: BTreeSet::new(), running: Arc::default(), next: Arc::default() }
+    }
+
+    /// These jobs, or their VIPs, changed.
+    pub(super) fn changed(&mut self, jobs: &BTreeSet<Label>, snapshot: &Snapshot) {
+        for label in jobs {
+            let lacks = snapshot.jobs.contains_key(label) && !snapshot.vips.contains_key(label);
+            let _ = if lacks { self.lacking.insert(label.clone()) } else { self.lacking.remove(label) };
+        }
+        self.allocate(snapshot);
     }
 
     /// Starts allocating for the jobs without a VIP, unless that is going on already.
     pub(super) fn allocate(&self, snapshot: &Snapshot) {
-        let without: Vec<_> = snapshot
-            .jobs
-            .iter()
-            .filter(|(label, _)| !snapshot.vips.contains_key(*label))
-            .map(|(label, job)| (label.clone(), job.value.vip))
-            .collect();
+        let wish = |label: &Label| Some((label.clone(), snapshot.jobs.get(label)?.value.vip));
+        let without: Vec<_> = self.lacking.iter().filter_map(wish).collect();
         if without.is_empty() || self.running.swap(true, Ordering::AcqRel) {
             return;
         }
@@ -49,9 +59,11 @@ impl Allocator {
                 .collect(),
         };
         let size = smallest_prefix(snapshot, self.shared.settings.names.vips);
-        let (shared, running) = (self.shared.clone(), self.running.clone());
+        let (shared, running, next) = (self.shared.clone(), self.running.clone(), self.next.clone());
         tokio::spawn(async move {
-            let mut allocator = shared.registry.vip_allocator(size, now()).avoiding(forgotten);
+            let guess = Some(next.load(Ordering::Relaxed)).filter(|next| *next > 0);
+            let allocator = shared.registry.vip_allocator(size, now()).avoiding(forgotten);
+            let mut allocator = allocator.guessing(guess);
             for (label, wish) in without {
                 match tokio::time::timeout(PATIENCE, allocator.allocate(&label, wish)).await {
                     Ok(Ok(offset)) => tracing::info!(job = %label, offset, "VIP allocated"),
@@ -60,6 +72,7 @@ impl Allocator {
                     Err(_) => tracing::warn!(job = %label, "no VIP: the registry is slow"),
                 }
             }
+            next.store(allocator.next().unwrap_or(0), Ordering::Relaxed);
             running.store(false, Ordering::Release);
         });
     }

@@ -5,14 +5,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use ipnet::IpNet;
-use roundhouse_config::{Label, Port, Zone};
+use roundhouse_config::{DomainName, Label, Port, Zone};
 use roundhouse_registry::delta::{Delta, delta};
 use roundhouse_registry::probe::Verdict;
-use roundhouse_registry::{InstanceId, Job, Revision, Snapshot, Versioned};
+use roundhouse_registry::{Domain, InstanceId, Job, Revision, Snapshot, Versioned};
 
-use super::{
-    DomainEntry, Endpoint, EndpointSet, Former, HubPorts, JobEntry, Live, Names, Own, PortEntry, Table,
-};
+use super::names::Names;
+use super::{DomainEntry, Endpoint, EndpointSet, Former, JobEntry, Live, Own, PortEntry, Table};
 
 /// What a table depends on besides the snapshot.
 pub struct Facts {
@@ -36,32 +35,18 @@ impl Table {
             zone: facts.zone.clone(),
             vips: facts.vips,
             hub_addresses: facts.own.hub().into(),
-            names: Arc::default(),
+            names: Arc::new(Names::new(facts.hub)),
         }
     }
 
     /// The whole table; entries whose records did not change are the old table's own.
     pub fn build(facts: &Facts, snapshot: &Snapshot, old: &Table, start: &mut dyn FnMut() -> usize) -> Table {
-        let mut names = Names::default();
-        // Of two jobs that claim one JOBNAME the older record keeps the name.
-        let mut by_age: Vec<(&Label, &Record)> = snapshot.jobs.iter().collect();
-        by_age.sort_by_key(|(_, record)| record.created);
-        let mut by_age_entries = Vec::with_capacity(by_age.len());
-        for (label, record) in by_age {
-            let offset = snapshot.vip(label);
-            let entry = job_entry(facts, snapshot, label, record, offset, old.names.jobs.get(label), start);
-            by_age_entries.push(entry.clone());
-            names.add_job(entry);
-        }
-        if facts.hub {
-            names.hub = HubPorts::new(by_age_entries.iter());
+        let mut names = Names::new(facts.hub);
+        for (label, record) in &snapshot.jobs {
+            names.add_job(&job_entry(facts, snapshot, label, record, old.names.jobs.get(label), start));
         }
         for (name, record) in &snapshot.domains {
-            let entry = match old.names.domains.get(name.as_str()) {
-                Some(entry) if entry.record == *record => entry.clone(),
-                _ => Arc::new(DomainEntry::new(name.clone(), record, facts.workers, &mut *start)),
-            };
-            names.domains.insert(name.to_string(), entry);
+            names.put_domain(&domain_entry(facts, name, record, old.names.domain_entry(name), start));
         }
         Table {
             revision: snapshot.revision,
@@ -72,8 +57,8 @@ impl Table {
     }
 
     /// The table of `new`, where this one is that of `old`, what differs, and what jobs had before that differ in their
-    /// endpoints. A job whose instances changed gets its new endpoints at once, in this table too: both have the same
-    /// ports.
+    /// endpoints. It costs what differs. A job whose instances changed gets its new endpoints at once, in this table too:
+    /// both have the same ports.
     pub fn updated(
         &self,
         facts: &Facts,
@@ -81,25 +66,25 @@ impl Table {
         new: &Snapshot,
         start: &mut dyn FnMut() -> usize,
     ) -> (Table, Option<Delta>, Vec<Former>) {
-        let Some(delta) = delta(old, new) else { return (self.at(new.revision), None, Vec::new()) };
-        let mut table =
-            if delta.names { Table::build(facts, new, self, &mut *start) } else { self.at(new.revision) };
+        let mut table = self.at(new.revision);
+        let Some(delta) = delta(old, new) else { return (table, None, Vec::new()) };
         if facts.hub && !old.gateways.ptr_eq(&new.gateways) {
             table.hub_addresses = hub_addresses(facts, new);
         }
-        // Before the sets that both tables have are replaced.
-        let mut former = if delta.names { self.former(&table) } else { Vec::new() };
+        let mut former = Vec::new();
+        if !delta.jobs.is_empty() || !delta.domains.is_empty() {
+            let mut names = Names::clone(&self.names);
+            // Before the sets that both tables have are replaced.
+            former.extend(
+                delta.jobs.iter().filter_map(|label| names.follow_job(facts, new, label, &mut *start)),
+            );
+            delta.domains.iter().for_each(|name| names.follow_domain(facts, new, name, &mut *start));
+            table.names = Arc::new(names);
+        }
         for label in &delta.instances {
             former.extend(table.refresh_job(facts, new, label, &mut *start));
         }
         (table, Some(delta), former)
-    }
-
-    /// What jobs have that are others, or none, in `new`.
-    fn former(&self, new: &Table) -> Vec<Former> {
-        let differs =
-            |job: &&Arc<JobEntry>| new.job(job.label.as_str()).is_none_or(|other| !Arc::ptr_eq(job, other));
-        self.jobs().filter(differs).map(|job| Former::of(job)).collect()
     }
 
     /// The same names at a later revision.
@@ -127,18 +112,44 @@ impl Table {
 }
 
 impl Names {
-    fn add_job(&mut self, job: Arc<JobEntry>) {
-        let name = job.jobname.dns_labels();
-        let mut rest = name.as_str();
-        while let Some((_, up)) = rest.split_once('.') {
-            self.above.insert(up.to_owned());
-            rest = up;
+    /// What the job had before, if its entry is another one now or none.
+    fn follow_job(
+        &mut self,
+        facts: &Facts,
+        snapshot: &Snapshot,
+        label: &Label,
+        start: &mut dyn FnMut() -> usize,
+    ) -> Option<Former> {
+        let old = self.jobs.get(label).cloned();
+        let record = snapshot.jobs.get(label);
+        let new = record.map(|record| job_entry(facts, snapshot, label, record, old.as_ref(), start));
+        if let (Some(old), Some(new)) = (&old, &new)
+            && Arc::ptr_eq(old, new)
+        {
+            return None;
         }
-        self.jobnames.entry(name).or_insert_with(|| job.label.clone());
-        if let Some(vip) = job.vip {
-            self.by_vip.insert(vip, job.clone());
+        if let Some(old) = &old {
+            self.remove_job(old);
         }
-        self.jobs.insert(job.label.clone(), job);
+        if let Some(new) = &new {
+            self.add_job(new);
+        }
+        old.map(|old| Former::of(&old))
+    }
+
+    fn follow_domain(
+        &mut self,
+        facts: &Facts,
+        snapshot: &Snapshot,
+        name: &DomainName,
+        start: &mut dyn FnMut() -> usize,
+    ) {
+        match snapshot.domains.get(name) {
+            Some(record) => {
+                self.put_domain(&domain_entry(facts, name, record, self.domain_entry(name), start));
+            }
+            None => self.remove_domain(name),
+        }
     }
 }
 
@@ -179,11 +190,10 @@ fn job_entry(
     snapshot: &Snapshot,
     label: &Label,
     record: &Record,
-    offset: Option<u32>,
     old: Option<&Arc<JobEntry>>,
     start: &mut dyn FnMut() -> usize,
 ) -> Arc<JobEntry> {
-    let vip = offset.and_then(|offset| vip_address(facts.vips, offset));
+    let vip = snapshot.vip(label).and_then(|offset| vip_address(facts.vips, offset));
     if let Some(old) = old
         && old.record == *record
         && old.vip == vip
@@ -217,6 +227,19 @@ fn job_entry(
         capacity: old.map(|old| old.capacity.clone()).unwrap_or_default(),
         record: record.clone(),
     })
+}
+
+fn domain_entry(
+    facts: &Facts,
+    name: &DomainName,
+    record: &Arc<Versioned<Domain>>,
+    old: Option<&Arc<DomainEntry>>,
+    start: &mut dyn FnMut() -> usize,
+) -> Arc<DomainEntry> {
+    match old {
+        Some(old) if old.record == *record => old.clone(),
+        _ => Arc::new(DomainEntry::new(name.clone(), record, facts.workers, start)),
+    }
 }
 
 fn endpoint_set(

@@ -1,9 +1,10 @@
 //! Where a connection goes that did not come to a VIP: by SNI, by an entrypoint's job, or by a port of the hub's own.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use imbl::OrdMap;
 use roundhouse_config::{Label, PortName, Protocol};
+use roundhouse_registry::Revision;
 
 use super::{JobEntry, Named, PlainGet, PortEntry, Table};
 
@@ -30,76 +31,140 @@ pub struct Conflict {
     pub spoken: Protocol,
 }
 
-/// Ports by number, TCP's and UDP's apart.
-#[derive(Debug, Default)]
+/// A port number of a hub's own addresses, TCP's and UDP's apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Numbered {
+    pub udp: bool,
+    pub number: u16,
+}
+
+/// Whose each number is: of two jobs that want one the older has it. HTTP ports are shared among themselves, and so are
+/// those of TLS. All claims are kept, so that a job that comes or goes costs a look at its own numbers.
+#[derive(Clone, Debug, Default)]
 pub struct HubPorts {
-    tcp: BTreeMap<u16, Target>,
-    udp: BTreeMap<u16, Target>,
-    conflicts: Vec<Conflict>,
+    claims: OrdMap<Claim, JobPort>,
+    /// The first claim of each number.
+    owners: OrdMap<Numbered, JobPort>,
+}
+
+type JobPort = (Arc<JobEntry>, Arc<PortEntry>);
+
+/// Sorted by number, then by age.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Claim {
+    at: Numbered,
+    created: Revision,
+    /// `None` comes before all.
+    label: Option<Label>,
+    /// Among the job's ports.
+    index: usize,
 }
 
 impl HubPorts {
-    /// `jobs` by age: of two that want a port the older has it. HTTP ports are shared among themselves, and so are those
-    /// of TLS.
-    pub(super) fn new<'a>(jobs: impl Iterator<Item = &'a Arc<JobEntry>>) -> HubPorts {
-        let mut ports = HubPorts::default();
-        let mut owners: BTreeMap<(bool, u16), (Label, Protocol)> = BTreeMap::new();
-        for (job, entry) in jobs.flat_map(|job| job.ports.iter().map(move |entry| (job, entry))) {
-            let (number, spoken) = (entry.port.port, entry.port.protocol);
-            let udp = spoken == Protocol::Udp;
-            let target = match spoken {
-                Protocol::Http => Target::ByHost,
-                Protocol::Tls => Target::BySni,
-                Protocol::Tcp | Protocol::Udp | Protocol::Grpc => Target::Job(job.clone(), entry.clone()),
-            };
-            let shared = !matches!(target, Target::Job(..));
-            match owners.get(&(udp, number)) {
-                None => {
-                    owners.insert((udp, number), (job.label.clone(), spoken));
-                    let ports = if udp { &mut ports.udp } else { &mut ports.tcp };
-                    ports.insert(number, target);
-                }
-                Some((_, owned)) if shared && *owned == spoken => {}
-                Some((owner, owned)) => ports.conflicts.push(Conflict {
-                    job: job.label.clone(),
-                    port: entry.name().clone(),
-                    number,
-                    udp,
-                    owner: owner.clone(),
-                    spoken: *owned,
-                }),
-            }
+    pub(super) fn add(&mut self, job: &Arc<JobEntry>) {
+        for (claim, entry) in claims(job) {
+            let at = claim.at;
+            self.claims.insert(claim, (job.clone(), entry.clone()));
+            self.settle(at);
         }
-        ports
     }
 
-    pub fn tcp(&self) -> impl Iterator<Item = u16> {
-        self.tcp.keys().copied()
+    pub(super) fn remove(&mut self, job: &JobEntry) {
+        for (claim, _) in claims(job) {
+            self.claims.remove(&claim);
+            self.settle(claim.at);
+        }
     }
 
-    pub fn udp(&self) -> impl Iterator<Item = u16> {
-        self.udp.keys().copied()
+    fn settle(&mut self, at: Numbered) {
+        let first = self.claims_at(at).next().map(|(_, owner)| owner.clone());
+        match first {
+            Some(owner) => drop(self.owners.insert(at, owner)),
+            None => drop(self.owners.remove(&at)),
+        }
     }
 
-    pub fn conflicts(&self) -> &[Conflict] {
-        &self.conflicts
+    /// The oldest first.
+    fn claims_at(&self, at: Numbered) -> impl Iterator<Item = (&Claim, &JobPort)> {
+        let before_all = Claim { at, created: Revision(0), label: None, index: 0 };
+        self.claims.range(before_all..).take_while(move |(claim, _)| claim.at == at)
+    }
+
+    /// The oldest claimant of each number.
+    pub fn owners(&self) -> impl Iterator<Item = &(Arc<JobEntry>, Arc<PortEntry>)> {
+        self.owners.values()
+    }
+
+    /// The oldest claimant of this one.
+    /// The oldest claimant of this one.
+    pub fn owner(&self, at: Numbered) -> Option<&(Arc<JobEntry>, Arc<PortEntry>)> {
+        self.owners.get(&at)
+    }
+
+    /// By number, then by age.
+    pub fn conflicts(&self) -> impl Iterator<Item = Conflict> {
+        self.conflicting(self.claims.iter())
+    }
+
+    /// Those that a number has; the oldest first.
+    pub fn conflicts_at(&self, at: Numbered) -> impl Iterator<Item = Conflict> {
+        self.conflicting(self.claims_at(at))
+    }
+
+    fn conflicting<'a>(
+        &'a self,
+        claims: impl Iterator<Item = (&'a Claim, &'a JobPort)>,
+    ) -> impl Iterator<Item = Conflict> {
+        claims.filter_map(|(Claim { at, .. }, (job, entry))| {
+            let (owner, owned) = self.owners.get(at)?;
+            let spoken = owned.port.protocol;
+            let shared = matches!(spoken, Protocol::Http | Protocol::Tls) && spoken == entry.port.protocol;
+            // The owner's own entry is the first claim's.
+            if shared || Arc::ptr_eq(owned, entry) {
+                return None;
+            }
+            Some(Conflict {
+                job: job.label.clone(),
+                port: entry.name().clone(),
+                number: at.number,
+                udp: at.udp,
+                owner: owner.label.clone(),
+                spoken,
+            })
+        })
+    }
+}
+
+fn claims(job: &JobEntry) -> impl Iterator<Item = (Claim, &Arc<PortEntry>)> {
+    job.ports.iter().enumerate().map(|(index, entry)| {
+        let (created, label) = (job.record.created, Some(job.label.clone()));
+        (Claim { at: Numbered::of(entry), created, label, index }, entry)
+    })
+}
+
+impl Numbered {
+    pub fn of(entry: &PortEntry) -> Numbered {
+        Numbered { udp: entry.port.protocol == Protocol::Udp, number: entry.port.port }
     }
 }
 
 impl Table {
-    pub fn hub(&self) -> &HubPorts {
-        &self.names.hub
+    /// `None` where names resolve to VIPs.
+    pub fn hub(&self) -> Option<&HubPorts> {
+        self.names.hub.as_ref()
     }
 
     pub fn hub_port(&self, number: u16) -> Option<Target> {
-        self.names.hub.tcp.get(&number).cloned()
+        let (job, entry) = self.hub()?.owner(Numbered { udp: false, number })?;
+        Some(match entry.port.protocol {
+            Protocol::Http => Target::ByHost,
+            Protocol::Tls => Target::BySni,
+            Protocol::Tcp | Protocol::Udp | Protocol::Grpc => Target::Job(job.clone(), entry.clone()),
+        })
     }
 
     pub fn hub_udp_port(&self, number: u16) -> Option<(Arc<JobEntry>, Arc<PortEntry>)> {
-        match self.names.hub.udp.get(&number)? {
-            Target::Job(job, port) => Some((job.clone(), port.clone())),
-            Target::ByHost | Target::BySni => None,
-        }
+        self.hub()?.owner(Numbered { udp: true, number }).cloned()
     }
 
     /// The job port that a server name leads to, of those that fit; a domain's is that of its path `/`.

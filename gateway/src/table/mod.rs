@@ -1,8 +1,9 @@
 //! What the data plane looks things up in: built from settings and a snapshot, swapped whole.
 //!
-//! Two levels. Names, VIPs and routes change rarely and live in the [`Table`]; the endpoints of each job port sit behind
-//! an `ArcSwap` of their own, so that one instance's change rebuilds one small [`EndpointSet`]. What did not change is
-//! carried over from the old table, live state (health, connections) above all.
+//! Two levels. Names, VIPs and routes live in the [`Table`], in maps of which the next table shares all that did not
+//! change ([`names`]); the endpoints of each job port sit behind an `ArcSwap` of their own, so that one instance's change
+//! rebuilds one small [`EndpointSet`]. What did not change is carried over from the old table, live state (health,
+//! connections) above all.
 //!
 //! A connection loads the table once and its port's set once, picks, and from then on holds its endpoint only.
 
@@ -10,12 +11,12 @@ mod build;
 mod endpoint;
 mod host;
 mod hub;
+mod names;
 mod own;
 mod path;
 mod port;
 mod route;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,12 +26,13 @@ use roundhouse_config::{Check, JobName, Label, Limits, PortName, Protocol, Zone}
 use roundhouse_registry::record::{JobLimits, OnUnhealthy};
 use roundhouse_registry::{Job, Revision, Versioned};
 
+use self::names::Names;
 use crate::capacity::{Capacity, Full, Most, Slot};
 
 pub use self::build::{Facts, vip_address};
 pub use self::endpoint::{Endpoint, EndpointSet, Live, Tried, Work};
 pub use self::host::{HostError, host_name};
-pub use self::hub::{Conflict, HubPorts, Target};
+pub use self::hub::{Conflict, HubPorts, Numbered, Target};
 pub use self::own::Own;
 pub(crate) use self::path::{is_under, normalised};
 pub use self::port::{Former, PortEntry};
@@ -45,19 +47,6 @@ pub struct Table {
     pub hub_addresses: Arc<[IpAddr]>,
     /// Shared by all tables between two changes of a name.
     names: Arc<Names>,
-}
-
-#[derive(Debug, Default)]
-struct Names {
-    jobs: BTreeMap<Label, Arc<JobEntry>>,
-    /// JOBNAMEs as DNS names, zone excluded.
-    jobnames: HashMap<String, Label>,
-    /// What stands above a JOBNAME's DNS name: `app.coding` and `coding` for `app2.app.coding`.
-    above: HashSet<String>,
-    by_vip: HashMap<IpAddr, Arc<JobEntry>>,
-    domains: HashMap<String, Arc<DomainEntry>>,
-    /// Of a hub whose names resolve to itself.
-    hub: HubPorts,
 }
 
 #[derive(Debug)]
@@ -97,7 +86,12 @@ impl Table {
     }
 
     pub fn by_vip(&self, vip: IpAddr) -> Option<&Arc<JobEntry>> {
-        self.names.by_vip.get(&vip.to_canonical())
+        self.names.by_vip(vip.to_canonical())
+    }
+
+    /// Those that have a VIP, each VIP once.
+    pub fn at_vips(&self) -> impl Iterator<Item = &Arc<JobEntry>> {
+        self.names.at_vips()
     }
 
     /// The job port that is served at a VIP.
@@ -116,7 +110,7 @@ impl Table {
         if let Some(prefix) = self.inside_zone(name) {
             return self.in_zone(prefix);
         }
-        self.domain(name).cloned().map(Named::Domain)
+        self.names.domain(name).cloned().map(Named::Domain)
     }
 
     /// What stands before the zone in `name`, in its full or its short form.
@@ -127,33 +121,26 @@ impl Table {
 
     /// Whether a JOBNAME's name lies below this one, which exists for that alone (RFC 8020: NXDOMAIN would deny all below).
     pub fn is_above_a_jobname(&self, prefix: &str) -> bool {
-        self.names.above.contains(prefix)
+        self.names.is_above_a_jobname(prefix)
     }
 
     fn in_zone(&self, prefix: &str) -> Option<Named> {
-        if let Some(job) = self.names.jobs.get(prefix) {
-            return Some(Named::Job { job: job.clone(), port: None });
-        }
-        if let Some((port, label)) = prefix.split_once('.')
-            && let Some(job) = self.names.jobs.get(label)
-            && let Some(entry) = job.ports.iter().find(|entry| entry.name().as_str() == port)
-        {
-            return Some(Named::Job { job: job.clone(), port: Some(entry.name().clone()) });
-        }
-        let job = self.names.jobs.get(self.names.jobnames.get(prefix)?)?;
-        Some(Named::Job { job: job.clone(), port: None })
+        let whole = |job: &Arc<JobEntry>| Named::Job { job: job.clone(), port: None };
+        let by_label = match prefix.split_once('.') {
+            None => self.names.jobs.get(prefix).map(whole),
+            Some((port, label)) => self.port_of(label, port),
+        };
+        by_label.or_else(|| self.names.by_jobname(prefix).map(whole))
     }
 
-    /// The exact domain, else the wildcard one label up (RFC 6125, 6.4.3: `*` stands for one label).
-    fn domain(&self, name: &str) -> Option<&Arc<DomainEntry>> {
-        self.names.domains.get(name).or_else(|| {
-            let (_, rest) = name.split_once('.')?;
-            self.names.domains.get(&format!("*.{rest}"))
-        })
+    fn port_of(&self, label: &str, port: &str) -> Option<Named> {
+        let job = self.names.jobs.get(label)?;
+        let entry = job.ports.iter().find(|entry| entry.name().as_str() == port)?;
+        Some(Named::Job { job: job.clone(), port: Some(entry.name().clone()) })
     }
 
-    pub fn domains(&self) -> impl Iterator<Item = (&String, &Arc<DomainEntry>)> {
-        self.names.domains.iter()
+    pub fn domains(&self) -> impl Iterator<Item = &Arc<DomainEntry>> {
+        self.names.domains()
     }
 }
 
@@ -210,4 +197,4 @@ impl JobEntry {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,4 +1,7 @@
-use std::collections::HashSet;
+pub(crate) mod changes;
+mod names;
+
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -9,7 +12,7 @@ use roundhouse_registry::{Snapshot, apply};
 
 use super::*;
 
-fn facts() -> Facts {
+pub(crate) fn facts() -> Facts {
     let vips: IpNet = "127.99.0.0/16".parse().unwrap();
     let own = Own::new(vips, vec![("127.0.0.1:8400".parse().unwrap(), "admin".into())]);
     Facts {

@@ -1,6 +1,7 @@
 //! VIP offsets: one transaction puts both sides, both only if absent, so that gateways that race agree.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use roundhouse_config::Label;
 
@@ -12,13 +13,16 @@ use crate::record::{Key, Vip, VipOwner, decode, encode};
 /// A freed offset rests this long: clients may still hold the address in a cache of theirs. Seconds.
 const REST: u64 = 24 * 3600;
 
-/// Allocates for many jobs: who holds what is read once, and again when somebody else was faster.
+/// Allocates for many jobs: who holds what is read once, and again when somebody else was faster; not at all while a guess
+/// is right, since with 10,000 jobs that is 10,000 records read for one.
 pub struct VipAllocator<'a> {
     registry: &'a Registry,
     size: u32,
     now: u64,
     /// Given to jobs that the registry has forgotten and that are served on.
     avoid: BTreeSet<u32>,
+    /// An offset that was perhaps never used.
+    guess: Option<u32>,
     owners: Option<Owners>,
 }
 
@@ -26,7 +30,7 @@ impl Registry {
     /// `size` is how many addresses the smallest announced prefix has; offset 0 (the network's own address) and the
     /// last one (broadcast) are never used. `now` is in seconds since the epoch.
     pub fn vip_allocator(&self, size: u32, now: u64) -> VipAllocator<'_> {
-        VipAllocator { registry: self, size, now, avoid: BTreeSet::new(), owners: None }
+        VipAllocator { registry: self, size, now, avoid: BTreeSet::new(), guess: None, owners: None }
     }
 
     /// One job's offset; see [`VipAllocator::allocate`].
@@ -49,22 +53,37 @@ impl VipAllocator<'_> {
         self
     }
 
+    /// Begins with this offset, if it was never used: what another allocator said is [`VipAllocator::next`].
+    #[must_use]
+    pub fn guessing(mut self, next: Option<u32>) -> Self {
+        self.guess = next;
+        self
+    }
+
+    /// What is likely the lowest offset never used, if that is known.
+    pub fn next(&self) -> Option<u32> {
+        self.guess
+    }
+
     /// The job's offset, allocated now if it has none.
     pub async fn allocate(&mut self, label: &Label, wish: Option<u32>) -> Result<u32, WriteError> {
         let key = Key::Vip(label.clone());
-        for _ in 0..ATTEMPTS {
+        for attempt in 0..ATTEMPTS {
             let found = self.registry.read(&key).await?;
             if let Some(Ok(Vip { offset })) = found.as_ref().map(|entry| decode(&entry.value)) {
+                // Another gateway's guess was ours.
+                if self.guess == Some(offset) {
+                    self.guess = offset.checked_add(1);
+                }
                 return Ok(offset);
             }
-            let (size, now) = (self.size, self.now);
-            let owners = self.owners().await?;
-            let Some(offset) = choose(owners, wish, size, now) else {
-                return Err(WriteError::NoVip { used: owners.len(), size });
-            };
+            if attempt > 0 {
+                self.guess = None;
+            }
+            let (offset, held) = self.candidate(wish).await?;
             let owner_key = Key::VipOwner(offset).to_string();
-            let free = match owners.get(&offset) {
-                Some((_, revision)) => Condition::At(owner_key.clone(), *revision),
+            let free = match held {
+                Some(revision) => Condition::At(owner_key.clone(), revision),
                 None => Condition::Absent(owner_key.clone()),
             };
             // A job that was deleted meanwhile must not leave a VIP behind.
@@ -80,13 +99,36 @@ impl VipAllocator<'_> {
                 .put(owner_key, encode(&owner), None);
             match self.registry.kv().commit(txn).await? {
                 Commit::Done(revision) => {
-                    self.owners.get_or_insert_default().insert(offset, (owner, revision));
+                    if let Some(owners) = &mut self.owners {
+                        owners.insert(offset, (owner, revision));
+                    }
+                    if held.is_none() && wish != Some(offset) {
+                        self.guess = offset.checked_add(1);
+                    }
                     return Ok(offset);
                 }
                 Commit::Refused => self.owners = None,
             }
         }
         Err(WriteError::Busy(key.to_string()))
+    }
+
+    /// An offset that looks free, and the revision of the record that says since when, if it had an owner.
+    async fn candidate(&mut self, wish: Option<u32>) -> Result<(u32, Option<Revision>), WriteError> {
+        let (size, now) = (self.size, self.now);
+        if let Some(guess) = self.guess
+            && self.owners.is_none()
+            && wish.is_none()
+            && usable(size).contains(&guess)
+            && !self.avoid.contains(&guess)
+        {
+            return Ok((guess, None));
+        }
+        let owners = self.owners().await?;
+        let Some(offset) = choose(owners, wish, size, now) else {
+            return Err(WriteError::NoVip { used: owners.len(), size });
+        };
+        Ok((offset, owners.get(&offset).map(|(_, revision)| *revision)))
     }
 
     async fn owners(&mut self) -> Result<&Owners, WriteError> {
@@ -117,9 +159,13 @@ fn read_owners(entries: &[Entry]) -> Owners {
         .collect()
 }
 
+fn usable(size: u32) -> Range<u32> {
+    1..size.saturating_sub(1)
+}
+
 /// The wish if it is free, else the lowest offset never used, else the one freed longest ago that has rested.
 fn choose(owners: &Owners, wish: Option<u32>, size: u32, now: u64) -> Option<u32> {
-    let usable = 1..size.saturating_sub(1);
+    let usable = usable(size);
     if let Some(wish) = wish.filter(|wish| usable.contains(wish) && !owners.contains_key(wish)) {
         return Some(wish);
     }

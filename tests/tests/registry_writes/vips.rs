@@ -11,7 +11,11 @@ use roundhouse_tests::{Backend, on_both_backends};
 
 use crate::{read, writer};
 
-on_both_backends!(gateways_that_race_agree_and_no_two_jobs_share_a_vip, a_wish_is_granted_to_the_first);
+on_both_backends!(
+    gateways_that_race_agree_and_no_two_jobs_share_a_vip,
+    a_wish_is_granted_to_the_first,
+    a_guess_never_takes_what_has_an_owner,
+);
 
 async fn gateways_that_race_agree_and_no_two_jobs_share_a_vip(backend: &Backend) {
     const JOBS: usize = 20;
@@ -62,4 +66,22 @@ async fn a_wish_is_granted_to_the_first(backend: &Backend) {
     let mut offsets = [offsets.0.unwrap(), offsets.1.unwrap()];
     offsets.sort_unstable();
     assert_eq!(offsets, [1, 7]);
+}
+
+async fn a_guess_never_takes_what_has_an_owner(backend: &Backend) {
+    let registry = writer(backend).await;
+    for name in ["a", "b", "c", "d", "e"] {
+        registry.put_job(&label(name), &job(&format!("job.{name}")), Expect::Any).await.unwrap();
+    }
+    let guessing = |next| registry.vip_allocator(16, 0).guessing(next);
+    let mut first = guessing(None);
+    assert_eq!(first.allocate(&label("a"), None).await.unwrap(), 1);
+    assert_eq!(first.next(), Some(2));
+    assert_eq!(registry.allocate_vip(&label("b"), Some(2), 16, 0).await.unwrap(), 2);
+    let mut second = guessing(first.next());
+    assert_eq!(second.allocate(&label("c"), None).await.unwrap(), 3, "another was faster");
+    assert_eq!(second.allocate(&label("d"), Some(9)).await.unwrap(), 9);
+    assert_eq!(second.next(), Some(4), "a wish says nothing of the others");
+    // Beyond the prefix, which is another's now.
+    assert_eq!(guessing(Some(15)).allocate(&label("e"), None).await.unwrap(), 4);
 }

@@ -126,7 +126,7 @@ fn port(job: &JobEntry, entry: &PortEntry, facts: &Facts<'_>, steps: &mut Steps)
         format!("{number} is port `{}`, protocol {}: {treated}", entry.name(), entry.port.protocol),
     );
     if let Some(conflict) = hub::conflict(job, entry, facts) {
-        steps.add("listener", hub::sentence(conflict));
+        steps.add("listener", hub::sentence(&conflict));
         return Verdict::NotCaught;
     }
     let lacking = facts.not_caught.iter().find(|port| port.job == job.label && port.port == *entry.name());

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::{Facts, Steps, Verdict, entrypoint};
-use crate::table::{Conflict, JobEntry, PortEntry, Target};
+use crate::table::{Conflict, JobEntry, Numbered, PortEntry, Target};
 
 /// A connection to a hub's own address.
 pub(super) fn address(address: IpAddr, number: Option<u16>, facts: &Facts<'_>, steps: &mut Steps) -> Verdict {
@@ -40,8 +40,10 @@ pub(super) fn address(address: IpAddr, number: Option<u16>, facts: &Facts<'_>, s
         let udp = port(&job, &entry, facts, steps);
         verdict = Some(verdict.map_or(udp, |tcp| tcp.and(udp)));
     }
-    for conflict in facts.table.hub().conflicts().iter().filter(|conflict| conflict.number == number) {
-        steps.add("hint", sentence(conflict));
+    for at in [false, true].map(|udp| Numbered { udp, number }) {
+        for conflict in facts.table.hub().into_iter().flat_map(|hub| hub.conflicts_at(at)) {
+            steps.add("hint", sentence(&conflict));
+        }
     }
     verdict.unwrap_or_else(|| {
         steps.add("address", whose("belongs to no job".into()));
@@ -62,9 +64,9 @@ fn port(job: &JobEntry, entry: &Arc<PortEntry>, facts: &Facts<'_>, steps: &mut S
 }
 
 /// Whether another job has this port's number.
-pub(super) fn conflict<'a>(job: &JobEntry, entry: &PortEntry, facts: &Facts<'a>) -> Option<&'a Conflict> {
-    let conflicts = facts.table.hub().conflicts().iter();
-    conflicts.into_iter().find(|conflict| conflict.job == job.label && conflict.port == *entry.name())
+pub(super) fn conflict(job: &JobEntry, entry: &PortEntry, facts: &Facts<'_>) -> Option<Conflict> {
+    let mut conflicts = facts.table.hub()?.conflicts_at(Numbered::of(entry));
+    conflicts.find(|conflict| conflict.job == job.label && conflict.port == *entry.name())
 }
 
 pub(super) fn sentence(conflict: &Conflict) -> String {

@@ -14,7 +14,7 @@ pub(super) fn nearest(name: &str, table: &Table) -> Vec<String> {
     let zone = table.zone.as_str();
     let prefix = table.inside_zone(name).unwrap_or(name);
     let jobs = table.jobs().map(|job| (job.label.as_str(), prefix, format!("{}.{zone}", job.label)));
-    let domains = table.domains().map(|(domain, _)| (domain.as_str(), name, domain.clone()));
+    let domains = table.domains().map(|domain| (domain.name.as_str(), name, domain.name.to_string()));
     let mut near: Vec<(usize, String)> = jobs
         .chain(domains)
         .take(COMPARED)

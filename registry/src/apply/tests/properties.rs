@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use proptest::sample::select;
-use roundhouse_config::Label;
+use roundhouse_config::{DomainName, Label};
 
 use super::sample::{entry, good};
 use crate::apply;
@@ -66,7 +66,8 @@ fn naive(old: &Snapshot, new: &Snapshot) -> Delta {
     let mut delta = Delta::default();
     for entry in differing {
         match entry.key.split('/').collect::<Vec<_>>()[..] {
-            ["jobs" | "domains" | "vips", ..] => delta.names = true,
+            ["jobs" | "vips", job] => drop(delta.jobs.insert(job.parse::<Label>().unwrap())),
+            ["domains", domain] => drop(delta.domains.insert(domain.parse::<DomainName>().unwrap())),
             ["instances" | "held", job, _] => drop(delta.instances.insert(job.parse::<Label>().unwrap())),
             _ => delta.shown = true,
         }
@@ -125,6 +126,28 @@ fn the_delta_of_many_jobs_is_what_changed() {
         assert_eq!(found, naive_jobs(&old, &new));
         assert_eq!(found.len(), 3);
         assert_eq!(delta(&new, &old).unwrap().instances, found);
+    }
+}
+
+#[test]
+fn the_delta_of_many_names_is_what_changed() {
+    let domain = |n: usize, job: &str| {
+        let value = format!(r#"{{"routes":[{{"to":[{{"job":"{job}"}}]}}]}}"#);
+        Change::Put(entry(&format!("domains/d{n}.net"), &value, 1))
+    };
+    let vip =
+        |n: usize, offset| Change::Put(entry(&format!("vips/j{n}"), &format!(r#"{{"offset":{offset}}}"#), 1));
+    let all = (1_000..3_000).flat_map(|n| [domain(n, "a"), vip(n, n)]).collect();
+    let old = apply(&Snapshot::default(), &Batch { revision: Revision(1), changes: all });
+    for n in (1_000..2_999).step_by(61) {
+        let delete = Change::Delete { key: format!("domains/d{}.net", n + 1), revision: Revision(2) };
+        let changes = vec![domain(n, "b"), delete, vip(n, 1), vip(n + 2_000, 2)];
+        let new = apply(&old, &Batch { revision: Revision(2), changes });
+        let jobs = [n, n + 2_000].map(|n| format!("j{n}").parse().unwrap()).into();
+        let domains = [n, n + 1].map(|n| format!("d{n}.net").parse().unwrap()).into();
+        let expected = Delta { jobs, domains, ..Delta::default() };
+        assert_eq!(delta(&old, &new), Some(expected.clone()));
+        assert_eq!(delta(&new, &old), Some(expected));
     }
 }
 
