@@ -31,7 +31,7 @@ fn answers(table: &Table) -> Answers {
     let named = |name: String| {
         let says = table.resolve(&name).map(|named| match named {
             Named::Job { job, port } => format!("{} {port:?}", job.label),
-            Named::Domain(domain) => format!("{} to {}", domain.name, domain.routes[0].legs[0].job),
+            Named::Domain(domain) => format!("{} to {}", domain.name, domain.routes[0].legs()[0].job),
         });
         (name, says)
     };
