@@ -1,7 +1,7 @@
 //! What the parts of a running gateway share. Everything here is read without a lock.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU16;
+use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
@@ -63,6 +63,13 @@ pub struct Shared {
 impl Shared {
     pub fn stale_seconds(&self) -> f64 {
         self.store.contact().stale(Instant::now()).as_secs_f64()
+    }
+
+    /// HTTP answers by the first digit of their status; 0: none was given.
+    pub fn answers(&self, class: usize) -> u64 {
+        let of =
+            |counters: &Arc<Counters>| counters.answers.get(class).map_or(0, |count| count.load(Relaxed));
+        self.counters.iter().map(of).sum()
     }
 
     /// How often this was why a connection was refused or ended.

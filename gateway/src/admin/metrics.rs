@@ -97,6 +97,15 @@ fn of_the_data_plane(shared: &Shared, registry: &mut Registry) {
     ] {
         counter(registry, name, help, count);
     }
+    let answers = Family::<[(&str, &str); 1], Counter>::default();
+    for (class, name) in ["none", "1xx", "2xx", "3xx", "4xx", "5xx"].into_iter().enumerate() {
+        answers.get_or_create(&[("class", name)]).inc_by(shared.answers(class));
+    }
+    registry.register(
+        "answers",
+        "HTTP answers by the class of their status; none: the client had gone",
+        answers,
+    );
     let log = &shared.access_log;
     for (name, help, count) in [
         ("access_log_lines", "Lines of the access log that were written", log.written()),

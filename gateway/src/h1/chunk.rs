@@ -96,8 +96,9 @@ impl Chunks {
                 let digit = char::from(byte).to_digit(16).unwrap_or_default();
                 At::Size { so_far: so_far << 4 | u64::from(digit), digits: digits + 1 }
             }
-            (At::Size { so_far: size, digits: 1.. }, byte) => after_size(size, byte)?,
-            (At::AfterSize { size }, byte) => after_size(size, byte)?,
+            (At::Size { so_far: size, digits: 1.. } | At::AfterSize { size }, byte) => {
+                after_size(size, byte)?
+            }
             (At::Extension { size, bytes, quoted, escaped }, byte) => {
                 extension(size, bytes, quoted, escaped, byte)?
             }
@@ -123,7 +124,9 @@ impl Chunks {
                 return Err(Malformed::syntax("a chunk has more bytes than its size says"));
             }
             _ => {
-                return Err(Malformed::syntax("a chunk's lines do not end with CR LF, or have control bytes"));
+                return Err(Malformed::syntax(
+                    "a chunk's lines do not end with CR LF, or have control bytes",
+                ));
             }
         };
         Ok(())
@@ -157,9 +160,9 @@ fn extension(size: u64, bytes: u32, quoted: bool, escaped: bool, byte: u8) -> Re
         _ if bytes == EXTENSION => Err(Malformed::too_large("a chunk's extensions have more than 4 KiB")),
         _ => {
             let (quoted, escaped) = match (byte, escaped) {
-                (_, true) => (quoted, false),
                 (b'"', false) => (!quoted, false),
                 (b'\\', false) => (quoted, quoted),
+                // What follows a backslash is itself (RFC 9110, 5.6.4).
                 _ => (quoted, false),
             };
             Ok(At::Extension { size, bytes: bytes + 1, quoted, escaped })

@@ -71,7 +71,7 @@ impl Head {
     }
 
     /// Every value of any field.
-    pub(crate) fn named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+    pub(crate) fn named<'a, 'n>(&'a self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
         let fields = self.fields.iter();
         fields
             .filter(|field| self.name(field).eq_ignore_ascii_case(name.as_bytes()))

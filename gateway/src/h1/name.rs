@@ -9,6 +9,8 @@ macro_rules! names {
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(crate) enum Name {
             $($variant,)+
+            /// Another of `X-Forwarded-*`: what somebody reads it for is nothing that a client may say.
+            ForwardedOther,
             Other,
         }
 
@@ -23,6 +25,7 @@ macro_rules! names {
                 }
                 match &*lower {
                     $($text => Name::$variant,)+
+                    name if name.starts_with(b"x-forwarded-") => Name::ForwardedOther,
                     _ => Name::Other,
                 }
             }
@@ -44,7 +47,6 @@ names! {
     Forwarded = b"forwarded",
     ForwardedFor = b"x-forwarded-for",
     ForwardedHost = b"x-forwarded-host",
-    ForwardedPort = b"x-forwarded-port",
     ForwardedProto = b"x-forwarded-proto",
     GrpcTimeout = b"grpc-timeout",
     Host = b"host",
@@ -90,7 +92,7 @@ impl Name {
             Name::Forwarded
                 | Name::ForwardedFor
                 | Name::ForwardedHost
-                | Name::ForwardedPort
+                | Name::ForwardedOther
                 | Name::ForwardedProto
                 | Name::RealIp
                 | Name::Jobname

@@ -12,16 +12,6 @@ pub(crate) enum Version {
     Http2,
 }
 
-impl Version {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Version::Http10 => "HTTP/1.0",
-            Version::Http11 => "HTTP/1.1",
-            Version::Http2 => "HTTP/2",
-        }
-    }
-}
-
 /// What a request says of itself, as positions in its head.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RequestLine {

@@ -135,8 +135,11 @@ fn a_response_s_length_depends_on_what_it_answers() {
     assert!(!persistent("HTTP/1.1 200\r\n\r\n") && !persistent("HTTP/1.0 200\r\ncontent-length: 0\r\n\r\n"));
 }
 
+/// Content, trailers, and what is not the body's.
+type Read = (Vec<u8>, Vec<u8>, Vec<u8>);
+
 /// A body in chunks, cut anywhere, read with its neighbours' bytes behind it.
-fn decoded(bytes: &[u8], cuts: &[usize]) -> Result<(Vec<u8>, Vec<u8>, Vec<u8>), Malformed> {
+fn decoded(bytes: &[u8], cuts: &[usize]) -> Result<Read, Malformed> {
     let mut decoder = Decoder::new(Length::Chunked);
     let (mut content, mut rest, mut from) = (Vec::new(), Vec::new(), 0);
     for to in cuts.iter().copied().chain([bytes.len()]) {

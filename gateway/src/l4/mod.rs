@@ -32,7 +32,7 @@ use crate::table::{JobEntry, PortEntry};
 pub use self::connect::{Attempts, ConnectError, dial, is_our_shortage};
 pub(crate) use self::drive::{Desk, End, Ended, Lane, Opening, Side, relay};
 pub(crate) use self::stream::Stream;
-pub(crate) use self::tls::TlsWire;
+pub(crate) use self::tls::{TlsFacts, TlsWire};
 pub(crate) use self::wire::{TcpWire, Wire};
 
 /// What the instance is told of the client, before anything else.

@@ -6,7 +6,7 @@ use std::task::{Context as Poller, Poll, Waker};
 use tokio::io::ReadBuf;
 use tokio::net::TcpStream;
 
-use super::{TcpWire, TlsWire, Wire};
+use super::{TcpWire, TlsFacts, TlsWire, Wire};
 
 /// Either wire, for whoever serves both by the same code.
 pub(crate) enum Stream {
@@ -15,10 +15,6 @@ pub(crate) enum Stream {
 }
 
 impl Stream {
-    pub(crate) fn is_tls(&self) -> bool {
-        matches!(self, Stream::Tls(_))
-    }
-
     /// See [`TcpWire::poll_gone`]. What TLS has not opened yet counts as bytes that wait.
     pub(crate) fn poll_gone(&self, cx: &mut Poller<'_>, end_is_leaving: bool) -> Poll<()> {
         let wire = match self {
@@ -47,11 +43,10 @@ impl Stream {
         }
     }
 
-    /// The name that the client gave in its handshake (RFC 6066, 3).
-    pub(crate) fn server_name(&self) -> Option<Box<str>> {
+    pub(crate) fn tls(&self) -> Option<Box<TlsFacts>> {
         match self {
             Stream::Plain(_) => None,
-            Stream::Tls(wire) => wire.server_name(),
+            Stream::Tls(wire) => Some(Box::new(wire.facts())),
         }
     }
 

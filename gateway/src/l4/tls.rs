@@ -8,8 +8,20 @@ use std::task::{Context as Poller, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
+use tokio_rustls::rustls::ProtocolVersion;
 
 use super::wire::{TcpWire, Wire};
+
+/// What a client's handshake came to.
+#[derive(Clone, Debug)]
+pub(crate) struct TlsFacts {
+    /// As in `1.3`; there are two.
+    pub(crate) version: &'static str,
+    /// RFC 7301.
+    pub(crate) alpn: Option<Box<[u8]>>,
+    /// That the client named (RFC 6066, 3), in lower case.
+    pub(crate) server_name: Option<Box<str>>,
+}
 
 pub(crate) struct TlsWire {
     /// Boxed: it is a hundred times a socket's size.
@@ -17,10 +29,19 @@ pub(crate) struct TlsWire {
 }
 
 impl TlsWire {
-    pub(crate) fn server_name(&self) -> Option<Box<str>> {
-        match &**self.stream.borrow() {
-            TlsStream::Server(stream) => stream.get_ref().1.server_name().map(Box::from),
-            TlsStream::Client(_) => None,
+    pub(crate) fn facts(&self) -> TlsFacts {
+        let stream = self.stream.borrow();
+        let connection = stream.get_ref().1;
+        TlsFacts {
+            version: match connection.protocol_version() {
+                Some(ProtocolVersion::TLSv1_2) => "1.2",
+                _ => "1.3",
+            },
+            alpn: connection.alpn_protocol().map(Box::from),
+            server_name: match &**stream {
+                TlsStream::Server(stream) => stream.get_ref().1.server_name().map(Box::from),
+                TlsStream::Client(_) => None,
+            },
         }
     }
 

@@ -158,9 +158,8 @@ impl TcpWire {
         self.awaited.set(false);
         let (mut byte, mut seen) = ([0], None);
         loop {
-            match ready!(self.stream.poll_read_ready(cx)) {
-                Err(_) => return Poll::Ready(()),
-                Ok(()) => {}
+            if ready!(self.stream.poll_read_ready(cx)).is_err() {
+                return Poll::Ready(());
             }
             let _ = self.stream.try_io(Interest::READABLE, || {
                 match *seen.insert(recv(&self.stream, &mut byte, RecvFlags::PEEK | RecvFlags::DONTWAIT)) {

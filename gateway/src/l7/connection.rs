@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use super::outgoing::{Fate, response_h1};
 use super::reply::{Reason as Refused, Refusal};
 use super::request::Request;
 use super::{Engine, Scope, Visit, Went};
+use crate::entrypoint::Entrypoint;
 use crate::h1::{Decoder, Length, read_request};
 use crate::l4::{Stream, Wire};
 use crate::plane::{Connection, Entered, Reason};
@@ -45,22 +47,22 @@ impl Engine {
         self: &Rc<Self>,
         entered: &Entered,
         stream: Stream,
+        entrypoint: Option<&Arc<Entrypoint>>,
         scope: Scope,
     ) -> Option<Reason> {
+        let tls = stream.tls();
+        let visit = Visit { connection: entered, scope, entrypoint, tls: tls.as_deref() };
         if stream.is_h2() {
-            return Box::pin(self.serve_h2(entered, stream, Bytes::new(), scope)).await;
+            return Box::pin(self.serve_h2(visit, entered, stream, Bytes::new())).await;
         }
-        let tls = stream.is_tls();
-        let server_name = stream.server_name();
-        let visit = Visit { connection: entered, scope, tls, server_name: server_name.as_deref() };
         let mut inbound = Inbound::default();
         loop {
-            let request = match self.next(entered, &stream, &mut inbound, tls).await {
+            let request = match self.next(entered, &stream, &mut inbound, visit.tls.is_some()).await {
                 Next::Request(request) => request,
                 Next::Http2 => {
                     let early = Bytes::copy_from_slice(inbound.unread());
                     inbound.consume(early.len(), &self.supplies);
-                    return Box::pin(self.serve_h2(entered, stream, early, scope)).await;
+                    return Box::pin(self.serve_h2(visit, entered, stream, early)).await;
                 }
                 Next::Refused(refusal) => {
                     self.last_words(&stream, &refusal).await;
@@ -132,7 +134,7 @@ impl Engine {
         let (from, to) = match found.await {
             Ok(found) => found,
             Err(Ok(NoHead::Ended(0))) => return Next::Over,
-            Err(Ok(no_head)) => return no_request(no_head),
+            Err(Ok(no_head)) => return no_request(&no_head),
             Err(Err(Reason::Idle)) if heading => {
                 return Next::Refused(Refusal::new(
                     Refused::RequestTimeout,
@@ -174,12 +176,12 @@ impl Engine {
     }
 }
 
-fn no_request(no_head: NoHead) -> Next {
+fn no_request(no_head: &NoHead) -> Next {
     match no_head {
         NoHead::Ended(received) => Next::Refused(Refusal::bad(format!(
             "the connection ended after {received} bytes of a request head; end it with an empty line"
         ))),
-        NoHead::Malformed(malformed) => Next::Refused(malformed.into()),
+        NoHead::Malformed(malformed) => Next::Refused((*malformed).into()),
         NoHead::Failed(_) => Next::Failed,
     }
 }
@@ -196,7 +198,8 @@ impl Visit<'_> {
     /// A connection is for the names of the certificate that it was opened with (RFC 9110, 7.4): another's request on it
     /// would go around whatever is asked of that one's clients.
     pub(super) fn covers(&self, context: &crate::plane::Context, request: &Request) -> Result<(), Refusal> {
-        let (Some(shaken), Some(host)) = (self.server_name, request.authority()) else { return Ok(()) };
+        let shaken = self.tls.and_then(|tls| tls.server_name.as_deref());
+        let (Some(shaken), Some(host)) = (shaken, request.authority()) else { return Ok(()) };
         let Ok(host) = crate::table::host_name(host) else { return Ok(()) };
         if *host == *shaken || context.certificates().is_one_for(shaken, &host) {
             return Ok(());

@@ -1,20 +1,23 @@
 //! One instance's part of an exchange: the request's body goes up, its answer comes down, at once if need be.
 
+use std::fmt;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context as Poller, Poll};
 use std::time::Duration;
 
+use super::body::grpc_status;
 use super::body::{BodyError, Broken, Filter, H1Sink, H1Source, Sink, Source, Transfer};
 use super::client::{Client, Reply};
 use super::coding::coder;
 use super::edit::Changes;
-use super::exchange::dress;
+use super::exchange::{Exchange, dress};
 use super::instance::{Answering, NoAnswer};
 use super::request::Request;
 use super::response::Response;
 use super::route::Routed;
 use super::{Engine, Visit, Went};
+use crate::access_log::End;
 use crate::h1::{Decoder, Encoder, Length, Malformed, Name};
 use crate::plane::Reason;
 use crate::policy::{Accepted, Answer, Choice, weakened};
@@ -42,17 +45,15 @@ pub(super) enum Failed {
 /// What became of the client's connection, and whether the instance's may carry another exchange.
 type Conversed = Result<(Went, bool), Failed>;
 
-#[expect(clippy::too_many_arguments, reason = "each is one of the exchange's parties")]
 pub(super) async fn converse(
-    engine: &Engine,
-    visit: Visit<'_>,
-    request: &Request,
+    exchange: Exchange<'_>,
     routed: &Routed,
     endpoint: &Arc<Endpoint>,
     client: &mut Client<'_>,
     mut upload: Transfer<'_>,
     mut answering: Answering<'_>,
 ) -> Conversed {
+    let Exchange { engine, visit, request, record, .. } = exchange;
     let supplies = &engine.supplies;
     let patience = routed.head_timeout().unwrap_or(ANSWER);
     let mut response = loop {
@@ -67,7 +68,7 @@ pub(super) async fn converse(
     };
     if response.status == 101 {
         upload.put_away(&engine.desk, supplies);
-        return tunnel(engine, visit, request, routed, client, response, answering).await;
+        return tunnel(exchange, routed, client, response, answering).await;
     }
     let filter = change(engine, request, routed, endpoint, &mut response);
     let reusable = answering.is_persistent();
@@ -76,25 +77,32 @@ pub(super) async fn converse(
     let may_stay = request.line.persistent && wanted && !engine.context.is_draining();
     let begun = client.reply.begin(&response, request, may_stay, supplies).map_err(|_| Failed::ClientGone)?;
     client.begun = true;
+    record.status.set(Some(response.status));
+    record.to_head.set(record.elapsed());
     let pace = match () {
         () if response.is_event_stream() => Pace::Endless,
         () if request.is_grpc() => Pace::Quiet,
         () => Pace::Steady(engine.context.limits().body_idle),
     };
+    let grpc_status = grpc_status(response.head.named("grpc-status").next());
     let mut download = Transfer::new(answering.into_source(response.length), begun.sink).through(filter);
     response.put_away(supplies);
     let flowed =
         both(engine, visit, &mut client.reply, &mut upload, &mut download, pace, Until::Answered).await;
     let read = upload.is_done();
+    record.bytes.set((upload.moved(), download.moved()));
+    record.grpc_status.set(download.grpc_status().or(grpc_status));
     let whole = flowed.is_ok();
     let went = match flowed {
         Ok(()) if begun.stays && read => Went::On,
         Ok(()) => Went::Closes,
-        Err(error) => {
-            tracing::debug!(job = %routed.job.label, address = %endpoint.address, ?error, "exchange cut");
+        Err(cut) => {
+            tracing::debug!(job = %routed.job.label, address = %endpoint.address, %cut, "exchange cut");
+            record.ended(cut.end());
             download.cut()
         }
     };
+    record.ended(End::Complete);
     download.put_away(&engine.desk, supplies);
     upload.put_away(&engine.desk, supplies);
     Ok((went, reusable && read && whole))
@@ -176,6 +184,27 @@ enum Cut {
     Broken(Broken),
     Ended(Reason),
     ClientGone,
+}
+
+impl fmt::Display for Cut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Cut::Broken(broken) => broken.fmt(f),
+            Cut::Ended(reason) => reason.fmt(f),
+            Cut::ClientGone => f.write_str("the client has gone"),
+        }
+    }
+}
+
+impl Cut {
+    fn end(&self) -> End {
+        match self {
+            Cut::Broken(Broken::Source(_)) => End::InstanceFailed,
+            Cut::Broken(Broken::Sink(_)) | Cut::ClientGone => End::ClientGone,
+            Cut::Ended(Reason::Idle) => End::Timeout,
+            Cut::Ended(reason) => End::Closed(*reason),
+        }
+    }
 }
 
 async fn both(
@@ -294,14 +323,13 @@ fn answered(response: &Response) -> Answer<'_> {
 
 /// Both ways as they are, from the 101 on (RFC 9110, 15.2.2; RFC 8441, 5 for a client of HTTP/2).
 async fn tunnel(
-    engine: &Engine,
-    visit: Visit<'_>,
-    request: &Request,
+    exchange: Exchange<'_>,
     routed: &Routed,
     client: &mut Client<'_>,
     mut response: Response,
     answering: Answering<'_>,
 ) -> Conversed {
+    let Exchange { engine, visit, request, record, .. } = exchange;
     let Answering::H1 { stream, inbound, .. } = answering else {
         return Err(Failed::Instance(NoAnswer::Reset(h2::Reason::PROTOCOL_ERROR)));
     };
@@ -319,6 +347,8 @@ async fn tunnel(
     let begun =
         client.reply.begin(&response, request, true, &engine.supplies).map_err(|_| Failed::ClientGone)?;
     client.begun = true;
+    record.status.set(Some(response.status));
+    record.to_head.set(record.elapsed());
     response.put_away(&engine.supplies);
     let mut down = Transfer::new(
         Source::H1(H1Source { stream, inbound, decoder: Decoder::new(Length::UntilClose) }),
@@ -330,13 +360,16 @@ async fn tunnel(
     );
     let pace = Pace::Steady(routed.job.idle_timeout(engine.context.limits()));
     let flowed = both(engine, visit, &mut client.reply, &mut up, &mut down, pace, Until::BothEnded).await;
+    record.bytes.set((up.moved(), down.moved()));
     let went = match flowed {
         Ok(()) => Went::Closes,
-        Err(error) => {
-            tracing::debug!(job = %routed.job.label, ?error, "tunnel cut");
+        Err(cut) => {
+            tracing::debug!(job = %routed.job.label, %cut, "tunnel cut");
+            record.ended(cut.end());
             down.cut()
         }
     };
+    record.ended(End::Complete);
     up.put_away(&engine.desk, &engine.supplies);
     down.put_away(&engine.desk, &engine.supplies);
     Ok((went, false))

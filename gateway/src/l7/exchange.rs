@@ -1,20 +1,35 @@
 //! One request and its answer.
 
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use super::client::Client;
 use super::edit::Changes;
 use super::forward::forward;
 use super::outgoing::Fate;
+use super::record::Record;
 use super::reply::{Reason, Refusal};
 use super::request::Request;
 use super::response::Response;
-use super::route::{Way, route};
+use super::route::{Routed, Way, route};
 use super::timeout::grpc_timeout;
 use super::{Engine, Visit, Went};
+use crate::access_log::End;
 use crate::capacity::Full;
 use crate::h1::{Name, Version};
+use crate::plane::Context;
 use crate::table::{DomainEntry, RouteEntry};
+use crate::trace::{self, Traced};
+
+/// What an exchange is about, for all who have a part in it.
+#[derive(Clone, Copy)]
+pub(super) struct Exchange<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) visit: Visit<'a>,
+    pub(super) request: &'a Request,
+    pub(super) record: &'a Record<'a>,
+    pub(super) trace: Traced,
+}
 
 pub(super) async fn exchange(
     engine: &Engine,
@@ -24,53 +39,57 @@ pub(super) async fn exchange(
 ) -> Went {
     let context = &*engine.context;
     context.counters().requests.fetch_add(1, Relaxed);
+    let (asking, trace) = (visit.client(request), traced(context, request));
+    let record = Record::begin(engine, visit, request, asking, trace.parent);
+    let exchange = Exchange { engine, visit, request, record: &record, trace };
+
     if let Err(refusal) = visit.covers(context, request) {
-        return refuse(engine, request, &mut client, &refusal).await;
+        return exchange.refuse(&mut client, &refusal).await;
     }
-    let way = context.look(|table| route(table, context.index, &visit, request, context.https_port()));
-    let routed = match way {
-        Way::To(routed) => routed,
-        Way::Elsewhere { status, location, domain } => {
-            let response = redirect(status, &location, &domain, request.tls);
-            return say(engine, request, &mut client, &response).await;
-        }
-        Way::Preflight { route, domain } => {
-            let response = preflight(&route, &domain, request);
-            return say(engine, request, &mut client, &response).await;
-        }
-        Way::Nowhere(refusal) => {
-            context.counters().no_route.fetch_add(1, Relaxed);
-            return refuse(engine, request, &mut client, &refusal).await;
-        }
-    };
-    let _slot = match routed.job.enter_request(|| context.client(visit.connection.client.get().ip())) {
+    let routed =
+        match context.look(|table| route(table, context.index, &visit, request, context.https_port())) {
+            Way::To(routed) => routed,
+            Way::Elsewhere { status, location, domain } => {
+                let response = redirect(status, &location, &domain, request.tls);
+                return exchange.say(&mut client, &response, "redirect").await;
+            }
+            Way::Preflight { route, domain } => {
+                let response = preflight(&route, &domain, request);
+                return exchange.say(&mut client, &response, "cors-preflight").await;
+            }
+            Way::Nowhere(refusal) => return exchange.refuse(&mut client, &refusal).await,
+        };
+    record.led_to(&routed.job, routed.domain.as_ref().zip(routed.route.as_ref()));
+    let _slot = match routed.job.enter_request(|| context.client(asking.address)) {
         Ok(slot) => slot,
-        Err(full) => return refuse(engine, request, &mut client, &job_full(&routed.job.label, full)).await,
+        Err(full) => return exchange.refuse(&mut client, &job_full(&routed.job.label, full)).await,
     };
-    let patience = patience(request, routed.route.as_deref());
-    let forwarded = forward(engine, visit, request, &routed, &mut client);
-    let forwarded = match patience {
-        None => forwarded.await,
-        Some(patience) => match tokio::time::timeout(patience, forwarded).await {
-            Ok(forwarded) => forwarded,
-            Err(_) if client.begun => return client.cut(),
-            Err(_) => Err(Refusal::new(Reason::Timeout, format!("no whole answer within {patience:?}"))),
-        },
-    };
-    match forwarded {
-        Ok(went) => went,
-        Err(refusal) => refuse(engine, request, &mut client, &refusal).await,
+    match exchange.in_time(forward(exchange, &routed, &mut client), patience(request, &routed)).await {
+        Ok(Ok(went)) => went,
+        Ok(Err(refusal)) => exchange.refuse(&mut client, &refusal).await,
+        Err(TimedOut(_)) if client.begun => client.cut(),
+        Err(TimedOut(patience)) => exchange.refuse(&mut client, &no_whole_answer(patience)).await,
     }
 }
 
+struct TimedOut(Duration);
+
 /// How long the exchange may take in all, where somebody says so.
-fn patience(request: &Request, route: Option<&RouteEntry>) -> Option<std::time::Duration> {
-    let said = route.and_then(|route| route.policy.timeout);
+fn patience(request: &Request, routed: &Routed) -> Option<Duration> {
+    let said = routed.route.as_ref().and_then(|route| route.policy.timeout);
     let grpc = request.head.first(Name::GrpcTimeout).and_then(grpc_timeout);
     match (said, grpc) {
         (Some(said), Some(grpc)) => Some(said.min(grpc)),
         (said, grpc) => said.or(grpc),
     }
+}
+
+fn no_whole_answer(patience: Duration) -> Refusal {
+    Refusal::new(Reason::Timeout, format!("there was no whole answer within {patience:?}"))
+}
+
+fn traced(context: &Context, request: &Request) -> Traced {
+    trace::traced(request.head.all(Name::TraceParent), rand::random, context.access_log().is_on())
 }
 
 fn job_full(label: &roundhouse_config::Label, full: Full) -> Refusal {
@@ -112,36 +131,59 @@ fn preflight(route: &RouteEntry, domain: &DomainEntry, request: &Request) -> Res
     response
 }
 
-/// The gateway's own word, after which a client that sent no body may ask again.
-pub(super) async fn refuse(
-    engine: &Engine,
-    request: &Request,
-    client: &mut Client<'_>,
-    refusal: &Refusal,
-) -> Went {
-    let (fate, went) = fate(engine, request);
-    match refusal.tell(request, &mut client.reply, fate, &engine.supplies).await {
-        Ok(()) => went,
-        Err(_) => Went::Broken,
+impl Exchange<'_> {
+    async fn in_time<T>(
+        &self,
+        forwarded: impl Future<Output = T>,
+        patience: Option<Duration>,
+    ) -> Result<T, TimedOut> {
+        match patience {
+            None => Ok(forwarded.await),
+            Some(patience) => {
+                let forwarded = tokio::time::timeout(patience, forwarded).await;
+                forwarded.map_err(|_| {
+                    self.record.ended(End::Timeout);
+                    TimedOut(patience)
+                })
+            }
+        }
     }
-}
 
-async fn say(engine: &Engine, request: &Request, client: &mut Client<'_>, response: &Response) -> Went {
-    let (fate, went) = fate(engine, request);
-    match client.reply.say(response, b"", fate, &engine.supplies).await {
-        Ok(()) => went,
-        Err(_) => Went::Broken,
+    /// The gateway's own word, after which a client that sent no body may ask again.
+    async fn refuse(&self, client: &mut Client<'_>, refusal: &Refusal) -> Went {
+        self.record.answered(refusal.reason.status(), refusal.reason.as_str());
+        let counters = self.engine.context.counters();
+        match refusal.reason {
+            Reason::NoRoute => drop(counters.no_route.fetch_add(1, Relaxed)),
+            Reason::NoBackend => drop(counters.no_backend.fetch_add(1, Relaxed)),
+            _ => {}
+        }
+        let (fate, went) = self.fate();
+        match refusal.tell(self.request, &mut client.reply, fate, &self.engine.supplies).await {
+            Ok(()) => went,
+            Err(_) => Went::Broken,
+        }
     }
-}
 
-fn fate(engine: &Engine, request: &Request) -> (Fate, Went) {
-    let read = !request.has_body() && !request.line.websocket;
-    if !request.line.persistent || !read || engine.context.is_draining() {
-        return (Fate::Closes, Went::Closes);
+    async fn say(&self, client: &mut Client<'_>, response: &Response, reason: &'static str) -> Went {
+        self.record.answered(response.status, reason);
+        let (fate, went) = self.fate();
+        match client.reply.say(response, b"", fate, &self.engine.supplies).await {
+            Ok(()) => went,
+            Err(_) => Went::Broken,
+        }
     }
-    match request.line.version {
-        Version::Http10 => (Fate::StaysAsAsked, Went::On),
-        Version::Http11 | Version::Http2 => (Fate::Stays, Went::On),
+
+    fn fate(&self) -> (Fate, Went) {
+        let line = &self.request.line;
+        let read = !self.request.has_body() && !line.websocket;
+        if !line.persistent || !read || self.engine.context.is_draining() {
+            return (Fate::Closes, Went::Closes);
+        }
+        match line.version {
+            Version::Http10 => (Fate::StaysAsAsked, Went::On),
+            Version::Http11 | Version::Http2 => (Fate::Stays, Went::On),
+        }
     }
 }
 

@@ -5,27 +5,29 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use super::Went;
 use super::body::{BodyError, H1Sink, H2Sink, Sink, Source, Transfer};
 use super::client::Client;
 use super::converse::{Failed, converse};
 use super::edit::Changes;
+use super::exchange::Exchange;
 use super::instance::{Answering, Instance, NoAnswer, open};
 use super::outgoing::{Terms, request_h1, request_h2};
 use super::reply::{Reason, Refusal};
 use super::request::Request;
 use super::route::Routed;
-use super::{Engine, Visit, Went};
+use crate::access_log::End;
+use crate::client_address::{Forwarding, Scheme};
 use crate::h1::{Encoder, Length};
 use crate::l4::{Attempts, ConnectError, is_our_shortage};
 use crate::table::Endpoint;
 
 pub(super) async fn forward(
-    engine: &Engine,
-    visit: Visit<'_>,
-    request: &Request,
+    exchange: Exchange<'_>,
     routed: &Routed,
     client: &mut Client<'_>,
 ) -> Result<Went, Refusal> {
+    let Exchange { engine, visit, request, record, .. } = exchange;
     let policy = routed.route.as_ref().map(|route| &route.policy);
     let edits = policy.map(|policy| Changes::of(&policy.request_headers)).unwrap_or_default();
     let edited = (!edits.is_empty()).then(|| edits.in_request(request, &engine.supplies));
@@ -33,8 +35,17 @@ pub(super) async fn forward(
     let target = rewrite.and_then(|rewrite| rewrite.target(request.path()));
     let zone = || engine.context.look(|table| table.zone.clone());
     let job_host = routed.host_of_old_clients(zone, request);
+    let peer = visit.connection.client.get().ip();
+    let jobname = visit.connection.jobname.borrow().clone();
     let terms = Terms {
-        client: visit.connection.client.get(),
+        forwarding: Forwarding {
+            peer,
+            trusted: visit.trusts(peer),
+            scheme: if request.tls { Scheme::Https } else { Scheme::Http },
+            host: request.authority().unwrap_or_default().as_bytes(),
+        },
+        jobname: jobname.as_deref(),
+        trace: exchange.trace,
         host: rewrite.and_then(|rewrite| rewrite.host.as_deref()).or(job_host.as_deref()),
         path: target.as_deref(),
     };
@@ -55,6 +66,9 @@ pub(super) async fn forward(
     let mut last = no_backend(context, routed, &ConnectError::Nobody);
     while let Some(endpoint) = attempts.next_or(wanted.take(), context, &routed.port) {
         let address = endpoint.address;
+        record.tries();
+        record.asks(&endpoint, false);
+        let before = record.elapsed();
         let instance = match open(engine, &endpoint, &routed.job, &routed.port.port, request).await {
             Ok(instance) => instance,
             Err(error) if is_our_shortage(&error) => {
@@ -69,12 +83,23 @@ pub(super) async fn forward(
             }
         };
         let reused = instance.is_reused();
+        record.asks(&endpoint, matches!(instance, Instance::H2(_)));
+        record
+            .connect
+            .set(record.elapsed().zip(before).map(|(now, before)| now - before).filter(|_| !reused));
         visit.connection.serve_at(endpoint.clone());
-        let talked = talk(engine, visit, &told, request, routed, &endpoint, client, instance).await;
+        let talked = talk(exchange, &told, routed, &endpoint, client, instance).await;
         visit.connection.done_there();
         let failed = match talked {
             Ok(went) => return Ok(went),
-            Err(Failed::ClientGone | Failed::Ended(_)) => return Ok(client.cut()),
+            Err(Failed::ClientGone) => {
+                record.ended(End::ClientGone);
+                return Ok(client.cut());
+            }
+            Err(Failed::Ended(reason)) => {
+                record.ended(End::Closed(reason));
+                return Ok(client.cut());
+            }
             Err(failed) => failed,
         };
         // The instance closed a kept connection just now, which is no fault.
@@ -104,17 +129,15 @@ struct Told<'a> {
     terms: Terms<'a>,
 }
 
-#[expect(clippy::too_many_arguments, reason = "each is one of the exchange's parties")]
 async fn talk(
-    engine: &Engine,
-    visit: Visit<'_>,
+    exchange: Exchange<'_>,
     told: &Told<'_>,
-    request: &Request,
     routed: &Routed,
     endpoint: &Arc<Endpoint>,
     client: &mut Client<'_>,
     instance: Instance,
 ) -> Result<Went, Failed> {
+    let Exchange { engine, request, .. } = exchange;
     // Nothing is forwarded to an upgraded instance before its 101.
     let source = if request.line.websocket {
         Source::Nothing
@@ -129,7 +152,7 @@ async fn talk(
             let sink = Sink::H1(H1Sink::new(stream, Encoder::new(request.line.length), text));
             let answering = Answering::H1 { stream, inbound, to_head: request.is_head(), persistent: false };
             let upload = Transfer::new(source, sink).at_most(routed.max_body());
-            let talked = converse(engine, visit, request, routed, endpoint, client, upload, answering).await;
+            let talked = converse(exchange, routed, endpoint, client, upload, answering).await;
             match talked {
                 Ok((went, true)) => {
                     engine.pool.borrow_mut().give(kept, engine.context.connections().now());
@@ -163,9 +186,7 @@ async fn talk(
             let sink = Sink::H2(H2Sink::new(request.has_body().then_some(stream)));
             let upload = Transfer::new(source, sink).at_most(routed.max_body());
             let answering = Answering::H2 { response: Box::new(response), body: None };
-            converse(engine, visit, request, routed, endpoint, client, upload, answering)
-                .await
-                .map(|(went, _)| went)
+            converse(exchange, routed, endpoint, client, upload, answering).await.map(|(went, _)| went)
         }
     }
 }

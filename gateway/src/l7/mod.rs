@@ -22,6 +22,7 @@ mod h2_io;
 mod inbound;
 mod instance;
 mod outgoing;
+mod record;
 mod reply;
 mod request;
 mod response;
@@ -31,12 +32,17 @@ mod supplies;
 mod timeout;
 
 use std::cell::RefCell;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use self::instance::Pool;
+use self::request::Request;
 use self::supplies::Supplies;
-use crate::l4::Desk;
+use crate::client_address::{self, Came, Client};
+use crate::entrypoint::Entrypoint;
+use crate::h1::Name;
+use crate::l4::{Desk, TlsFacts};
 use crate::plane::{Connection, Context};
 
 /// One worker's.
@@ -75,10 +81,28 @@ pub enum Scope {
 struct Visit<'a> {
     connection: &'a Connection,
     scope: Scope,
-    /// The client's scheme is https.
-    tls: bool,
-    /// That it gave in its handshake.
-    server_name: Option<&'a str>,
+    /// Where it came in by one.
+    entrypoint: Option<&'a Arc<Entrypoint>>,
+    /// Its scheme is https.
+    tls: Option<&'a TlsFacts>,
+}
+
+impl Visit<'_> {
+    /// Whether what a peer says of its client is believed.
+    fn trusts(&self, peer: IpAddr) -> bool {
+        self.entrypoint.is_some_and(|entrypoint| entrypoint.trusts_forwarded(peer))
+    }
+
+    /// Who asks: the peer, or whom proxies name that are trusted.
+    fn client(&self, request: &Request) -> Client {
+        let peer = self.connection.client.get();
+        if !self.trusts(peer.ip()) {
+            return Client { address: peer.ip(), port: Some(peer.port()), hops: 0 };
+        }
+        let lines = |name| request.head.all(name).collect::<Vec<_>>().into_iter();
+        let came = Came { x_forwarded_for: lines(Name::ForwardedFor), forwarded: lines(Name::Forwarded) };
+        client_address::client(peer.ip(), came, |address| self.trusts(address))
+    }
 }
 
 /// What becomes of a client's connection after an exchange.

@@ -2,17 +2,21 @@
 //! between goes on as it came, in runs of whole lines.
 
 use std::io::Write;
-use std::net::SocketAddr;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::request::Request;
 use super::response::Response;
+use crate::client_address::Forwarding;
 use crate::h1::{Field, Head, Length, Name};
+use crate::trace::{Origin, Traced};
 
 /// What an instance is told beside what the client said.
 pub(super) struct Terms<'a> {
-    pub(super) client: SocketAddr,
+    pub(super) forwarding: Forwarding<'a>,
+    /// Which job it is, proved or said by whom we trust.
+    pub(super) jobname: Option<&'a str>,
+    pub(super) trace: Traced,
     /// In place of the client's.
     pub(super) host: Option<&'a str>,
     pub(super) path: Option<&'a str>,
@@ -71,11 +75,13 @@ fn append(map: &mut HeaderMap, name: &[u8], value: &[u8]) {
 }
 
 /// Of a request's fields, those that go on as they are.
-fn goes_on(name: Name, has_other_host: bool) -> bool {
+fn goes_on(name: Name, has_other_host: bool, terms: &Terms<'_>) -> bool {
     match name {
         Name::Other => true,
         Name::ContentLength => false,
         Name::Host => !has_other_host,
+        Name::TraceParent | Name::TraceState => terms.trace.origin == Origin::Theirs,
+        Name::ForwardedOther => terms.forwarding.trusted,
         name => !name.is_hop_by_hop() && !name.is_provenance(),
     }
 }
@@ -101,7 +107,7 @@ pub(super) fn request_h1(out: &mut Vec<u8>, request: &Request, terms: &Terms<'_>
     let expects = request.line.expects;
     copy_lines(out, head, |field| match field.name {
         Name::Expect => expects,
-        name => goes_on(name, !keeps_host),
+        name => goes_on(name, !keeps_host, terms),
     });
     let host = told_host(request, terms);
     if let (Some(host), false) = (host, keeps_host) {
@@ -117,12 +123,39 @@ pub(super) fn request_h1(out: &mut Vec<u8>, request: &Request, terms: &Terms<'_>
         line(out, "connection", "upgrade");
         line(out, "upgrade", "websocket");
     }
-    let _ = write!(out, "x-forwarded-for: {}\r\n", terms.client.ip().to_canonical());
-    line(out, "x-forwarded-proto", if request.tls { "https" } else { "http" });
-    if let Some(host) = host {
-        line(out, "x-forwarded-host", host);
-    }
+    provenance(out, head, terms);
     out.extend_from_slice(b"\r\n");
+}
+
+/// What the gateway says of where a request comes from, as lines.
+fn provenance(out: &mut Vec<u8>, head: &Head, terms: &Terms<'_>) {
+    let forwarding = &terms.forwarding;
+    out.extend_from_slice(b"x-forwarded-for: ");
+    forwarding.write_for(head.all(Name::ForwardedFor), out);
+    out.extend_from_slice(b"\r\nx-forwarded-proto: ");
+    forwarding.write_proto(head.all(Name::ForwardedProto), out);
+    out.extend_from_slice(b"\r\n");
+    if !forwarding.host.is_empty() {
+        out.extend_from_slice(b"x-forwarded-host: ");
+        forwarding.write_host(head.all(Name::ForwardedHost), out);
+        out.extend_from_slice(b"\r\n");
+    }
+    if forwarding.trusted {
+        let before = out.len();
+        out.extend_from_slice(b"forwarded: ");
+        match forwarding.write_forwarded(head.all(Name::Forwarded), out) {
+            true => out.extend_from_slice(b"\r\n"),
+            false => out.truncate(before),
+        }
+    }
+    if let Some(jobname) = terms.jobname {
+        line(out, "x-jobname", jobname);
+    }
+    if terms.trace.origin == Origin::Ours {
+        out.extend_from_slice(b"traceparent: ");
+        out.extend_from_slice(&terms.trace.parent.text());
+        out.extend_from_slice(b"\r\n");
+    }
 }
 
 /// A POST of nothing says so; a GET need not.
@@ -148,7 +181,7 @@ pub(super) fn request_h2(
     let map = to.headers_mut();
     copy_map(map, &request.head, |field| match field.name {
         Name::Host | Name::Expect => false,
-        name => goes_on(name, true),
+        name => goes_on(name, true, terms),
     });
     if says_length(request)
         && let Length::Known(length) = request.line.length
@@ -160,10 +193,13 @@ pub(super) fn request_h2(
     if codings.any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers")) {
         map.insert(http::header::TE, HeaderValue::from_static("trailers"));
     }
-    let client = terms.client.ip().to_canonical().to_string();
-    append(map, b"x-forwarded-for", client.as_bytes());
-    append(map, b"x-forwarded-proto", if request.tls { b"https" } else { b"http" });
-    append(map, b"x-forwarded-host", host.as_bytes());
+    let mut lines = Vec::with_capacity(256);
+    provenance(&mut lines, &request.head, terms);
+    for line in lines.split(|byte| *byte == b'\n') {
+        if let Some(at) = memchr::memchr(b':', line) {
+            append(map, &line[..at], line[at + 1..].trim_ascii());
+        }
+    }
     Ok(to)
 }
 

@@ -10,7 +10,9 @@ use super::reply::Refusal;
 use super::request::Request;
 use super::{Scope, Visit};
 use crate::policy::{self, https_url};
-use crate::table::{Asked, DomainEntry, JobEntry, Leads, Named, PortEntry, RouteEntry, Table, host_name};
+use crate::table::{
+    Asked, DomainEntry, JobEntry, Leads, Leg, Legs, Named, PortEntry, RouteEntry, Table, host_name,
+};
 
 /// Where a request goes.
 pub(super) struct Routed {
@@ -134,7 +136,9 @@ fn by_path(
     https_port: Option<u16>,
 ) -> Result<Way, Refusal> {
     if domain.https_redirect && !request.tls {
-        let location = https_url(host, request.path(), https_port);
+        // Who names no port came by the usual ones, whatever they are mapped to.
+        let port = https_port.filter(|_| names_port(host));
+        let location = https_url(host, request.path(), port);
         return Ok(Way::Elsewhere { status: 308, location, domain });
     }
     if let Some(route) = domain.preflight(request) {
@@ -155,7 +159,7 @@ fn by_path(
             return Ok(Way::Elsewhere { status: redirect.status, location, domain });
         }
     };
-    let leg = legs.next(worker).ok_or_else(|| {
+    let leg = kept(table, route, legs, request).or_else(|| legs.next(worker)).ok_or_else(|| {
         Refusal::no_route(format!("domain {} leads to nobody: all its weights are 0", domain.name))
     })?;
     let Some(job) = table.job(leg.job.as_str()) else {
@@ -172,6 +176,16 @@ fn by_path(
     };
     let route = Some(route.clone());
     Ok(Way::To(Routed { job: job.clone(), port, route, domain: Some(domain) }))
+}
+
+/// The job of the instance that the client's cookie names, if it is up.
+fn kept<'a>(table: &Table, route: &RouteEntry, legs: &'a Legs, request: &Request) -> Option<&'a Arc<Leg>> {
+    let id = route.policy.sticky.as_ref()?.instance(request.head.named("cookie"))?;
+    let is_there = |leg: &&Arc<Leg>| {
+        let Some(job) = table.job(leg.job.as_str()) else { return false };
+        job.ports.iter().any(|port| port.endpoints().find(id).is_some_and(|endpoint| endpoint.takes_work()))
+    };
+    legs.all.iter().find(is_there)
 }
 
 fn http_port(table: &Table, job: &JobEntry) -> Result<Arc<PortEntry>, Refusal> {
@@ -200,6 +214,11 @@ fn unknown(table: &Table, name: &str) -> Refusal {
         ),
     };
     Refusal::no_route(sentence)
+}
+
+fn names_port(host: &str) -> bool {
+    host.rsplit_once(':')
+        .is_some_and(|(_, port)| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// Enough of a client's text to recognise it, and no more.

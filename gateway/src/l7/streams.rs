@@ -1,8 +1,8 @@
 //! One client connection of HTTP/2 (RFC 9113): a task for each stream, each with an exchange of its own.
 
 use std::cell::Cell;
-use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -23,10 +23,11 @@ use super::reply::Refusal;
 use super::request::Request;
 use super::supplies::Supplies;
 use super::{Engine, Scope, Visit};
+use crate::entrypoint::Entrypoint;
 use crate::h1::{Head, Length, Malformed, Name, RequestLine, Span, Version};
-use crate::l4::Stream;
+use crate::l4::{Stream, TlsFacts};
 use crate::phase::Phase;
-use crate::plane::{Connection, Entered, Kind, Reason};
+use crate::plane::{Connection, Entered, Reason};
 
 /// Streams of one client at once; browsers open a hundred at most.
 const STREAMS: u32 = 100;
@@ -41,19 +42,17 @@ const LAST_CALL: Duration = Duration::from_secs(1);
 impl Engine {
     pub(super) async fn serve_h2(
         self: &Rc<Self>,
+        visit: Visit<'_>,
         entered: &Entered,
         stream: Stream,
         early: Bytes,
-        scope: Scope,
     ) -> Option<Reason> {
         let limits = self.context.limits();
         let connections = self.context.connections().clone();
         let client = Rc::new(OfAll {
-            tls: stream.is_tls(),
-            server_name: stream.server_name(),
-            scope,
-            peer: entered.client.get(),
-            local: entered.local.get(),
+            tls: visit.tls.cloned(),
+            entrypoint: visit.entrypoint.cloned(),
+            scope: visit.scope,
             carrier: entered.connection.clone(),
             open: Cell::new(0),
         });
@@ -104,7 +103,7 @@ impl Engine {
                     continue;
                 }
                 Ok(Some(Err(error))) => {
-                    tracing::debug!(client = %client.peer, %error, "HTTP/2 connection ended");
+                    tracing::debug!(client = %entered.client.get(), %error, "HTTP/2 connection ended");
                     return None;
                 }
                 Ok(None) => return None,
@@ -135,7 +134,7 @@ impl Engine {
     ) {
         let (engine, client) = (self.clone(), client.clone());
         let (parts, body) = request.into_parts();
-        let read = read(&self.supplies, &parts, body.is_end_stream(), client.tls);
+        let read = read(&self.supplies, &parts, body.is_end_stream(), client.tls.is_some());
         let open = Open::new(client.clone(), engine.clone());
         tokio::task::spawn_local(async move {
             let request = match read {
@@ -148,12 +147,12 @@ impl Engine {
                     return drop(said);
                 }
             };
-            let entered = engine.context.connections().enter(Kind::Http, client.peer, client.local);
+            let entered = engine.context.connections().enter_within(&client.carrier);
             let visit = Visit {
                 connection: &entered,
                 scope: client.scope,
-                tls: client.tls,
-                server_name: client.server_name.as_deref(),
+                entrypoint: client.entrypoint.as_ref(),
+                tls: client.tls.as_ref(),
             };
             let source = match request.has_body() || request.line.websocket {
                 true => Source::H2(H2Source::new(body)),
@@ -173,11 +172,9 @@ enum Over {
 
 /// What the streams of a connection have in common.
 struct OfAll {
-    tls: bool,
-    server_name: Option<Box<str>>,
+    tls: Option<TlsFacts>,
+    entrypoint: Option<Arc<Entrypoint>>,
     scope: Scope,
-    peer: SocketAddr,
-    local: SocketAddr,
     carrier: Rc<Connection>,
     open: Cell<u32>,
 }
@@ -232,7 +229,7 @@ fn read(supplies: &Supplies, parts: &Parts, ends: bool, tls: bool) -> Result<Req
     }
     // RFC 9113, 8.2.3: they are one field to whoever knows no crumbs.
     let crumbs: Vec<&[u8]> =
-        parts.headers.get_all(http::header::COOKIE).iter().map(|value| value.as_bytes()).collect();
+        parts.headers.get_all(http::header::COOKIE).iter().map(http::HeaderValue::as_bytes).collect();
     if !crumbs.is_empty() {
         head.push_field(b"cookie", &crumbs.join(&b"; "[..]));
     }

@@ -68,6 +68,8 @@ pub struct ConnectionId {
 pub struct Connection {
     pub id: ConnectionId,
     pub kind: Cell<Kind>,
+    /// The other end of the socket.
+    pub peer: SocketAddr,
     /// The client, by a trusted PROXY header where there is one.
     pub client: Cell<SocketAddr>,
     /// The address that was dialled.
@@ -168,6 +170,7 @@ impl Connections {
         let connection = Rc::new(Connection {
             id: ConnectionId { worker: self.worker, number },
             kind: Cell::new(kind),
+            peer: client,
             client: Cell::new(client),
             local: Cell::new(local),
             jobname: RefCell::default(),
@@ -187,6 +190,14 @@ impl Connections {
         });
         let key = self.live.borrow_mut().insert(connection.clone());
         Entered { connection, key, table: self.clone() }
+    }
+
+    /// One that is carried by another: of the same client, and with an end of its own.
+    pub fn enter_within(self: &Rc<Self>, carrier: &Connection) -> Entered {
+        let entered = self.enter(carrier.kind.get(), carrier.peer, carrier.local.get());
+        entered.client.set(carrier.client.get());
+        entered.jobname.borrow_mut().clone_from(&carrier.jobname.borrow());
+        entered
     }
 
     pub fn len(&self) -> usize {

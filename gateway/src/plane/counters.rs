@@ -18,6 +18,8 @@ pub struct Counters {
     /// `accept` errors, EMFILE above all.
     pub accept_errors: AtomicU64,
     pub requests: AtomicU64,
+    /// Their answers by the first digit of the status; 0: none was given.
+    pub answers: [AtomicU64; 6],
     /// Requests answered by the gateway itself because the name leads nowhere, or nobody serves it.
     pub no_route: AtomicU64,
     pub no_backend: AtomicU64,

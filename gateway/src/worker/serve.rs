@@ -91,7 +91,11 @@ impl Engines {
             }
             Some(Led { client, to: To::Requests(scope), _slots }) => {
                 entered.kind.set(Kind::Http);
-                self.l7.serve(&entered, client, scope).await
+                let entrypoint = match &site {
+                    Site::Entrypoint(entrypoint) => Some(entrypoint),
+                    Site::Vip(_) | Site::Captured | Site::Hub(_) => None,
+                };
+                Box::pin(self.l7.serve(&entered, client, entrypoint, scope)).await
             }
         };
         if let Some(reason) = refused {

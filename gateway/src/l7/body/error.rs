@@ -24,6 +24,15 @@ pub(in crate::l7) enum Broken {
     Sink(io::Error),
 }
 
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Broken::Source(error) => error.fmt(f),
+            Broken::Sink(error) => write!(f, "nobody takes it: {error}"),
+        }
+    }
+}
+
 impl From<h2::Error> for BodyError {
     fn from(error: h2::Error) -> BodyError {
         match error.reason() {

@@ -39,6 +39,7 @@ pub(super) struct Transfer<'a> {
     filter: Option<Box<dyn Filter>>,
     /// Bytes that it may have.
     most: u64,
+    grpc_status: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +68,7 @@ impl<'a> Transfer<'a> {
             moved: 0,
             filter: None,
             most: u64::MAX,
+            grpc_status: None,
         }
     }
 
@@ -99,6 +101,11 @@ impl<'a> Transfer<'a> {
                 Went::On
             }
         }
+    }
+
+    /// That its trailers said.
+    pub(super) fn grpc_status(&self) -> Option<u32> {
+        self.grpc_status
     }
 
     /// Bytes of content that the sink took.
@@ -196,6 +203,11 @@ impl<'a> Transfer<'a> {
         }
         Poll::Ready(Ok(()))
     }
+}
+
+/// A `grpc-status`, in digits.
+pub(super) fn grpc_status(value: Option<&[u8]>) -> Option<u32> {
+    std::str::from_utf8(value?).ok()?.parse().ok()
 }
 
 fn is_plain(stream: &Stream) -> bool {

@@ -2,12 +2,12 @@
 
 use std::task::{Context as Poller, Poll, ready};
 
-use super::{BodyError, Broken, Moved, Stage, Transfer};
+use super::{BodyError, Broken, Moved, Stage, Transfer, grpc_status};
 use crate::l7::supplies::Supplies;
 
 impl Transfer<'_> {
     pub(super) fn poll_pieces(&mut self, cx: &mut Poller<'_>, supplies: &Supplies) -> Moved {
-        let Transfer { source, sink, piece, filter, moved, stage, .. } = self;
+        let Transfer { source, sink, piece, filter, moved, stage, grpc_status: said, .. } = self;
         if piece.is_none() {
             let Poll::Ready(taken) = source.poll_piece(cx, supplies) else {
                 if sink.poll_gone(cx).is_ready() {
@@ -22,6 +22,9 @@ impl Transfer<'_> {
                 let changed = filter.push(&taken.bytes, taken.last);
                 taken.bytes = changed.map_err(|error| Broken::Source(BodyError::Failed(error)))?;
                 source.gone_on(came);
+            }
+            if let Some(trailers) = &taken.trailers {
+                *said = grpc_status(trailers.get("grpc-status").map(http::HeaderValue::as_bytes));
             }
             *piece = Some(taken);
         }

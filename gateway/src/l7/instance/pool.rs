@@ -43,6 +43,7 @@ pub(in crate::l7) struct Pool {
 /// A connection of HTTP/1.1 to an instance.
 pub(in crate::l7) struct H1Instance {
     key: Key,
+    #[expect(dead_code, reason = "while it lives its address in memory, which is the key, is nobody else's")]
     endpoint: Arc<Endpoint>,
     pub(in crate::l7) stream: Stream,
     pub(in crate::l7) inbound: Inbound,
