@@ -3,7 +3,9 @@
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rcgen::{CertificateParams, KeyPair};
 use tokio_rustls::rustls::client::Resumption;
@@ -12,15 +14,13 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::version::TLS13;
 use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-use crate::ready::CLOSED_REQUEST;
+use super::{CLOSED_REQUEST, HOST};
 
-const NAME: &str = "served.jobs.coding.net";
-
-pub(crate) type Stream = StreamOwned<ClientConnection, TcpStream>;
+pub type Stream = StreamOwned<ClientConnection, TcpStream>;
 
 /// ECDSA P-256, self-signed.
 #[derive(Clone)]
-pub(crate) struct Certificate {
+pub struct Certificate {
     cert: String,
     key: String,
     both: String,
@@ -28,9 +28,9 @@ pub(crate) struct Certificate {
 }
 
 impl Certificate {
-    pub(crate) fn new() -> Certificate {
+    pub fn generate() -> Certificate {
         let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).expect("a key");
-        let params = CertificateParams::new([NAME.to_owned()]).expect("a name");
+        let params = CertificateParams::new([HOST.to_owned()]).expect("a name");
         let certificate = params.self_signed(&key).expect("a certificate");
         let (cert, pem) = (certificate.pem(), key.serialize_pem());
         let mut roots = RootCertStore::empty();
@@ -39,16 +39,16 @@ impl Certificate {
     }
 
     /// As nginx and Roundhouse want them, and both in one as HAProxy does.
-    pub(crate) fn files(&self) -> [(&str, &str); 3] {
+    pub fn files(&self) -> [(&str, &str); 3] {
         [("cert.pem", &self.cert), ("key.pem", &self.key), ("both.pem", &self.both)]
     }
 
     /// After a whole handshake.
-    pub(crate) fn connect(&self, at: SocketAddr, timeout: Option<Duration>) -> io::Result<Stream> {
+    pub fn connect(&self, at: SocketAddr, timeout: Option<Duration>) -> io::Result<Stream> {
         let stream = TcpStream::connect(at)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(timeout)?;
-        let name = ServerName::try_from(NAME).map_err(io::Error::other)?;
+        let name = ServerName::try_from(HOST).map_err(io::Error::other)?;
         let connection = ClientConnection::new(self.client.clone(), name).map_err(io::Error::other)?;
         let mut stream = StreamOwned::new(connection, stream);
         while stream.conn.is_handshaking() {
@@ -57,8 +57,31 @@ impl Certificate {
         Ok(stream)
     }
 
+    /// What [`Self::connect`] uses, with these protocols offered, the best first (RFC 7301).
+    pub fn offering(&self, protocols: &[&str]) -> Arc<ClientConfig> {
+        let mut config = ClientConfig::clone(&self.client);
+        config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+        Arc::new(config)
+    }
+
+    /// [`Self::exchange`] again and again, so many at once. How many there were.
+    pub fn handshakes(&self, at: SocketAddr, at_once: usize, time: Duration) -> u64 {
+        let (end, done) = (Instant::now() + time, AtomicU64::new(0));
+        thread::scope(|scope| {
+            for _ in 0..at_once {
+                scope.spawn(|| {
+                    while Instant::now() < end {
+                        self.exchange(at, None).expect("it relays");
+                        done.fetch_add(1, Relaxed);
+                    }
+                });
+            }
+        });
+        done.into_inner()
+    }
+
     /// A connection with one HTTP request and its answer. Bytes of the answer.
-    pub(crate) fn exchange(&self, at: SocketAddr, timeout: Option<Duration>) -> io::Result<usize> {
+    pub fn exchange(&self, at: SocketAddr, timeout: Option<Duration>) -> io::Result<usize> {
         let mut stream = self.connect(at, timeout)?;
         stream.write_all(CLOSED_REQUEST)?;
         let mut answer = Vec::new();

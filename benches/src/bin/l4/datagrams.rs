@@ -5,7 +5,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::ready::Ready;
+use roundhouse_benches::load::Ready;
 
 /// As small as a question of DNS.
 const SIZE: usize = 32;

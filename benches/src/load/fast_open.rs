@@ -7,7 +7,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 
 /// connect(2) on this socket then only takes the address, and the first send opens the connection.
-pub(crate) fn connect_with_first_bytes(socket: &impl AsFd) -> io::Result<()> {
+pub(super) fn connect_with_first_bytes(socket: &impl AsFd) -> io::Result<()> {
     let on: libc::c_int = 1;
     // SAFETY: the option's value is an int that lives through the call, and its size is given.
     let done = unsafe {

@@ -23,13 +23,13 @@ const SETTINGS: [(&str, &str); 3] = [
     ("net/ipv4/ip_local_port_range", "10240 65535"),
 ];
 
-pub(crate) struct Network {
+pub struct Network {
     /// What a connection in it really uses.
-    pub(crate) congestion: String,
+    pub congestion: String,
 }
 
 /// Starts this program again in a new network (unshare(1)), unless it is in there; sets that up.
-pub(crate) fn enter() -> io::Result<Network> {
+pub fn enter() -> io::Result<Network> {
     if std::env::var_os(INSIDE).is_none() {
         let mut command = Command::new("unshare");
         command.arg("--net");

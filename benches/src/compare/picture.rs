@@ -5,7 +5,7 @@ use std::path::Path;
 
 use plotters::prelude::*;
 
-use crate::comparison::{Against, Comparison, Verdict};
+use super::comparison::{Against, Comparison, Verdict};
 
 const WIDTH: u32 = 1_000;
 const BAR: u32 = 26;
@@ -22,7 +22,7 @@ const MISSED: RGBColor = RGBColor(190, 70, 50);
 const NO_AIM: RGBColor = RGBColor(120, 130, 145);
 
 /// Costs only, and no details: of what more is better a long bar would be good.
-pub(crate) fn draw(file: &Path, title: &str, all: &[Comparison]) -> Result<(), Box<dyn Error + Send + Sync>> {
+pub(super) fn draw(file: &Path, title: &str, all: &[Comparison]) -> Result<(), Box<dyn Error + Send + Sync>> {
     let bars: Vec<_> = all.iter().filter_map(Bar::of).collect();
     let height = TOP.unsigned_abs() + BAR * (bars.len() as u32 + 1);
     let area = SVGBackend::new(file, (WIDTH, height)).into_drawing_area();
@@ -84,10 +84,9 @@ fn place(ratio: f64) -> i32 {
 
 #[cfg(test)]
 mod tests {
-    use roundhouse_benches::Samples;
-
     use super::*;
-    use crate::contender::Who;
+    use crate::Samples;
+    use crate::compare::Who;
 
     #[test]
     fn a_picture_has_a_bar_for_each_cost() {

@@ -7,23 +7,23 @@ use std::net::{SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use roundhouse_benches::Samples;
 use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
 };
 
-use crate::ready::{KEPT_REQUEST, Ready};
+use super::{KEPT_REQUEST, Ready};
+use crate::Samples;
 
 /// Of the beginning, in which connections and caches are new.
 const WARMING: u32 = 10;
 /// Nobody waits for the last answers for longer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-pub(crate) struct OpenLoop {
-    pub(crate) server: SocketAddr,
-    pub(crate) connections: usize,
+pub struct OpenLoop {
+    pub server: SocketAddr,
+    pub connections: usize,
     /// Requests a second.
-    pub(crate) rate: f64,
+    pub rate: f64,
 }
 
 struct Connection {
@@ -35,7 +35,7 @@ struct Connection {
 
 impl OpenLoop {
     /// Microseconds from when each request was due to the end of its answer.
-    pub(crate) fn run(&self, time: Duration) -> io::Result<Samples> {
+    pub fn run(&self, time: Duration) -> io::Result<Samples> {
         let mut ready = Ready::new()?;
         let timer = Timer::new()?;
         ready.readable(&timer.0, self.connections)?;

@@ -8,39 +8,41 @@ use rustix::buffer::spare_capacity;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 
+/// Whose requests they are, for who routes by Host.
+pub const HOST: &str = "served.example.com";
 /// The server answers and closes.
-pub(crate) const CLOSED_REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n";
+pub const CLOSED_REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: served.example.com\r\nConnection: close\r\n\r\n";
 /// The connection is kept.
-pub(crate) const KEPT_REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: bench\r\n\r\n";
+pub const KEPT_REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: served.example.com\r\n\r\n";
 
 /// Events taken at once.
 const AT_ONCE: usize = 256;
 
-pub(crate) struct Ready {
+pub struct Ready {
     epoll: OwnedFd,
     events: Vec<Event>,
 }
 
 impl Ready {
-    pub(crate) fn new() -> io::Result<Ready> {
+    pub fn new() -> io::Result<Ready> {
         Ok(Ready { epoll: epoll::create(CreateFlags::CLOEXEC)?, events: Vec::with_capacity(AT_ONCE) })
     }
 
-    pub(crate) fn readable(&self, socket: &impl AsFd, id: usize) -> io::Result<()> {
+    pub fn readable(&self, socket: &impl AsFd, id: usize) -> io::Result<()> {
         Ok(epoll::add(&self.epoll, socket, EventData::new_u64(id as u64), EventFlags::IN)?)
     }
 
-    pub(crate) fn writable(&self, socket: &impl AsFd, id: usize) -> io::Result<()> {
+    pub fn writable(&self, socket: &impl AsFd, id: usize) -> io::Result<()> {
         Ok(epoll::add(&self.epoll, socket, EventData::new_u64(id as u64), EventFlags::OUT)?)
     }
 
     /// From now on readable only.
-    pub(crate) fn now_readable(&self, socket: &impl AsFd, id: usize) -> io::Result<()> {
+    pub fn now_readable(&self, socket: &impl AsFd, id: usize) -> io::Result<()> {
         Ok(epoll::modify(&self.epoll, socket, EventData::new_u64(id as u64), EventFlags::IN)?)
     }
 
     /// Those that are, waiting so long at the most, which the kernel rounds up to a millisecond.
-    pub(crate) fn wait(&mut self, timeout: Duration) -> io::Result<Vec<usize>> {
+    pub fn wait(&mut self, timeout: Duration) -> io::Result<Vec<usize>> {
         self.events.clear();
         let timeout = Timespec::try_from(timeout).map_err(io::Error::other)?;
         match epoll::wait(&self.epoll, spare_capacity(&mut self.events), Some(&timeout)) {

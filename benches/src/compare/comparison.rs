@@ -2,41 +2,43 @@
 
 use std::collections::BTreeMap;
 
-use roundhouse_benches::Samples;
-use roundhouse_benches::layout::rounded;
 use serde::Serialize;
 
-use crate::contender::Who;
+use super::{Contender, Who};
+use crate::Samples;
+use crate::layout::rounded;
 
 #[derive(Debug, Serialize)]
-pub(crate) struct Comparison {
-    pub(crate) row: u8,
-    pub(crate) what: String,
-    pub(crate) unit: &'static str,
-    pub(crate) medians: BTreeMap<Who, f64>,
+pub struct Comparison {
+    pub row: u8,
+    pub what: String,
+    pub unit: &'static str,
+    pub medians: BTreeMap<Who, f64>,
     /// Every run, in the order in which they were made.
     runs: BTreeMap<Who, Samples>,
     less_is_better: bool,
     /// Ours to theirs.
-    pub(crate) ratios: Ratios,
+    pub ratios: Ratios,
     #[serde(skip_serializing_if = "Option::is_none")]
     aim: Option<Aim>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) verdict: Option<Verdict>,
+    pub verdict: Option<Verdict>,
 }
 
 /// Roundhouse's median over a peer's; `None` where one of the two was not measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-pub(crate) struct Ratios {
-    pub(crate) nginx: Option<f64>,
-    pub(crate) haproxy: Option<f64>,
-    /// To whichever of them does better.
-    pub(crate) better: Option<f64>,
+pub struct Ratios {
+    pub nginx: Option<f64>,
+    pub haproxy: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pingora: Option<f64>,
+    /// To whichever of nginx and HAProxy does better.
+    pub better: Option<f64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Against {
+pub enum Against {
     Nginx,
     Haproxy,
     Better,
@@ -52,14 +54,14 @@ enum Aim {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Verdict {
+pub enum Verdict {
     Ok,
     Missed,
 }
 
 impl Comparison {
     /// Of which less is better.
-    pub(crate) fn cost(
+    pub fn cost(
         row: u8,
         what: impl Into<String>,
         unit: &'static str,
@@ -69,7 +71,7 @@ impl Comparison {
     }
 
     /// Of which more is better.
-    pub(crate) fn yields(
+    pub fn yields(
         row: u8,
         what: impl Into<String>,
         unit: &'static str,
@@ -91,19 +93,19 @@ impl Comparison {
     }
 
     /// Ours should be so many times theirs at the most.
-    pub(crate) fn at_most(self, at_most: f64, against: Against) -> Comparison {
+    pub fn at_most(self, at_most: f64, against: Against) -> Comparison {
         let met = self.ratios.to(against).is_some_and(|ratio| ratio <= at_most);
         self.judged(Aim::Ratio { against, at_most }, met)
     }
 
     /// Ours should be so much, whatever theirs are.
-    pub(crate) fn at_least(self, least: f64) -> Comparison {
+    pub fn at_least(self, least: f64) -> Comparison {
         let met = self.medians.get(&Who::Roundhouse).is_some_and(|value| *value >= least);
         self.judged(Aim::AtLeast(least), met)
     }
 
     /// Ours should be no more than so much, whatever theirs are.
-    pub(crate) fn no_more_than(self, most: f64) -> Comparison {
+    pub fn no_more_than(self, most: f64) -> Comparison {
         let met = self.medians.get(&Who::Roundhouse).is_some_and(|value| *value <= most);
         self.judged(Aim::AtMost(most), met)
     }
@@ -114,7 +116,7 @@ impl Comparison {
     }
 
     /// Of the ratio that the aim is about.
-    pub(crate) fn limit(&self) -> Option<(Against, f64)> {
+    pub fn limit(&self) -> Option<(Against, f64)> {
         match self.aim? {
             Aim::Ratio { against, at_most } => Some((against, at_most)),
             Aim::AtLeast(_) | Aim::AtMost(_) => None,
@@ -122,30 +124,27 @@ impl Comparison {
     }
 
     /// The ratio, where less is better.
-    pub(crate) fn cost_to(&self, against: Against) -> Option<f64> {
+    pub fn cost_to(&self, against: Against) -> Option<f64> {
         self.ratios.to(against).filter(|ratio| self.less_is_better && ratio.is_finite())
     }
 
     /// It belongs to the line above, and is indented for it.
-    pub(crate) fn is_detail(&self) -> bool {
+    pub fn is_detail(&self) -> bool {
         self.what.starts_with(' ')
     }
 
-    pub(crate) const HEAD: [&'static str; 11] = [
-        "row",
-        "what",
-        "unit",
-        "roundhouse",
-        "nginx",
-        "haproxy",
-        "/nginx",
-        "/haproxy",
-        "/better",
-        "aim",
-        "verdict",
-    ];
+    pub fn head(peers: &[Who]) -> Vec<String> {
+        let peers = || peers.iter().map(|who| who.name());
+        let ratios = peers().map(|name| format!("/{name}"));
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        let mut head = words(&["row", "what", "unit", "roundhouse"]);
+        head.extend(peers().map(str::to_owned).chain(ratios));
+        head.extend(words(&["/better", "aim", "verdict"]));
+        head
+    }
 
-    pub(crate) fn cells(&self) -> [String; 11] {
+    /// Under [`Self::head`].
+    pub fn cells(&self, peers: &[Who]) -> Vec<String> {
         let value = |who| self.medians.get(&who).copied().map(rounded).unwrap_or_default();
         let ratio = |ratio: Option<f64>| ratio.map(|ratio| format!("{ratio:.2}")).unwrap_or_default();
         let aim = match self.aim {
@@ -159,19 +158,12 @@ impl Comparison {
             Some(Verdict::Missed) => "MISSED",
             None => "",
         };
-        [
-            self.row.to_string(),
-            self.what.clone(),
-            self.unit.to_owned(),
-            value(Who::Roundhouse),
-            value(Who::Nginx),
-            value(Who::Haproxy),
-            ratio(self.ratios.nginx),
-            ratio(self.ratios.haproxy),
-            ratio(self.ratios.better),
-            aim,
-            verdict.to_owned(),
-        ]
+        let mut cells = vec![self.row.to_string(), self.what.clone(), self.unit.to_owned()];
+        cells.push(value(Who::Roundhouse));
+        cells.extend(peers.iter().map(|who| value(*who)));
+        cells.extend(peers.iter().map(|who| ratio(self.ratios.of_peer(*who))));
+        cells.extend([ratio(self.ratios.better), aim, verdict.to_owned()]);
+        cells
     }
 }
 
@@ -179,13 +171,22 @@ impl Ratios {
     fn of(medians: &BTreeMap<Who, f64>, less_is_better: bool) -> Ratios {
         let Some(ours) = medians.get(&Who::Roundhouse) else { return Ratios::default() };
         let to = |who| medians.get(&who).map(|theirs| ours / theirs);
-        let (nginx, haproxy) = (to(Who::Nginx), to(Who::Haproxy));
+        let (nginx, haproxy, pingora) = (to(Who::Nginx), to(Who::Haproxy), to(Who::Pingora));
         // To whoever needs less ours is the larger ratio.
         let better = if less_is_better { f64::max } else { f64::min };
-        Ratios { nginx, haproxy, better: nginx.into_iter().chain(haproxy).reduce(better) }
+        Ratios { nginx, haproxy, pingora, better: nginx.into_iter().chain(haproxy).reduce(better) }
     }
 
-    pub(crate) fn to(&self, against: Against) -> Option<f64> {
+    fn of_peer(self, who: Who) -> Option<f64> {
+        match who {
+            Who::Roundhouse => None,
+            Who::Nginx => self.nginx,
+            Who::Haproxy => self.haproxy,
+            Who::Pingora => self.pingora,
+        }
+    }
+
+    pub fn to(&self, against: Against) -> Option<f64> {
         match against {
             Against::Nginx => self.nginx,
             Against::Haproxy => self.haproxy,
@@ -195,13 +196,26 @@ impl Ratios {
 }
 
 impl Against {
-    pub(crate) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Against::Nginx => "nginx",
             Against::Haproxy => "haproxy",
             Against::Better => "better",
         }
     }
+}
+
+/// One of the figures that everybody's runs gave.
+pub fn each<const N: usize>(
+    contenders: &[Contender],
+    samples: &[[Samples; N]],
+    index: usize,
+) -> Vec<(Who, Samples)> {
+    contenders
+        .iter()
+        .zip(samples)
+        .map(|(contender, samples)| (contender.who, samples[index].clone()))
+        .collect()
 }
 
 #[cfg(test)]
@@ -216,7 +230,10 @@ mod tests {
     #[test]
     fn the_better_peer_is_the_one_that_costs_less() {
         let cost = Comparison::cost(1, "", "us", all([8.0, 10.0, 16.0]));
-        assert_eq!(cost.ratios, Ratios { nginx: Some(0.8), haproxy: Some(0.5), better: Some(0.8) });
+        assert_eq!(
+            cost.ratios,
+            Ratios { nginx: Some(0.8), haproxy: Some(0.5), pingora: None, better: Some(0.8) }
+        );
         assert_eq!(cost.at_most(0.8, Against::Better).verdict, Some(Verdict::Ok));
         let cost = Comparison::cost(1, "", "us", all([8.0, 10.0, 16.0]));
         assert_eq!(cost.at_most(0.79, Against::Better).verdict, Some(Verdict::Missed));
@@ -234,7 +251,10 @@ mod tests {
     #[test]
     fn what_was_not_measured_meets_no_aim() {
         let cost = || Comparison::cost(1, "", "us", all([8.0, 10.0, 16.0]).into_iter().take(2));
-        assert_eq!(cost().ratios, Ratios { nginx: Some(0.8), haproxy: None, better: Some(0.8) });
+        assert_eq!(
+            cost().ratios,
+            Ratios { nginx: Some(0.8), haproxy: None, pingora: None, better: Some(0.8) }
+        );
         assert_eq!(cost().at_most(1.0, Against::Haproxy).verdict, Some(Verdict::Missed));
         assert_eq!(cost().at_most(1.0, Against::Nginx).verdict, Some(Verdict::Ok));
         let peers = Comparison::cost(1, "", "us", all([8.0, 10.0, 16.0]).into_iter().skip(1));

@@ -1,5 +1,7 @@
 //! Changes at a steady rate, each a commit of its own: instances that come, move, say farewell and go.
 
+mod mix;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -12,7 +14,8 @@ use roundhouse_registry::kv::etcd::{Etcd, Options};
 use tokio::sync::Semaphore;
 use tokio::time::MissedTickBehavior;
 
-use crate::world::instance_key;
+pub use self::mix::Mix;
+use crate::instance_key;
 
 /// How often the rate is caught up with.
 const STEP: Duration = Duration::from_millis(1);
@@ -20,18 +23,18 @@ const STEP: Duration = Duration::from_millis(1);
 const AT_ONCE: usize = 256;
 
 /// An instance that comes and goes. `addresses`: where it comes, and where it moves to.
-pub(crate) struct Slot {
+pub struct Slot {
     key: String,
     addresses: [SocketAddr; 2],
 }
 
 impl Slot {
-    pub(crate) fn new(job: &str, n: usize, addresses: [SocketAddr; 2]) -> Slot {
+    pub fn new(job: &str, n: usize, addresses: [SocketAddr; 2]) -> Slot {
         Slot { key: instance_key(job, n), addresses }
     }
 
     /// Where nobody listens.
-    pub(crate) fn idle(job: &str, n: usize) -> Slot {
+    pub fn idle(job: &str, n: usize) -> Slot {
         let [a, b] = [1, 2].map(|net| SocketAddr::from(([10, net, (n >> 8) as u8, n as u8], 9_999)));
         Slot::new(job, n, [a, b])
     }
@@ -53,7 +56,7 @@ impl Slot {
     }
 }
 
-pub(crate) struct Churn {
+pub struct Churn {
     stop: Arc<AtomicBool>,
     done: Arc<AtomicU64>,
     began: Instant,
@@ -63,7 +66,7 @@ pub(crate) struct Churn {
 impl Churn {
     /// `rate` changes a second, each slot in its turn, from a thread of its own. Slots must be at least a few hundred:
     /// two changes of one slot must not be under way at once.
-    pub(crate) fn start(options: Options, rate: u32, slots: Vec<Slot>) -> Churn {
+    pub fn start(options: Options, rate: u32, slots: Vec<Slot>) -> Churn {
         let (stop, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let (stopped, counted) = (stop.clone(), done.clone());
         let thread = std::thread::spawn(move || {
@@ -74,12 +77,12 @@ impl Churn {
         Churn { stop, done, began: Instant::now(), thread }
     }
 
-    pub(crate) fn done(&self) -> u64 {
+    pub fn done(&self) -> u64 {
         self.done.load(Relaxed)
     }
 
     /// The rate that etcd really took.
-    pub(crate) fn stop(self) -> f64 {
+    pub fn stop(self) -> f64 {
         let rate = self.done() as f64 / self.began.elapsed().as_secs_f64();
         self.stop.store(true, Relaxed);
         self.thread.join().expect("every change was taken");

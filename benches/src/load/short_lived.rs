@@ -7,23 +7,22 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::fast_open;
-use crate::ready::{CLOSED_REQUEST, Ready};
+use super::{CLOSED_REQUEST, Ready, fast_open};
 
 /// So many failures are no measurement any more.
 const TOO_MANY: u64 = 1_000;
 const LOOK: Duration = Duration::from_millis(10);
 
-pub(crate) struct ShortLived {
-    pub(crate) server: SocketAddr,
-    pub(crate) at_once: usize,
-    pub(crate) fast_open: bool,
+pub struct ShortLived {
+    pub server: SocketAddr,
+    pub at_once: usize,
+    pub fast_open: bool,
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Outcome {
-    pub(crate) done: u64,
-    pub(crate) failed: u64,
+pub struct Outcome {
+    pub done: u64,
+    pub failed: u64,
 }
 
 struct Connection {
@@ -33,7 +32,7 @@ struct Connection {
 }
 
 impl ShortLived {
-    pub(crate) fn run(&self, time: Duration) -> io::Result<Outcome> {
+    pub fn run(&self, time: Duration) -> io::Result<Outcome> {
         let end = Instant::now() + time;
         let mut ready = Ready::new()?;
         let mut connections = Vec::with_capacity(self.at_once);
