@@ -4,7 +4,8 @@
 //! compare    Roundhouse beside its peers; load: clients where wrk is none
 //! fixtures   a registry of any size, made without a store; fill: one in a store; churn: changes to it, all the time
 //! Peer       a program from Debian with a configuration of `benches/peers/`; Nginx: as a backend, and in front of it
-//! wrk        load, and what it says
+//! backend    what nginx is no backend for
+//! wrk        load, and what it says; h2load: the same over HTTP/2
 //! process    CPU time, memory and cores of a process, as the kernel knows them
 //! Samples    measured values; Machine: where and when they were measured; layout: a table for people
 //! ```
@@ -12,11 +13,13 @@
 // A bench is a harness: it may stop where it stands.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+pub mod backend;
 pub mod churn;
 pub mod compare;
 mod fill;
 mod fixtures;
 mod gateway;
+pub mod h2load;
 pub mod layout;
 pub mod load;
 mod machine;
