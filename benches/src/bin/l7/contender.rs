@@ -72,7 +72,7 @@ pub(crate) fn roundhouse(cores: &Cores, way: Way<'_>, workers: usize) -> Result<
         Some(_) => SocketAddr::new(gateway.net.gateway(), HTTPS),
         None => gateway.http(),
     };
-    within(PATIENCE, || proof::attempt(at, way)).map_err(|error| cannot(Who::Roundhouse, &error))?;
+    within(PATIENCE, || proof::attempt(at, way)).map_err(|error| cannot(Who::Roundhouse, way, &error))?;
     Ok(Contender::gateway(at, gateway))
 }
 
@@ -135,12 +135,12 @@ fn pingora(way: Way<'_>, listen: SocketAddr) -> Option<Peer> {
 fn proven(who: Who, cores: &Cores, way: Way<'_>, at: SocketAddr, peer: Peer) -> Result<Contender, Skipped> {
     let outcome = within(PATIENCE, || proof::attempt(at, way));
     peer.assert_runs();
-    outcome.map_err(|error| cannot(who, &error))?;
+    outcome.map_err(|error| cannot(who, way, &error))?;
     // nginx has its worker by now.
     cores.to_proxy(peer.pid());
     Ok(Contender::peer(who, at, peer))
 }
 
-fn cannot(who: Who, error: &str) -> Skipped {
-    Skipped(format!("{} cannot: {error}", who.name()))
+fn cannot(who: Who, way: Way<'_>, error: &str) -> Skipped {
+    Skipped(format!("{} cannot do {} as the row has it: {error}", who.name(), way.spoken.name()))
 }

@@ -1,14 +1,13 @@
 //! Row 12: 10,000 hosts, and requests for all of them in turn.
 
-use roundhouse_benches::Nginx;
 use roundhouse_benches::compare::{Comparison, Skipped, Stage};
 use roundhouse_benches::wrk::Wrk;
+use roundhouse_benches::{Nginx, Samples};
 use roundhouse_tests::Loopback;
 
 use crate::contender;
 use crate::measure::Requests;
 use crate::way::{Asked, Spoken, Way};
-use roundhouse_benches::Samples;
 
 const ROW: u8 = 12;
 const HOSTS: usize = 10_000;

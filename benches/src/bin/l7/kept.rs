@@ -50,6 +50,8 @@ pub(crate) fn run(stage: &mut Stage, shape: &Shape) -> Result<(), Skipped> {
         Wrk { at, host: HOST, path: asked.path, tls: false, connections, script: "" }.run(time)
     });
     let beside = if saturated { ", the backend beside the proxy" } else { "" };
-    stage.report.note(row, format!("{}{beside}", stage.cores.placement()));
+    let place =
+        format!("{}{beside}; nobody writes an access log, and the gateway has none", stage.cores.placement());
+    stage.report.note(row, place);
     Ok(())
 }

@@ -74,6 +74,16 @@ impl<'a> Spoken<'a> {
         }
     }
 
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Spoken::Http1 => "HTTP/1.1",
+            Spoken::Http1Tls(_) => "HTTP/1.1 in TLS",
+            Spoken::Http2 => "HTTP/2 without TLS",
+            Spoken::Http2Tls(_) => "HTTP/2 in TLS",
+            Spoken::Grpc => "gRPC",
+        }
+    }
+
     pub(crate) fn is_grpc(self) -> bool {
         matches!(self, Spoken::Grpc)
     }
