@@ -12,9 +12,10 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 BENCH_PROFILE ?= $(if $(wildcard $(TARGET)/dist),dist,release)
 # What is shipped has jemalloc; a first build does without.
 SHIPPED := --features roundhouse/jemalloc
-# As in BENCH_OPTIONS='--rows 1,3 --quick'; for bench-l4 and bench-registry.
+# As in BENCH_OPTIONS='--rows 1,3 --quick'; for bench-l4, bench-l7 and bench-registry.
 BENCH_OPTIONS ?=
-.PHONY: help run dist test soak lint fmt bench bench-l4 bench-registry fuzz build tools-build tools-test tools-bench tools-fuzz
+.PHONY: help run dist test soak lint fmt bench bench-l4 bench-l7 bench-registry peer-pingora fuzz build tools-build tools-test tools-bench tools-bench-l7 \
+  tools-fuzz
 
 help:
 	@echo 'make run     build, start a gateway with the sample jobs, print what to try (Ctrl-C ends it)'
@@ -22,8 +23,9 @@ help:
 	@echo 'make test    the whole suite, against real servers'
 	@echo 'make soak    the registry under faults, in full: some 6 minutes, a line of numbers each'
 	@echo 'make lint    rustfmt, clippy, cargo-deny where it is installed'
-	@echo 'make bench   bench-l4, then criterion benches of the pure parts'
+	@echo 'make bench   bench-l4, bench-l7, then criterion benches of the pure parts'
 	@echo "make bench-l4  L4 beside nginx and HAProxy, in benches/results (a quarter of an hour, and the build of profile dist)"
+	@echo "make bench-l7  L7 beside nginx, HAProxy and pingora-proxy, in benches/results (half an hour, and both builds)"
 	@echo "make bench-registry  the registry's figures beside their aims, in benches/results (six minutes at most)"
 	@echo 'make fuzz    each fuzz target for FUZZ_SECONDS (60)'
 
@@ -60,14 +62,22 @@ dist: tools-build
 	$(CARGO) build --profile dist $(SHIPPED) -p roundhouse -p job-init --bins
 
 # Peers are measured as they are shipped, and so are we.
-bench bench-l4: BENCH_PROFILE = dist
+bench bench-l4 bench-l7: BENCH_PROFILE = dist
 
-bench: bench-l4
+bench: bench-l4 bench-l7
 	$(CARGO) bench -p roundhouse-benches
 
 bench-l4: tools-build tools-bench
 	$(CARGO) build --profile $(BENCH_PROFILE) $(SHIPPED) -p roundhouse -p roundhouse-benches --bin roundhouse --bin bench-l4
 	ulimit -n $$(ulimit -Hn); $(TARGET)/$(BENCH_PROFILE)/bench-l4 $(BENCH_OPTIONS)
+
+bench-l7: tools-build tools-bench-l7 peer-pingora
+	$(CARGO) build --profile $(BENCH_PROFILE) $(SHIPPED) -p roundhouse -p roundhouse-benches --bin roundhouse --bin bench-l7
+	ulimit -n $$(ulimit -Hn); $(TARGET)/$(BENCH_PROFILE)/bench-l7 $(BENCH_OPTIONS)
+
+# No part of the workspace, and beside what is: nothing of it is built for anything else.
+peer-pingora:
+	$(CARGO) build --release --locked --manifest-path benches/peers/pingora/Cargo.toml --target-dir $(TARGET)/pingora
 
 bench-registry: tools-build tools-bench
 	$(CARGO) build --profile $(BENCH_PROFILE) $(SHIPPED) -p roundhouse -p roundhouse-benches --bins
@@ -95,6 +105,10 @@ tools-bench:
 	@deploy/install-missing etcd:etcd-server nginx:nginx-light \
 	  /usr/lib/nginx/modules/ngx_stream_module.so:libnginx-mod-stream haproxy:haproxy wrk:wrk \
 	  taskset:util-linux unshare:util-linux ip:iproute2
+
+# pingora has zlib-ng, which builds with cmake, and no feature to leave it out.
+tools-bench-l7: tools-bench
+	@deploy/install-missing h2load:nghttp2-client cmake:cmake
 
 tools-fuzz:
 	@deploy/install-missing c++:g++

@@ -1,9 +1,11 @@
 //! Many records at once.
 
 use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::Arc;
 
 use roundhouse_registry::Kv;
+use roundhouse_registry::kv::embedded::Embedded;
 use roundhouse_registry::kv::{Commit, Txn};
 use tokio::task::JoinSet;
 
@@ -30,4 +32,14 @@ pub async fn fill(kv: Arc<dyn Kv>, puts: Vec<(String, String)>) {
         let done = running.join_next().await.expect("one runs").expect("it does not panic");
         assert!(matches!(done, Commit::Done(_)));
     }
+}
+
+/// The same in the embedded registry of a gateway that does not run yet.
+pub fn fill_embedded(data_dir: &Path, puts: Vec<(String, String)>) {
+    std::fs::create_dir_all(data_dir).expect("the folder is ours");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let store = Embedded::open(&data_dir.join("registry.redb")).expect("a new file");
+        fill(Arc::new(store), puts).await;
+    });
 }

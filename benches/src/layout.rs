@@ -3,12 +3,14 @@
 use std::ops::Range;
 
 /// The rows, each with a line end, in columns as wide as their widest cell: numbers to the right, words to the left.
-pub fn aligned<const N: usize>(rows: &[[String; N]], numbers: &Range<usize>) -> String {
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: [usize; N] = std::array::from_fn(width);
+pub fn aligned(rows: &[impl AsRef<[String]>], numbers: &Range<usize>) -> String {
+    let columns = rows.first().map_or(0, |row| row.as_ref().len());
+    let width =
+        |column: usize| rows.iter().map(|row| row.as_ref()[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
     let mut text = String::new();
     for row in rows {
-        let cells = row.iter().zip(widths).enumerate().map(|(column, (cell, width))| {
+        let cells = row.as_ref().iter().zip(&widths).enumerate().map(|(column, (cell, width))| {
             if numbers.contains(&column) { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
         });
         text += cells.collect::<Vec<_>>().join("  ").trim_end();

@@ -23,6 +23,14 @@ impl Nginx {
         Nginx::start(&BACKEND.replace("# LISTENS", &listens), addresses[0])
     }
 
+    /// The same, with the files that are asked for as `/of/<name>`.
+    pub fn with_files(address: SocketAddr, files: &[(&str, &str)]) -> Nginx {
+        let config = BACKEND.replace("# LISTENS", &lines("listen", &[address], ""));
+        let files: Vec<_> = files.iter().map(|(name, text)| (format!("of-{name}"), *text)).collect();
+        let files: Vec<_> = files.iter().map(|(name, text)| (name.as_str(), *text)).collect();
+        Nginx(Peer::nginx(&config, &files).answering(address))
+    }
+
     /// In front of them, its connections to them kept.
     pub fn proxy(listen: SocketAddr, backends: &[SocketAddr]) -> Nginx {
         let config = PROXY.replace("# LISTENS", &lines("listen", &[listen], ""));

@@ -6,10 +6,11 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use roundhouse_tests::{Background, Signal, TempDir, eventually};
+use roundhouse_tests::{Background, Signal, TempDir, eventually, programs};
 
 use crate::process;
 
+const PINGORA: &str = "peer-pingora";
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub struct Peer {
@@ -33,9 +34,22 @@ impl Peer {
         })
     }
 
-    /// What the program says of itself, with `-v`.
-    pub fn version(name: &str) -> String {
-        process::first_output(&program(name), &["-v"])
+    /// The same with pingora-proxy, which `make bench-l7` builds; `None` where it did not.
+    pub fn pingora(config: &str, files: &[(&str, &str)]) -> Option<Peer> {
+        let start = || {
+            Peer::start(PINGORA, "pingora.conf", config, files, |command, folder| {
+                command.arg(folder.join("pingora.conf"));
+            })
+        };
+        Path::new(&program(PINGORA)).exists().then(start)
+    }
+
+    /// Its name and the version that it says, asked with this option.
+    pub fn version(name: &str, option: &str) -> String {
+        let said = process::first_output(&program(name), &[option]);
+        let begins_with_digit = |word: &&str| word.starts_with(|first: char| first.is_ascii_digit());
+        let version = said.split([' ', '/']).find(begins_with_digit);
+        format!("{name} {}", version.unwrap_or("?"))
     }
 
     fn start(
@@ -88,8 +102,12 @@ impl Peer {
     }
 }
 
-/// Debian puts both where only root looks.
+/// Debian puts both where only root looks. pingora is beside our own, in a folder of its own.
 fn program(name: &str) -> String {
+    if name == PINGORA {
+        let built = programs::profile_folder().join("../pingora/release").join(PINGORA);
+        return built.display().to_string();
+    }
     let sbin = format!("/usr/sbin/{name}");
     if Path::new(&sbin).exists() { sbin } else { name.to_owned() }
 }

@@ -1,8 +1,12 @@
 //! wrk, and what it says.
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::process::Command;
 use std::time::Duration;
+
+/// wrk takes the name for TLS from the URL, and would ask the resolver where that is.
+const RESOLVE: &str = include_str!("../wrk/resolve.lua");
 
 #[derive(Debug)]
 pub struct Load {
@@ -13,16 +17,52 @@ pub struct Load {
     pub failed: f64,
 }
 
+/// Requests on kept connections, each after the answer to the one before.
+pub struct Wrk<'a> {
+    pub at: SocketAddr,
+    pub host: &'a str,
+    pub path: &'a str,
+    pub tls: bool,
+    pub connections: usize,
+    /// Lua; empty where every request is the same GET.
+    pub script: &'a str,
+}
+
+impl Wrk<'_> {
+    pub fn run(&self, time: Duration) -> Load {
+        let Wrk { at, host, path, tls, connections, .. } = *self;
+        let seconds = format!("{}s", time.as_secs().max(1));
+        let mut command = Command::new("wrk");
+        command.args(["-t1", "-c", &connections.to_string(), "--latency", "-d", &seconds]);
+        command.args(["-H", &format!("Host: {host}")]);
+        let script = self.script();
+        if let Some(script) = &script {
+            command.arg("-s").arg(script.path());
+        }
+        let url =
+            if tls { format!("https://{host}:{}{path}", at.port()) } else { format!("http://{at}{path}") };
+        let output = command.arg(url).output().expect("wrk is there");
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "wrk: {text}{}", String::from_utf8_lossy(&output.stderr));
+        read(&text)
+    }
+
+    fn script(&self) -> Option<tempfile::NamedTempFile> {
+        let (ip, port) = (self.at.ip().to_string(), self.at.port().to_string());
+        let resolve = RESOLVE.replace("ADDRESS", &ip).replace("PORT", &port);
+        let text = if self.tls { resolve + self.script } else { self.script.to_owned() };
+        if text.is_empty() {
+            return None;
+        }
+        let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
+        file.write_all(text.as_bytes()).expect("the file is ours");
+        Some(file)
+    }
+}
+
 /// So many kept connections, for so long.
 pub fn load(server: SocketAddr, host: &str, connections: usize, time: Duration) -> Load {
-    let seconds = format!("{}s", time.as_secs().max(1));
-    let mut command = Command::new("wrk");
-    command.args(["-t1", "-c", &connections.to_string(), "--latency", "-d", &seconds]);
-    command.args(["-H", &format!("Host: {host}")]);
-    let output = command.arg(format!("http://{server}/")).output().expect("wrk is there");
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "wrk: {text}{}", String::from_utf8_lossy(&output.stderr));
-    read(&text)
+    Wrk { at: server, host, path: "/", tls: false, connections, script: "" }.run(time)
 }
 
 fn read(text: &str) -> Load {

@@ -31,10 +31,10 @@ impl Reply {
     }
 }
 
-/// A connection that takes one request after another.
+/// A connection that takes one request after another, over TCP or what is in it.
 #[derive(Debug)]
-pub struct Connection {
-    stream: BufReader<TcpStream>,
+pub struct Connection<S: Read = TcpStream> {
+    stream: BufReader<S>,
 }
 
 impl Connection {
@@ -54,6 +54,16 @@ impl Connection {
         stream.set_read_timeout(Some(TIMEOUT))?;
         stream.set_nodelay(true)?;
         Ok(Connection { stream: BufReader::new(stream) })
+    }
+
+    pub fn shutdown_write(&mut self) -> io::Result<()> {
+        self.stream.get_mut().shutdown(std::net::Shutdown::Write)
+    }
+}
+
+impl<S: Read + Write> Connection<S> {
+    pub fn over(stream: S) -> Connection<S> {
+        Connection { stream: BufReader::new(stream) }
     }
 
     pub fn get(&mut self, host: &str, path: &str) -> io::Result<Reply> {
@@ -137,10 +147,6 @@ impl Connection {
         let mut text = String::new();
         self.stream.read_to_string(&mut text)?;
         Ok(text)
-    }
-
-    pub fn shutdown_write(&mut self) -> io::Result<()> {
-        self.stream.get_mut().shutdown(std::net::Shutdown::Write)
     }
 }
 

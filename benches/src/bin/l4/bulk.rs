@@ -3,13 +3,12 @@
 
 use std::net::SocketAddr;
 
+use roundhouse_benches::compare::{Against, Comparison, Skipped, Stage};
+use roundhouse_benches::load::stream;
 use roundhouse_tests::Loopback;
 
-use crate::comparison::{Against, Comparison};
-use crate::contender::{Contender, Way};
-use crate::load::stream;
+use crate::contender::{self, Way};
 use crate::proof::Proof;
-use crate::stage::{Skipped, Stage};
 
 const ROW: u8 = 4;
 const BACKEND: u16 = 7_304;
@@ -27,11 +26,11 @@ pub(crate) fn run(stage: &mut Stage) -> Result<(), Skipped> {
         proof: &Proof::Bytes,
     };
     let contenders = [
-        Contender::roundhouse(way(1), "tcp")?,
-        Contender::nginx(way(2)),
-        Contender::haproxy(way(3), ""),
-        Contender::haproxy(way(4), "option splice-auto"),
-        Contender::haproxy(way(5), "option splice-response"),
+        contender::roundhouse(way(1), "tcp")?,
+        contender::nginx(way(2)),
+        contender::haproxy(way(3), ""),
+        contender::haproxy(way(4), "option splice-auto"),
+        contender::haproxy(way(5), "option splice-response"),
     ];
     let times = stage.options.times(5);
     let samples = stage.alternate(&contenders, |contender| {

@@ -4,13 +4,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use roundhouse_benches::Nginx;
+use roundhouse_benches::compare::{Against, Comparison, Contender, Skipped, Stage, each};
+use roundhouse_benches::load::ShortLived;
 use roundhouse_tests::Loopback;
 
-use crate::comparison::{Against, Comparison};
-use crate::contender::{Contender, Way};
-use crate::load::short_lived::ShortLived;
+use crate::contender::{self, Way};
 use crate::proof::Proof;
-use crate::stage::{Skipped, Stage};
 
 const ROW: u8 = 3;
 const BACKEND: u16 = 7_303;
@@ -29,15 +28,15 @@ pub(crate) fn run(stage: &mut Stage) -> Result<(), Skipped> {
         proof: &Proof::Http,
     };
     let plain = [
-        Contender::roundhouse(way(2, backends[0]), "tcp")?,
-        Contender::nginx(way(3, backends[0])),
-        Contender::haproxy(way(4, backends[0]), ""),
+        contender::roundhouse(way(2, backends[0]), "tcp")?,
+        contender::nginx(way(3, backends[0])),
+        contender::haproxy(way(4, backends[0]), ""),
     ];
-    let fast = Contender::roundhouse_fast_open(way(5, backends[1])).map(|ours| {
+    let fast = contender::roundhouse_fast_open(way(5, backends[1])).map(|ours| {
         [
             ours,
-            Contender::nginx_fast_open(way(6, backends[1])),
-            Contender::haproxy_fast_open(way(7, backends[1])),
+            contender::nginx_fast_open(way(6, backends[1])),
+            contender::haproxy_fast_open(way(7, backends[1])),
         ]
     });
     compare(stage, &plain, false, "a connection a request", 0.92);
@@ -66,14 +65,11 @@ fn compare(stage: &mut Stage, contenders: &[Contender], fast_open: bool, what: &
         [spent.as_secs_f64() * 1e6 / done, done / time.as_secs_f64()]
     });
     let opened = opened_fast() - opened;
-    let all = |index: usize| {
-        contenders
-            .iter()
-            .zip(&samples)
-            .map(move |(contender, samples)| (contender.who, samples[index].clone()))
-    };
-    stage.report.add(Comparison::cost(ROW, what, "us CPU/connection", all(0)).at_most(aim, Against::Better));
-    stage.report.add(Comparison::yields(ROW, "  connections", "1/s", all(1)));
+    stage.report.add(
+        Comparison::cost(ROW, what, "us CPU/connection", each(contenders, &samples, 0))
+            .at_most(aim, Against::Better),
+    );
+    stage.report.add(Comparison::yields(ROW, "  connections", "1/s", each(contenders, &samples, 1)));
     let note = format!(
         "{what}: {AT_ONCE} at once for {time:?}, the backend closes; {failed} failed; {opened} connections began with data in \
          the SYN, on either side"

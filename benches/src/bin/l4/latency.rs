@@ -3,14 +3,13 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use roundhouse_benches::compare::{Against, Comparison, Skipped, Stage, Who};
+use roundhouse_benches::load::OpenLoop;
 use roundhouse_benches::{Nginx, wrk};
 use roundhouse_tests::Loopback;
 
-use crate::comparison::{Against, Comparison};
-use crate::contender::{Contender, Way, Who};
-use crate::load::open_loop::OpenLoop;
+use crate::contender::{self, Way};
 use crate::proof::Proof;
-use crate::stage::{Skipped, Stage};
 
 const ROW: u8 = 9;
 const BACKEND: u16 = 7_309;
@@ -28,7 +27,7 @@ pub(crate) fn run(stage: &mut Stage) -> Result<(), Skipped> {
         proof: &Proof::Http,
     };
     let contenders =
-        [Contender::roundhouse(way(1), "tcp")?, Contender::nginx(way(2)), Contender::haproxy(way(3), "")];
+        [contender::roundhouse(way(1), "tcp")?, contender::nginx(way(2)), contender::haproxy(way(3), "")];
     let most = contenders[1..].iter().map(|peer| {
         wrk::load(peer.at, "bench", CONNECTIONS, stage.options.seconds(5).max(Duration::from_secs(2)))
             .a_second

@@ -3,77 +3,57 @@
 //! ```text
 //! make bench-l4                     all rows, a quarter of an hour
 //! bench-l4 --rows 1,4 --quick       some of them, shorter and rougher
-//!
-//!  core 1: load ──► core 0: a proxy ──► core 1: backend       alone: what the proxy costs
-//!                                   └─► core 0: backend       saturated: what capacity means
 //! ```
 //!
-//! - Everybody has one worker, writes no log, and is on loopback in a network of its own ([`namespace`]), with the
-//!   same congestion control.
-//! - Measured is the CPU time of the proxy's processes, all threads ([`roundhouse_benches::process::Cpu`]), for what
-//!   the load counted. Contenders take turns (A B C A B C …), and the medians of the runs are compared.
-//! - A row is a module with one function, `run`. What a gateway refuses or does not do yet is skipped, with its reason.
-//!
-//! Nothing here fails because a figure misses its aim: the table says so, and a person looks. On a busy machine only
-//! the ratios say something; the load average is printed above them.
+//! A row is a module with one function, `run`; how it is compared is said in [`roundhouse_benches::compare`].
 
 // A bench is a harness: it may stop where it stands, and printing is its work.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, clippy::print_stdout)]
 
 mod bulk;
-mod certificate;
-mod comparison;
 mod connections;
 mod contender;
-mod cores;
-mod fast_open;
+mod datagrams;
 mod idle;
 mod latency;
-mod load;
 mod many;
-mod namespace;
 mod options;
-mod picture;
 mod proof;
-mod ready;
-mod report;
 mod small;
-mod stage;
 mod tls;
 mod udp;
 mod workers;
 
 use clap::Parser as _;
+use roundhouse_benches::Peer;
+use roundhouse_benches::compare::{Stage, Subject, Who, namespace};
 
 use self::options::Options;
-use self::stage::Stage;
+
+const SUBJECT: Subject = Subject { name: "L4", peers: &[Who::Nginx, Who::Haproxy], versions };
+
+fn versions() -> Vec<String> {
+    ["nginx", "haproxy", "wrk"].map(|name| Peer::version(name, "-v")).into()
+}
 
 fn main() -> std::io::Result<()> {
     let options = Options::parse();
     let network = namespace::enter()?;
-    let mut stage = Stage::new(options, &network);
-    for row in 1..=10 {
-        if !stage.options.wants(row) {
-            continue;
-        }
-        eprintln!("row {row} …");
-        let done = match row {
-            1 => small::run(&mut stage, &small::ALONE),
-            2 => small::run(&mut stage, &small::SATURATED),
-            3 => connections::run(&mut stage),
-            4 => bulk::run(&mut stage),
-            5 => udp::run(&mut stage),
-            6 => idle::run(&mut stage),
-            7 => many::run(&mut stage),
-            8 => tls::run(&mut stage),
-            9 => latency::run(&mut stage),
-            _ => workers::run(&mut stage),
-        };
-        if let Err(skipped) = done {
-            stage.report.skip(row, skipped);
-        }
-        // After each: what was measured must not be lost with what comes next.
-        stage.report.write(&stage.options.out)?;
+    let rows: Vec<u8> = (1..=10).filter(|row| options.wants(*row)).collect();
+    let mut stage = Stage::new(&SUBJECT, options.shared, &network);
+    for row in rows {
+        stage.row(row, |stage| match row {
+            1 => small::run(stage, &small::ALONE),
+            2 => small::run(stage, &small::SATURATED),
+            3 => connections::run(stage),
+            4 => bulk::run(stage),
+            5 => udp::run(stage),
+            6 => idle::run(stage),
+            7 => many::run(stage),
+            8 => tls::run(stage),
+            9 => latency::run(stage),
+            _ => workers::run(stage),
+        })?;
     }
     println!("{}", stage.report.text());
     stage.report.say_where(&stage.options.out);

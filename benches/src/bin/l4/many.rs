@@ -2,19 +2,13 @@
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
-use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use roundhouse_benches::compare::{Comparison, Skipped, Stage, Who};
+use roundhouse_benches::load::CLOSED_REQUEST;
 use roundhouse_benches::process::{self, Cpu, Memory};
-use roundhouse_benches::{Nginx, Samples, edit};
-use roundhouse_registry::kv::embedded::Embedded;
+use roundhouse_benches::{Nginx, PORT, Samples, edit, fill_embedded, put_instance, put_job};
 use roundhouse_tests::{Gateway, eventually, seen};
-
-use crate::comparison::Comparison;
-use crate::contender::{Who, put_instance, put_job};
-use crate::ready::CLOSED_REQUEST;
-use crate::stage::{Skipped, Stage};
 
 const ROW: u8 = 7;
 const JOBS: u32 = 10_000;
@@ -22,7 +16,6 @@ const JOBS: u32 = 10_000;
 const SAMPLE: u32 = 200;
 /// Jobs that come while the others are there.
 const MORE: u32 = 20;
-const PORT: u16 = 1_111;
 const BACKEND: u16 = 7_307;
 const VIPS: &str = "127.98.0.0/16";
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -33,7 +26,7 @@ pub(crate) fn run(stage: &mut Stage) -> Result<(), Skipped> {
     let mut gateway = Gateway::prepared("embedded", "");
     edit(&gateway, "count = 2", "count = 1");
     edit(&gateway, &gateway.net.vips(), VIPS);
-    fill(&gateway.data_dir());
+    fill_embedded(&gateway.data_dir(), (0..JOBS).flat_map(records).collect());
 
     let began = Instant::now();
     gateway.run();
@@ -74,16 +67,7 @@ pub(crate) fn run(stage: &mut Stage) -> Result<(), Skipped> {
     Ok(())
 }
 
-/// Jobs with a VIP and one instance each, in the embedded registry of a gateway that does not run yet.
-fn fill(data_dir: &Path) {
-    std::fs::create_dir_all(data_dir).expect("the folder is ours");
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(async {
-        let store = Embedded::open(&data_dir.join("registry.redb")).expect("a new file");
-        roundhouse_benches::fill(Arc::new(store), (0..JOBS).flat_map(records).collect()).await;
-    });
-}
-
+/// A job with a VIP and one instance.
 fn records(n: u32) -> [(String, String); 4] {
     let (job, offset) = (format!("app{n}"), n + 1);
     let port = format!(r#"{{"name":"main","port":{PORT},"protocol":"tcp"}}"#);

@@ -2,13 +2,10 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::certificate::Certificate;
-
-/// An attempt may wait so long; the way is tried again until the caller's patience ends.
-const ATTEMPT: Duration = Duration::from_millis(500);
-const PAUSE: Duration = Duration::from_millis(20);
+use roundhouse_benches::compare::{self, ATTEMPT};
+use roundhouse_benches::load::{CLOSED_REQUEST, Certificate};
 
 pub(crate) enum Proof {
     /// An HTTP backend answers.
@@ -26,21 +23,14 @@ pub(crate) enum Proof {
 impl Proof {
     /// Until it is proven; else what the last attempt said.
     pub(crate) fn within(&self, patience: Duration, at: SocketAddr) -> Result<(), String> {
-        let end = Instant::now() + patience;
-        loop {
-            match self.attempt(at) {
-                Ok(()) => return Ok(()),
-                Err(error) if Instant::now() >= end => return Err(error.to_string()),
-                Err(_) => std::thread::sleep(PAUSE),
-            }
-        }
+        compare::within(patience, || self.attempt(at))
     }
 
     fn attempt(&self, at: SocketAddr) -> io::Result<()> {
         match self {
             Proof::Http => {
                 let mut stream = connect(at)?;
-                stream.write_all(crate::ready::CLOSED_REQUEST)?;
+                stream.write_all(CLOSED_REQUEST)?;
                 something(&mut stream)
             }
             Proof::Bytes => something(&mut connect(at)?),

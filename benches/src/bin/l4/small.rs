@@ -4,13 +4,12 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use roundhouse_benches::compare::{Against, Comparison, Skipped, Stage, each};
 use roundhouse_benches::{Nginx, wrk};
 use roundhouse_tests::Loopback;
 
-use crate::comparison::{Against, Comparison};
-use crate::contender::{Contender, Way};
+use crate::contender::{self, Way};
 use crate::proof::Proof;
-use crate::stage::{Skipped, Stage};
 
 const BACKEND: u16 = 7_301;
 const LISTEN: u16 = 7_401;
@@ -39,7 +38,7 @@ pub(crate) fn run(stage: &mut Stage, shape: &Shape) -> Result<(), Skipped> {
         proof: &Proof::Http,
     };
     let contenders =
-        [Contender::roundhouse(way(1), "tcp")?, Contender::nginx(way(2)), Contender::haproxy(way(3), "")];
+        [contender::roundhouse(way(1), "tcp")?, contender::nginx(way(2)), contender::haproxy(way(3), "")];
     let Shape { row, name, connections, .. } = *shape;
     for contender in &contenders {
         wrk::load(contender.at, "bench", connections, Duration::from_secs(1));
@@ -52,17 +51,12 @@ pub(crate) fn run(stage: &mut Stage, shape: &Shape) -> Result<(), Skipped> {
         failed += load.failed;
         [spent.as_secs_f64() * 1e6 / load.requests, load.a_second, load.p99_ms]
     });
-    let all = |index: usize| {
-        contenders
-            .iter()
-            .zip(&samples)
-            .map(move |(contender, samples)| (contender.who, samples[index].clone()))
-    };
     let what = format!("small messages, {name}, {connections} connections");
     let comparisons = [
-        Comparison::cost(row, what, "us CPU/request", all(0)).at_most(1.0, Against::Better),
-        Comparison::yields(row, "  requests", "1/s", all(1)),
-        Comparison::cost(row, "  p99 latency at full load", "ms", all(2)),
+        Comparison::cost(row, what, "us CPU/request", each(&contenders, &samples, 0))
+            .at_most(1.0, Against::Better),
+        Comparison::yields(row, "  requests", "1/s", each(&contenders, &samples, 1)),
+        Comparison::cost(row, "  p99 latency at full load", "ms", each(&contenders, &samples, 2)),
     ];
     comparisons.into_iter().for_each(|comparison| stage.report.add(comparison));
     let place = match (stage.cores.placement(), shape.saturated) {

@@ -3,13 +3,12 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use roundhouse_benches::compare::{Against, Comparison, Skipped, Stage, each};
 use roundhouse_tests::Loopback;
 
-use crate::comparison::{Against, Comparison};
-use crate::contender::{Contender, Way};
-use crate::load::datagrams::{self, Clients};
+use crate::contender::{self, Way};
+use crate::datagrams::{self, Clients};
 use crate::proof::Proof;
-use crate::stage::{Skipped, Stage};
 
 const ROW: u8 = 5;
 const BACKEND: u16 = 7_305;
@@ -26,7 +25,7 @@ pub(crate) fn run(stage: &mut Stage) -> Result<(), Skipped> {
         backend,
         proof: &Proof::Datagram,
     };
-    let contenders = [Contender::roundhouse(way(1), "udp")?, Contender::nginx_udp(way(2))];
+    let contenders = [contender::roundhouse(way(1), "udp")?, contender::nginx_udp(way(2))];
     let with_clients = contenders.each_ref().map(|contender| {
         let mut clients = Clients::new(contender.at, CLIENTS).expect("loopback has sockets");
         clients.run(Duration::from_millis(500)).expect("epoll works");
@@ -41,15 +40,12 @@ pub(crate) fn run(stage: &mut Stage) -> Result<(), Skipped> {
         let done = outcome.done as f64;
         [spent.as_secs_f64() * 1e6 / done, done / time.as_secs_f64()]
     });
-    let all = |index: usize| {
-        contenders
-            .iter()
-            .zip(&samples)
-            .map(move |(contender, samples)| (contender.who, samples[index].clone()))
-    };
     let what = "UDP, 32 bytes there and back";
-    stage.report.add(Comparison::cost(ROW, what, "us CPU/exchange", all(0)).at_most(0.6, Against::Nginx));
-    stage.report.add(Comparison::yields(ROW, "  exchanges", "1/s", all(1)));
+    stage.report.add(
+        Comparison::cost(ROW, what, "us CPU/exchange", each(&contenders, &samples, 0))
+            .at_most(0.6, Against::Nginx),
+    );
+    stage.report.add(Comparison::yields(ROW, "  exchanges", "1/s", each(&contenders, &samples, 1)));
     let note = format!(
         "{CLIENTS} clients with one datagram on its way each, for {time:?}; {lost} lost; HAProxy relays no UDP"
     );

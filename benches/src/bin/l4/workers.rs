@@ -4,13 +4,12 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use roundhouse_benches::compare::{Comparison, Contender, Skipped, Stage, Who};
 use roundhouse_benches::{Nginx, Samples, wrk};
 use roundhouse_tests::Loopback;
 
-use crate::comparison::Comparison;
-use crate::contender::{Contender, Way, Who};
+use crate::contender::{self, Way};
 use crate::proof::Proof;
-use crate::stage::{Skipped, Stage};
 
 const ROW: u8 = 10;
 const BACKEND: u16 = 7_310;
@@ -27,7 +26,7 @@ pub(crate) fn run(stage: &mut Stage) -> Result<(), Skipped> {
         backend,
         proof: &Proof::Http,
     };
-    let contenders = [Contender::with_workers(way(1), 2)?, Contender::with_workers(way(2), 1)?];
+    let contenders = [contender::with_workers(way(1), 2)?, contender::with_workers(way(2), 1)?];
     let everybody = contenders.iter().map(Contender::pid).chain([nginx.pid(), std::process::id()]);
     everybody.for_each(|pid| stage.cores.to_all(pid));
     for contender in &contenders {

@@ -3,13 +3,13 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use roundhouse_benches::churn::{Churn, Slot};
 use roundhouse_benches::{Samples, instance_entry, process, snapshot};
 use roundhouse_registry::hold::{Keeper, Now, Policy};
 use roundhouse_registry::kv::{Batch, Change, Event, KvError, Listing, Pending, Revision, Watch};
 use roundhouse_registry::{Follower, Snapshot, Source, apply};
 use tokio::sync::mpsc;
 
-use crate::churn::{Churn, Slot};
 use crate::options::Options;
 use crate::plane::Plane;
 use crate::report::{Figure, Report};

@@ -8,13 +8,13 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use roundhouse_benches::{Nginx, Samples, edit, fill, process, wrk};
+use roundhouse_benches::churn::{Churn, Mix};
+use roundhouse_benches::{Nginx, PREFIX, Samples, edit, fill, process, wrk};
 use roundhouse_tests::{Etcd, Gateway, Loopback, ZONE};
 
-use crate::churn::{Churn, Slot};
 use crate::options::Options;
 use crate::report::{Figure, Report};
-use crate::world::{PREFIX, instance_key, job_record, runtime};
+use crate::world::runtime;
 
 const RATE: u32 = 1_000;
 const ROUNDS: usize = 3;
@@ -70,9 +70,9 @@ fn gateway(time: Duration, cores: usize, report: &mut Report) {
     let etcd = Etcd::running();
     let mut gateway = Gateway::prepared(&etcd.url(), "");
     edit(&gateway, "count = 2", "count = 1");
-    let backends = backends(&gateway.net);
-    let _backend = Nginx::backend(&backends);
-    runtime.block_on(async { fill(etcd.kv(PREFIX).await, records(&backends)).await });
+    let mix = Mix::new(JOB, &gateway.net, BACKEND);
+    let _backend = Nginx::backend(&mix.backends);
+    runtime.block_on(async { fill(etcd.kv(PREFIX).await, mix.records()).await });
     gateway.run();
     let pid = gateway.process().pid();
     if cores > 1 {
@@ -86,7 +86,7 @@ fn gateway(time: Duration, cores: usize, report: &mut Report) {
     let (mut control, mut changes) = (Duration::ZERO, 0);
     for _ in 0..ROUNDS {
         for (prefix, rounds) in [(ELSEWHERE, &mut calm), (PREFIX, &mut busy)] {
-            let churn = Churn::start(etcd.options(prefix), RATE, slots(&backends));
+            let churn = Churn::start(etcd.options(prefix), RATE, mix.slots());
             std::thread::sleep(SETTLE);
             let workers = process::named_cpu(pid, "worker-");
             let (own, done) = (process::control_cpu(pid), churn.done());
@@ -118,7 +118,7 @@ fn gateway(time: Duration, cores: usize, report: &mut Report) {
 
 fn nginx(time: Duration, cores: usize, report: &mut Report) {
     let net = Loopback::take();
-    let backends = backends(&net);
+    let backends = Mix::new(JOB, &net, BACKEND).backends;
     let _backend = Nginx::backend(&backends);
     let listen = SocketAddr::new(net.gateway(), 8080);
     let proxy = Nginx::proxy(listen, &backends[..2]);
@@ -178,27 +178,4 @@ fn figures(who: &str, what: &str, calm: &Rounds, busy: &Rounds, report: &mut Rep
             busy.p99.median()
         ),
     );
-}
-
-/// Two that stay, and two addresses at which instances come and go.
-fn backends(net: &Loopback) -> [SocketAddr; 4] {
-    std::array::from_fn(|app| SocketAddr::new(net.app(app as u8), BACKEND))
-}
-
-fn records(backends: &[SocketAddr; 4]) -> Vec<(String, String)> {
-    let stays = backends[..2].iter().enumerate().map(|(n, backend)| {
-        let (ip, port) = (backend.ip(), backend.port());
-        (instance_key(JOB, n), format!(r#"{{"address":"{ip}","ports":{{"main":{port},"web":{port}}}}}"#))
-    });
-    let jobs = (0..90).map(|n| format!("other{n}")).chain([JOB.to_owned()]);
-    jobs.map(|job| (format!("jobs/{job}"), job_record(&job))).chain(stays).collect()
-}
-
-/// Every tenth change is one of the job that is served.
-fn slots(backends: &[SocketAddr; 4]) -> Vec<Slot> {
-    let slot = |n: usize| match n % 10 {
-        0 => Slot::new(JOB, 1_000 + n, [backends[2], backends[3]]),
-        _ => Slot::idle(&format!("other{}", n % 90), 1_000 + n),
-    };
-    (0..1_000).map(slot).collect()
 }

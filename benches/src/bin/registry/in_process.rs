@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Sender};
 use std::time::{Duration, Instant};
 
-use roundhouse_benches::{Samples, process};
+use roundhouse_benches::{PREFIX, Samples, process};
 use roundhouse_registry::kv::Event;
 use roundhouse_registry::kv::etcd::Etcd as EtcdKv;
 use roundhouse_registry::{Follower, Kv, Source as _};
@@ -16,7 +16,6 @@ use crate::plane::Plane;
 use crate::probe::{JOB, place};
 use crate::report::{Figure, Report};
 use crate::routable::{RATE, pause, signed_ms};
-use crate::world::PREFIX;
 
 /// The same without a socket behind etcd: Follower, publish, the table's refresh.
 pub(crate) async fn run(options: &Options, etcd: &Etcd, kv: &dyn Kv, report: &mut Report) {

@@ -18,7 +18,6 @@
 
 mod allocator;
 mod change;
-mod churn;
 mod dip;
 mod in_process;
 mod listing;

@@ -1,6 +1,6 @@
 //! Row 3: what an instance costs, in a snapshot by the allocator's count and in a whole gateway by the kernel's.
 
-use roundhouse_benches::{Samples, process};
+use roundhouse_benches::{Samples, instance_key, process};
 use roundhouse_registry::Snapshot;
 use roundhouse_registry::kv::{Entry, LeaseId, Listing, Revision};
 use roundhouse_tests::Signal;
@@ -8,7 +8,7 @@ use roundhouse_tests::Signal;
 use crate::allocator::{chunk, grown};
 use crate::options::Options;
 use crate::report::{Figure, Report};
-use crate::world::{EACH, JOBS, World, instance_key, instance_record, saved};
+use crate::world::{EACH, JOBS, World, instance_record, saved};
 
 /// Bytes an instance beyond its strings.
 const AIM: f64 = 600.0;

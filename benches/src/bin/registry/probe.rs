@@ -10,13 +10,12 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use roundhouse_benches::{instance_key, job_record};
 use roundhouse_registry::Kv;
 use roundhouse_registry::kv::Txn;
 use roundhouse_tests::http::Connection;
 use roundhouse_tests::{Gateway, Loopback, ZONE};
 use rustix::net::sockopt::set_socket_linger;
-
-use crate::world::{instance_key, job_record};
 
 pub(crate) const JOB: &str = "probe";
 const PAUSE: Duration = Duration::from_micros(100);

@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use roundhouse_benches::{Samples, fill};
+use roundhouse_benches::{PREFIX, Samples, fill};
 use roundhouse_tests::{Etcd, Gateway};
 
 use crate::options::Options;
 use crate::probe::{Probe, Way};
 use crate::report::{Figure, Report};
-use crate::world::{PREFIX, runtime};
+use crate::world::runtime;
 
 pub(crate) fn run(options: &Options, report: &mut Report) {
     let runtime = runtime();

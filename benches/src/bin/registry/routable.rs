@@ -2,16 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use roundhouse_benches::{Samples, fill, process};
+use roundhouse_benches::churn::{Churn, Slot};
+use roundhouse_benches::{PREFIX, Samples, fill, job_record, process};
 use roundhouse_registry::Kv;
 use roundhouse_tests::{Etcd, Gateway};
 
-use crate::churn::{Churn, Slot};
 use crate::in_process;
 use crate::options::Options;
 use crate::probe::{Probe, Way};
 use crate::report::{Figure, Report};
-use crate::world::{PREFIX, job_record, runtime};
+use crate::world::runtime;
 
 pub(crate) const RATE: u32 = 1_000;
 const JOBS: usize = 100;

@@ -4,13 +4,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use roundhouse_benches::{edit, fill};
+use roundhouse_benches::{PREFIX, edit, fill, instance_key, job_record};
 use roundhouse_registry::Kv;
 use roundhouse_registry::kv::etcd::Options;
 use roundhouse_tests::{Etcd, Gateway, eventually};
 use tokio::runtime::Runtime;
 
-pub(crate) const PREFIX: &str = "/roundhouse/v1";
 pub(crate) const JOBS: usize = 1_000;
 /// Instances a job, when the world is whole: 100,000 in all.
 pub(crate) const EACH: usize = 100;
@@ -78,20 +77,6 @@ impl World {
 
 pub(crate) fn runtime() -> Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("two threads")
-}
-
-/// A job that is believed without a check. One port for TCP, one for HTTP.
-pub(crate) fn job_record(label: &str) -> String {
-    format!(
-        r#"{{"jobname":"job.{label}","check":null,"ports":[{{"name":"main","port":1111,"protocol":"tcp"}},
-            {{"name":"web","port":8081,"protocol":"http"}}]}}"#
-    )
-}
-
-/// As job-init names them, but that the same number is the same instance in each run.
-pub(crate) fn instance_key(job: &str, n: usize) -> String {
-    let scattered = (n as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    format!("instances/{job}/{:08x}-0000-4000-8000-{:012x}", scattered >> 32, scattered & 0xffff_ffff)
 }
 
 /// As job-init writes it; nobody listens there.
