@@ -96,7 +96,6 @@ impl HubPorts {
     }
 
     /// The oldest claimant of this one.
-    /// The oldest claimant of this one.
     pub fn owner(&self, at: Numbered) -> Option<&(Arc<JobEntry>, Arc<PortEntry>)> {
         self.owners.get(&at)
     }

@@ -1,4 +1,5 @@
-//! Row 7: 10,000 jobs, each with a VIP that is caught by *bind*: what a start and what a new job costs then.
+//! Row 7: 10,000 jobs, each with a VIP that is caught by *bind*, and as many domains: what a start costs then, and what one
+//! job or domain more.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
@@ -40,7 +41,8 @@ pub(crate) fn run(stage: &mut Stage) -> Result<(), Skipped> {
     let caught = began.elapsed();
     let (cpu, memory) = (Cpu::of(pid).since(&Cpu::none()), Memory::of(pid));
     let answered = (0..SAMPLE).filter(|n| answers(vip(n * (JOBS / SAMPLE)))).count();
-    let (news, spent) = newcomers(&gateway, pid);
+    let jobs = newcomers(&gateway, pid);
+    let domains = new_domains(&gateway, pid);
 
     let mebibytes = |bytes: f64| bytes / 1_048_576.0;
     for (what, unit, value) in [
@@ -56,10 +58,19 @@ pub(crate) fn run(stage: &mut Stage) -> Result<(), Skipped> {
     let what = format!("  VIPs that answer, of {SAMPLE}");
     let answered = Comparison::yields(ROW, what, "", [(Who::Roundhouse, answered)]);
     stage.report.add(answered.at_least(f64::from(SAMPLE)));
-    let what = "  one more job: PUT to its VIP's first answer";
-    stage.report.add(Comparison::cost(ROW, what, "ms", [(Who::Roundhouse, news)]));
-    let spent = Samples::from_iter([spent.as_secs_f64() * 1e3 / f64::from(MORE)]);
-    stage.report.add(Comparison::cost(ROW, "  one more job: CPU", "ms", [(Who::Roundhouse, spent)]));
+    for (what, news) in
+        [("job: PUT to its VIP's first answer", jobs), ("domain: PUT to its first answer", domains)]
+    {
+        let News { answers, cpu, control } = news;
+        let (kind, _) = what.split_once(':').unwrap_or((what, ""));
+        for (what, values) in [
+            (format!("  one more {what}"), answers),
+            (format!("  one more {kind}: CPU"), Samples::from_iter([cpu])),
+            (format!("  one more {kind}: CPU of the control thread"), Samples::from_iter([control])),
+        ] {
+            stage.report.add(Comparison::cost(ROW, what, "ms", [(Who::Roundhouse, values)]));
+        }
+    }
     stage.report.note(
         ROW,
         "one start; the registry was filled before it, with VIPs, since a job at a time takes minutes",
@@ -67,8 +78,8 @@ pub(crate) fn run(stage: &mut Stage) -> Result<(), Skipped> {
     Ok(())
 }
 
-/// A job with a VIP and one instance.
-fn records(n: u32) -> [(String, String); 4] {
+/// A job with a VIP, one instance and a domain.
+fn records(n: u32) -> [(String, String); 5] {
     let (job, offset) = (format!("app{n}"), n + 1);
     let port = format!(r#"{{"name":"main","port":{PORT},"protocol":"tcp"}}"#);
     [
@@ -79,7 +90,12 @@ fn records(n: u32) -> [(String, String); 4] {
             format!("instances/{job}/0a1b2c3d-0000-4000-8000-{n:012x}"),
             format!(r#"{{"address":"{}","ports":{{"main":{BACKEND}}}}}"#, instance(n)),
         ),
+        (format!("domains/d{n}.example.net"), route(&job)),
     ]
+}
+
+fn route(job: &str) -> String {
+    format!(r#"{{"routes":[{{"to":[{{"job":"{job}"}}]}}]}}"#)
 }
 
 fn instance(n: u32) -> IpAddr {
@@ -92,10 +108,14 @@ fn vip(n: u32) -> SocketAddr {
 }
 
 fn answers(at: SocketAddr) -> bool {
+    is_ok(at, CLOSED_REQUEST)
+}
+
+fn is_ok(at: SocketAddr, request: &[u8]) -> bool {
     let answer = || {
         let mut stream = TcpStream::connect_timeout(&at, Duration::from_secs(1))?;
         stream.set_read_timeout(Some(Duration::from_secs(1)))?;
-        stream.write_all(CLOSED_REQUEST)?;
+        stream.write_all(request)?;
         let mut status = [0; 12];
         stream.read_exact(&mut status)?;
         Ok::<_, std::io::Error>(&status == b"HTTP/1.1 200")
@@ -103,17 +123,50 @@ fn answers(at: SocketAddr) -> bool {
     answer().unwrap_or(false)
 }
 
-/// Milliseconds from the write of a job to the first answer at its VIP, job by job; and the gateway's CPU time for all.
-fn newcomers(gateway: &Gateway, pid: u32) -> (Samples, Duration) {
-    let before = Cpu::of(pid);
-    let one = |n| {
-        let (job, began) = (format!("app{n}"), Instant::now());
+/// Milliseconds: from the write to the first answer, one by one; and CPU time for each.
+struct News {
+    answers: Samples,
+    cpu: f64,
+    control: f64,
+}
+
+impl News {
+    fn of(pid: u32, mut one: impl FnMut(u32)) -> News {
+        let (before, control) = (Cpu::of(pid), process::control_cpu(pid));
+        let timed = |n| {
+            let began = Instant::now();
+            one(n);
+            began.elapsed().as_secs_f64() * 1e3
+        };
+        let answers = (JOBS..JOBS + MORE).map(timed).collect();
+        let each = |spent: Duration| spent.as_secs_f64() * 1e3 / f64::from(MORE);
+        let control = each(process::control_cpu(pid).saturating_sub(control));
+        News { answers, cpu: each(Cpu::of(pid).since(&before)), control }
+    }
+}
+
+fn newcomers(gateway: &Gateway, pid: u32) -> News {
+    News::of(pid, |n| {
+        let job = format!("app{n}");
         put_job(gateway, &job, "tcp");
         put_instance(gateway, &job, SocketAddr::new(instance(n), BACKEND));
         let at = SocketAddr::new(gateway.vip(&job), PORT);
         eventually(PATIENCE, "the new VIP answers", || seen(answers(at), |answered| *answered));
-        began.elapsed().as_secs_f64() * 1e3
+    })
+}
+
+/// Domains of a job with HTTP.
+fn new_domains(gateway: &Gateway, pid: u32) -> News {
+    put_job(gateway, "web", "http");
+    put_instance(gateway, "web", SocketAddr::new(instance(JOBS + MORE), BACKEND));
+    let add = |n| {
+        let domain = format!("d{n}.example.net");
+        let reply = gateway.call("PUT", &format!("/v1/domains/{domain}"), &route("web"));
+        assert!(matches!(reply.status, 200 | 201), "{reply:?}");
+        let request = format!("GET / HTTP/1.1\r\nhost: {domain}\r\nconnection: close\r\n\r\n");
+        let answered = || seen(is_ok(gateway.http(), request.as_bytes()), |answered| *answered);
+        eventually(PATIENCE, "the new domain answers", answered);
     };
-    let samples = (JOBS..JOBS + MORE).map(one).collect();
-    (samples, Cpu::of(pid).since(&before))
+    add(JOBS + MORE);
+    News::of(pid, add)
 }

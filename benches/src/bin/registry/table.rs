@@ -88,6 +88,8 @@ fn plane(table: Arc<ArcSwap<Table>>) -> Plane {
     let (failures, _) = mpsc::unbounded_channel();
     let limits = Arc::default();
     Plane {
+        certificates: Arc::default(),
+        https_port: Arc::default(),
         table,
         limits,
         counters: vec![Arc::default()],
