@@ -63,7 +63,7 @@ pub(super) async fn forward(
     }
     let context = &*engine.context;
     let mut attempts = Attempts::default();
-    let mut last = no_backend(context, routed, &ConnectError::Nobody);
+    let mut last = None;
     while let Some(endpoint) = attempts.next_or(wanted.take(), context, &routed.port) {
         let address = endpoint.address;
         record.tries();
@@ -78,7 +78,7 @@ pub(super) async fn forward(
                 attempts.failed(&endpoint, &error);
                 context.counters().retries.fetch_add(1, Relaxed);
                 let failed = ConnectError::Failed { tried: attempts.count(), address, error };
-                last = no_backend(context, routed, &failed);
+                last = Some(no_backend(context, routed, &failed));
                 continue;
             }
         };
@@ -113,14 +113,14 @@ pub(super) async fn forward(
             }
             _ => false,
         };
-        last = refusal(routed, address, failed);
+        last = Some(refusal(routed, address, failed));
         if !again {
             break;
         }
         context.counters().retries.fetch_add(1, Relaxed);
     }
     edited.into_iter().for_each(|edited| edited.put_away(&engine.supplies));
-    Err(last)
+    Err(last.unwrap_or_else(|| no_backend(context, routed, &ConnectError::Nobody)))
 }
 
 /// The request as an instance is told it.

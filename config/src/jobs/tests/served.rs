@@ -123,7 +123,7 @@ fn a_port_s_refusals_say_what_to_write() {
 
 #[test]
 fn what_belongs_to_port_stands_beside_it() {
-    for (field, value) in [("proxy", "proxy: 'v1'"), ("tls", "tls < >")] {
+    for (field, value) in [("proxy", "proxy: 'v1'"), ("tls", "tls < >"), ("http", "http: 'h2c'")] {
         assert_eq!(
             problem(&format!("{value} ports < name: 'x' port: '1' >")),
             format!("jobs[0].{field}: belongs to `port`, which is not here; write it inside `ports`")

@@ -46,7 +46,7 @@ pub(super) fn address(address: IpAddr, target: &Target, facts: &Facts<'_>, steps
 }
 
 fn entered(listed: &Listed, target: &Target, facts: &Facts<'_>, steps: &mut Steps) -> Verdict {
-    let hint = match entrypoint::enters(listed, target, "", steps) {
+    let hint = match entrypoint::enters(listed, target, "", facts, steps) {
         Err(verdict) => return verdict,
         Ok(Way::Job(listed)) => return entrypoint::job(listed, facts, steps),
         Ok(Way::Host) if listed.settings.protocol == EntrypointProtocol::Https => {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use roundhouse_config::EntrypointProtocol;
 
-use super::target::Target;
+use super::target::{Host, Target};
 use super::{Facts, Steps, Verdict, endpoints};
 use crate::run::Listed;
 use crate::table::{JobEntry, PortEntry};
@@ -41,7 +41,7 @@ pub(super) fn arrives<'a>(target: &Target, facts: &Facts<'a>, steps: &mut Steps)
         },
         (None, Some(_)) => return Err(nowhere(target, facts, steps)),
     };
-    enters(listed, target, &remark, steps)
+    enters(listed, target, &remark, facts, steps)
 }
 
 fn nowhere(target: &Target, facts: &Facts<'_>, steps: &mut Steps) -> Verdict {
@@ -76,6 +76,7 @@ pub(super) fn enters<'a>(
     listed: &'a Listed,
     target: &Target,
     remark: &str,
+    facts: &Facts<'_>,
     steps: &mut Steps,
 ) -> Result<Way<'a>, Verdict> {
     let called = called(listed);
@@ -114,6 +115,14 @@ pub(super) fn enters<'a>(
     if let Some(reason) = &listed.refused {
         steps.add("listener", format!("it listens as before, for what is written is refused: {reason}"));
     }
+    if settings.ends_tls() {
+        certificate(target, facts, steps)?;
+    }
+    if !settings.trust_forwarded.is_empty() {
+        let from: Vec<_> = settings.trust_forwarded.iter().map(ToString::to_string).collect();
+        let from = from.join(", ");
+        steps.add("forwarded", format!("peers in {from} are believed about their client (X-Forwarded-For)"));
+    }
     if !settings.trust_proxy.is_empty() {
         let from: Vec<_> = settings.trust_proxy.iter().map(ToString::to_string).collect();
         steps.add(
@@ -125,6 +134,35 @@ pub(super) fn enters<'a>(
         );
     }
     Ok(way)
+}
+
+/// What a client's handshake is shown, which ends there if nothing fits the name.
+fn certificate(target: &Target, facts: &Facts<'_>, steps: &mut Steps) -> Result<(), Verdict> {
+    let name = match &target.host {
+        Host::Name(name) => Some(name.as_str()),
+        // An address is no server name (RFC 6066, 3).
+        Host::Address(_) => None,
+    };
+    let shown = match name {
+        Some(name) => facts.certificates.by_name(name),
+        None => facts.certificates.first(),
+    };
+    let Some(shown) = shown else {
+        let name = name.unwrap_or("a client that names no server");
+        let detail = format!(
+            "none is for {name}, so the handshake is refused (unrecognized_name); \
+             `roundhouse cert add` brings one, `get certs` lists those there are"
+        );
+        steps.add("certificate", detail);
+        return Err(Verdict::NoRoute);
+    };
+    let days = shown.facts.days_left(facts.now);
+    let lasts = match days {
+        ..0 => "has ended, and clients refuse it; renew it with `roundhouse cert add`".to_owned(),
+        days => format!("is good for {days} more days"),
+    };
+    steps.add("certificate", format!("`{}` is shown, which {lasts}", shown.name));
+    Ok(())
 }
 
 /// The job of an entrypoint that has one.

@@ -22,18 +22,23 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use roundhouse_config::Answer;
 use serde::{Deserialize, Serialize};
+use tokio_rustls::rustls::pki_types::UnixTime;
 
 use self::target::{Host, Target};
 use super::{Api, Problem};
 use crate::catch::NotCaught;
 use crate::run::Listed;
 use crate::table::{Named, Table};
+use crate::tls::Certificates;
 
 /// What an explanation depends on.
 pub struct Facts<'a> {
     pub table: &'a Table,
     pub not_caught: &'a [NotCaught],
     pub entrypoints: &'a [Listed],
+    /// What TLS that ends here is shown.
+    pub certificates: &'a Certificates,
+    pub now: UnixTime,
     /// What names resolve to where they have no VIPs of their own; none: they have.
     pub hub: &'a [IpAddr],
     /// Seconds since the registry was heard and why it is not, if it is lost.
@@ -52,7 +57,7 @@ pub enum Verdict {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
-    /// `name`, `address`, `listener`, `proxy`, `port`, `https`, `route`, `redirect`, `endpoint`, `pick`, `registry`, `hint`.
+    /// `name`, `address`, `listener`, `certificate`, `proxy`, `forwarded`, `port`, `https`, `route`, `redirect`, `endpoint`, `pick`, `registry`, `hint`.
     pub what: String,
     pub detail: String,
 }
@@ -86,6 +91,8 @@ pub(super) async fn handler(
         table: &shared.table.load(),
         not_caught: &shared.not_caught.load(),
         entrypoints: &shared.entrypoints.load(),
+        certificates: &shared.certificates.load(),
+        now: UnixTime::now(),
         hub: if names.answer == Answer::Hub { &names.hub_addresses } else { &[] },
         lost: contact.lost.clone().map(|reason| (shared.stale_seconds(), reason)),
     };

@@ -55,7 +55,8 @@ pub(super) fn route<'d>(
 
 fn to_https(target: &Target, path: &str, facts: &Facts<'_>, steps: &mut Steps) -> Verdict {
     let port = Listed::https_port(facts.entrypoints);
-    let location = https_url(&host(target), path, port);
+    // Who names no port came by the usual ones, whatever they are mapped to.
+    let location = https_url(&host(target), path, port.filter(|_| target.port.is_some()));
     let detail = format!(
         "the domain is for https, so the gateway answers 308 with the Location {location}; explain that one"
     );

@@ -6,6 +6,7 @@ use roundhouse_registry::probe::Verdict as Health;
 use super::*;
 use crate::run::Origin;
 use crate::table::{Facts as TableFacts, Own};
+use crate::tls::{CertificateSource, KeySource, self_signed};
 
 const ID: &str = "0a1b2c3d-0000-4000-8000-0000000000";
 
@@ -58,7 +59,30 @@ fn stack(newcomer: Health) -> Table {
 fn ask_with(table: &Table, text: &str, not_caught: &[NotCaught]) -> (Verdict, String) {
     let entrypoints = [listed("http", r#"{"listen":"127.0.0.1:8080"}"#)];
     let lost = Some((12.0, "no leader".into()));
-    told(text, &Facts { table, not_caught, entrypoints: &entrypoints, hub: &[], lost })
+    told(
+        text,
+        &Facts {
+            table,
+            not_caught,
+            entrypoints: &entrypoints,
+            certificates: &certificates(),
+            now: UnixTime::now(),
+            hub: &[],
+            lost,
+        },
+    )
+}
+
+/// One for the names of the tests.
+fn certificates() -> Certificates {
+    let names = ["*.coding.net", "*.jobs.coding.net"].map(|name| name.parse().unwrap());
+    let made = self_signed(&names, std::time::SystemTime::now()).unwrap();
+    let source = CertificateSource {
+        name: "own".into(),
+        chain: made.chain.into(),
+        key: KeySource::Pem(made.key.into()),
+    };
+    Certificates::build(&[source], &Certificates::default()).0
 }
 
 fn told(text: &str, facts: &Facts<'_>) -> (Verdict, String) {
@@ -171,6 +195,10 @@ fn with_nobody_healthy_all_are_tried_and_it_says_so() {
 
 /// Entrypoints of every protocol before jobs of every protocol.
 fn everywhere(text: &str) -> (Verdict, String) {
+    everywhere_with(text, &certificates())
+}
+
+fn everywhere_with(text: &str, certificates: &Certificates) -> (Verdict, String) {
     let mysql = format!("instances/mysql/{ID}01");
     let db = format!("instances/db/{ID}02");
     let dns = format!("instances/dns/{ID}03");
@@ -211,7 +239,27 @@ fn everywhere(text: &str) -> (Verdict, String) {
         listed("one", r#"{"listen":":8445","protocol":"tls","job":"db"}"#),
         listed("wrong", r#"{"listen":":9001","protocol":"udp","job":"mysql","port":"main"}"#),
     ];
-    told(text, &Facts { table: &table, not_caught: &[], entrypoints: &entrypoints, hub: &[], lost: None })
+    told(
+        text,
+        &Facts {
+            table: &table,
+            not_caught: &[],
+            entrypoints: &entrypoints,
+            certificates,
+            now: UnixTime::now(),
+            hub: &[],
+            lost: None,
+        },
+    )
+}
+
+#[test]
+fn without_a_certificate_a_handshake_leads_nowhere() {
+    let (verdict, said) = everywhere_with("https://blog.coding.net/", &Certificates::default());
+    assert_eq!(verdict, Verdict::NoRoute);
+    for part in ["none is for blog.coding.net", "unrecognized_name", "roundhouse cert add"] {
+        assert!(said.contains(part), "{said}");
+    }
 }
 
 #[test]
@@ -256,7 +304,15 @@ fn an_entrypoint_of_any_protocol_leads_on() {
         ("tls://blog.coding.net:8443", Verdict::NoRoute, &["no port that takes the client's TLS"]),
         ("tls://blog.coding.net:8444", Verdict::Ok, &["by its server name and ends its TLS", "10.0.0.6:80"]),
         ("tls://db.coding.net:8444", Verdict::NoRoute, &["no port that takes what was inside"]),
-        ("https://blog.coding.net/", Verdict::Ok, &["`https` on :443 ends its TLS and takes it by its Host"]),
+        (
+            "https://blog.coding.net/",
+            Verdict::Ok,
+            &[
+                "`https` on :443 ends its TLS and takes it by its Host",
+                "certificate: `own` is shown",
+                "more days",
+            ],
+        ),
         ("http://blog.coding.net:443/", Verdict::NoRoute, &["speaks TLS; ask https:// there"]),
         ("http://blog.coding.net/", Verdict::NoRoute, &["no entrypoint speaks HTTP"]),
         ("blog.coding.net:3306", Verdict::Ok, &["`mysql` on :3306 takes each connection for one job"]),
@@ -285,7 +341,16 @@ fn a_port_of_the_hub_belongs_to_one_job() {
         true,
     );
     let own = ["10.0.0.5".parse().unwrap()];
-    let facts = Facts { table: &table, not_caught: &[], entrypoints: &[], hub: &own, lost: None };
+    let certificates = certificates();
+    let facts = Facts {
+        table: &table,
+        not_caught: &[],
+        entrypoints: &[],
+        certificates: &certificates,
+        now: UnixTime::now(),
+        hub: &own,
+        lost: None,
+    };
     let conflict = "port `main` of job `cache` wants 6379 too, which belongs to the older job `redis` (tcp)";
     for (target, verdict, parts) in [
         ("10.0.0.5:6379", Verdict::Ok, &["belongs to job `redis`", "10.0.0.7:6379 (100 %)", conflict][..]),
@@ -330,15 +395,21 @@ fn a_redirect_is_told_with_its_location() {
     );
     let entrypoints =
         [listed("http", r#"{"listen":":80"}"#), listed("tls", r#"{"listen":":8443","protocol":"https"}"#)];
-    let facts = Facts { table: &table, not_caught: &[], entrypoints: &entrypoints, hub: &[], lost: None };
+    let certificates = certificates();
+    let facts = Facts {
+        table: &table,
+        not_caught: &[],
+        entrypoints: &entrypoints,
+        certificates: &certificates,
+        now: UnixTime::now(),
+        hub: &[],
+        lost: None,
+    };
     for (target, verdict, parts) in [
         (
             "http://blog.coding.net/new?a=1",
             Verdict::Ok,
-            &[
-                "https: the domain is for https",
-                "308 with the Location https://blog.coding.net:8443/new?a=1;",
-            ][..],
+            &["https: the domain is for https", "308 with the Location https://blog.coding.net/new?a=1;"][..],
         ),
         (
             "https://blog.coding.net:8443/old/x?a",
