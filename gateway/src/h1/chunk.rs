@@ -123,7 +123,9 @@ impl Chunks {
                 return Err(Malformed::syntax("a chunk has more bytes than its size says"));
             }
             _ => {
-                return Err(Malformed::syntax("a chunk's lines do not end with CR LF, or have control bytes"));
+                return Err(Malformed::syntax(
+                    "a chunk's lines do not end with CR LF, or have control bytes",
+                ));
             }
         };
         Ok(())
