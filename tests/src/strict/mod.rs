@@ -37,7 +37,7 @@ pub(crate) enum Framing {
 
 /// A request at the front of `bytes`.
 pub fn request(bytes: &[u8]) -> Read {
-    read(bytes, false, |head| head.of_request())
+    read(bytes, false, head::Head::of_request)
 }
 
 /// A response to a request with this method. `ended`: nothing follows `bytes`.

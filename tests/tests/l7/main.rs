@@ -7,6 +7,7 @@ mod answers;
 mod exchange;
 mod framing;
 mod pipelining;
+mod policies;
 
 use std::io::Write;
 use std::net::{Shutdown, SocketAddr};

@@ -154,7 +154,7 @@ fn trailers() {
                 "POST / HTTP/1.1\r\nHost: web.jobs\r\nTE: trailers\r\nTrailer: X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n\
                  5\r\nhello\r\n0\r\n{trailers}\r\n"
             ),
-            &format!("POST / HTTP/1.1\nhost: web.jobs\ntransfer-encoding: chunked\n\nhello\n{expected}")
+            format!("POST / HTTP/1.1\nhost: web.jobs\ntransfer-encoding: chunked\n\nhello\n{expected}")
                 .trim_end_matches('\n'),
         );
     };
