@@ -6,6 +6,7 @@
 //! Backend          ─► a registry to test against: embedded, or an Etcd of its own
 //! Gateway, Hub     ─► a gateway, and one with the registry that is read through it
 //! Server, dial     ─► a TCP server and client of the test's own, byte for byte; Authority: certificates for both
+//! Recorder, strict ─► an HTTP instance that keeps every byte, and the reader that it reads with
 //! Wire, Meddler    ─► a network that can be cut; somebody who always writes a moment before
 //! Judge, Fleet     ─► whether a gateway stayed right through a fault; history: what it applied against what etcd did
 //! eventually       ─► wait for a condition with a deadline; nothing here sleeps and hopes
@@ -40,10 +41,12 @@ mod namespaces;
 mod port;
 pub mod programs;
 mod raw;
+pub mod recorder;
 pub mod sample;
 mod server;
 pub mod soak;
 mod spawn;
+pub mod strict;
 mod traffic;
 mod watching;
 mod wire;
@@ -65,6 +68,7 @@ pub use meddler::Meddler;
 pub use namespaces::{in_namespaces, inside, is_root};
 pub use port::free_port;
 pub use raw::{RawExchange, RawInstance};
+pub use recorder::{Recorded, Recorder};
 pub use rustix::process::Signal;
 pub use server::Server;
 pub use tempfile::TempDir;

@@ -35,7 +35,8 @@ pub(crate) fn read_request(bytes: &[u8], head: &mut Head) -> Result<RequestLine,
     let mut slots = [const { MaybeUninit::uninit() }; MAX_FIELDS];
     let mut request = httparse::Request::new(&mut []);
     // A whole head is never partial; a first line that is none is.
-    let httparse::Status::Complete(_) = request.parse_with_uninit_headers(bytes, &mut slots)? else {
+    let parsed = request.parse_with_uninit_headers(bytes, &mut slots);
+    let httparse::Status::Complete(_) = parsed.map_err(|error| wrong(bytes, error))? else {
         return Err(Malformed::from(httparse::Error::Token));
     };
     let (Some(method), Some(target), Some(minor)) = (request.method, request.path, request.version) else {
@@ -53,6 +54,17 @@ pub(crate) fn read_request(bytes: &[u8], head: &mut Head) -> Result<RequestLine,
     finish(head, method, target, version)
 }
 
+/// httparse takes whatever is no version that it knows for another one, such as the rest of a path with a space in it.
+fn wrong(bytes: &[u8], error: httparse::Error) -> Malformed {
+    let line = bytes.split(|byte| *byte == b'\r').next().unwrap_or_default();
+    let last = line.split(|byte| *byte == b' ').nth(2).unwrap_or_default();
+    let other = matches!(last, [b'H', b'T', b'T', b'P', b'/', major, b'.', minor] if major.is_ascii_digit() && minor.is_ascii_digit());
+    match error {
+        httparse::Error::Version if !other => httparse::Error::Token.into(),
+        error => error.into(),
+    }
+}
+
 fn finish(head: &mut Head, method: Span, target: Span, version: Version) -> Result<RequestLine, Malformed> {
     let host = only_host(head)?;
     if host.is_none() && version == Version::Http11 {
@@ -62,20 +74,21 @@ fn finish(head: &mut Head, method: Span, target: Span, version: Version) -> Resu
     let said = Length::said(head, version == Version::Http11)?;
     let connection = Connection::of(head);
     let old = version == Version::Http10;
-    let expects = match head.first(Name::Expect) {
-        None => false,
-        // Such a client cannot wait for it (RFC 9110, 10.1.1).
-        Some(_) if old => false,
-        Some(value) if value.eq_ignore_ascii_case(b"100-continue") => true,
-        Some(_) => return Err(Malformed::unserved("the expectation is not `100-continue`; leave it out")),
-    };
-    let upgrade = connection.upgrade && version == Version::Http11;
+    // A client of HTTP/1.0 cannot wait for it (RFC 9110, 10.1.1).
+    let expects = !old && head.first(Name::Expect).is_some();
+    if expects && !head.all(Name::Expect).all(|value| value.eq_ignore_ascii_case(b"100-continue")) {
+        return Err(Malformed::unserved("the expectation is not `100-continue`; leave it out"));
+    }
+    let length = said.unwrap_or(Length::NONE);
+    // RFC 6455, 4.1: a GET, and what follows its head is not HTTP. One with a body would leave that body behind for
+    // whoever is served next on the instance's connection, so it is no upgrade.
+    let upgrade = connection.upgrade && !old && length.is_none() && head.bytes(method) == b"GET";
     Ok(RequestLine {
         method,
         path,
         authority: authority.or(host),
         version,
-        length: said.unwrap_or(Length::NONE),
+        length,
         persistent: if old { connection.keep_alive && !connection.close } else { !connection.close },
         expects,
         websocket: upgrade && wants_websocket(head),
@@ -86,15 +99,27 @@ fn only_host(head: &Head) -> Result<Option<Span>, Malformed> {
     let mut hosts = head.fields.iter().filter(|field| field.name == Name::Host);
     match (hosts.next(), hosts.next()) {
         (None, _) => Ok(None),
-        (Some(host), None) => Ok(Some(host.value)),
+        (Some(host), None) if is_authority(head.value(host)) => Ok(Some(host.value)),
+        (Some(_), None) => Err(Malformed::syntax(
+            "the Host has a character that no host name has; send a name and perhaps a port",
+        )),
         (Some(_), Some(_)) => Err(Malformed::syntax("the request has more than one Host; send one")),
     }
+}
+
+/// By its characters (RFC 3986, 3.2.2 and 3.2.3), since a VIP passes any on. An empty one is a client's way to say that
+/// there is none.
+fn is_authority(text: &[u8]) -> bool {
+    text.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(byte))
 }
 
 /// RFC 9112, 3.2: the path, and the authority of a target that names one.
 fn target_form(head: &mut Head, method: Span, target: Span) -> Result<(Span, Option<Span>), Malformed> {
     let bytes = head.bytes(target);
     let is = |name: &[u8]| head.bytes(method) == name;
+    if !bytes.is_ascii() {
+        return Err(Malformed::syntax("the target has a byte beyond ASCII; write it as `%` and two digits"));
+    }
     if bytes.contains(&b'#') {
         return Err(Malformed::syntax(
             "the target has a fragment, which is the client's own; leave `#…` out",
@@ -119,12 +144,15 @@ fn target_form(head: &mut Head, method: Span, target: Span) -> Result<(Span, Opt
     let rest = &bytes[skipped..];
     let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
     let authority = Span { from: target.from + skipped as u32, to: target.from + (skipped + end) as u32 };
-    if authority.is_empty() || rest[..end].contains(&b'@') {
+    if authority.is_empty() || !is_authority(&rest[..end]) {
         return Err(Malformed::syntax("the target has no plain host; write `http://host/…` or a path"));
     }
     let path = Span { from: authority.to, to: target.to };
+    let of_server = is(b"OPTIONS");
     let path = match head.bytes(path).first() {
         Some(b'/') => path,
+        // RFC 9112, 3.2.4: that is the server as a whole.
+        None if of_server => head.push(b"*"),
         None => head.push(b"/"),
         // `http://host?query`: its path is empty.
         Some(_) => {

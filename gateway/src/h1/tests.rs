@@ -46,6 +46,8 @@ fn the_target_s_authority_replaces_the_host() {
         assert_eq!(head.str(line.path), path, "{target}");
         assert_eq!(head.str(head.line(0)), "host: x\r\n", "{target}");
     }
+    let (head, line) = request("OPTIONS http://a.b HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+    assert_eq!(head.str(line.path), "*");
     let (head, line) = request("OPTIONS * HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
     assert_eq!(head.str(line.path), "*");
 }
@@ -74,6 +76,13 @@ fn only_websocket_is_an_upgrade() {
     ] {
         assert!(!wants(not), "{not}");
     }
+    // What would follow their heads is a body.
+    let upgrade = "connection: upgrade\r\nupgrade: websocket\r\n";
+    assert!(wants(&format!("{upgrade}content-length: 0\r\n")));
+    assert!(!wants(&format!("{upgrade}content-length: 1\r\n")));
+    assert!(!wants(&format!("{upgrade}transfer-encoding: chunked\r\n")));
+    let post = request(&format!("POST / HTTP/1.1\r\nhost: x\r\n{upgrade}\r\n")).unwrap().1;
+    assert!(!post.websocket);
 }
 
 #[test]
@@ -94,6 +103,12 @@ fn what_has_two_readings_has_none() {
         ("GET /\r\n\r\n", "first line"),
         ("GET  / HTTP/1.1\r\nhost: a\r\n\r\n", "first line"),
         ("GET / HTTP/1.1 \r\nhost: a\r\n\r\n", "CR LF"),
+        ("GET /a b HTTP/1.1\r\nhost: a\r\n\r\n", "first line"),
+        ("GET / http/1.1\r\nhost: a\r\n\r\n", "first line"),
+        ("GET /\u{e9} HTTP/1.1\r\nhost: a\r\n\r\n", "beyond ASCII"),
+        ("GET / HTTP/1.1\r\nhost: a/b\r\n\r\n", "no host name has"),
+        ("GET / HTTP/1.1\r\nhost: a b\r\n\r\n", "no host name has"),
+        ("POST / HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\nexpect: x\r\n\r\n", "expectation"),
         ("GET / HTTP/1.2\r\nhost: a\r\n\r\n", "version"),
         ("GET / HTTP/2.0\r\nhost: a\r\n\r\n", "version"),
         ("G ET / HTTP/1.1\r\nhost: a\r\n\r\n", ""),

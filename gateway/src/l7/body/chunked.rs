@@ -18,9 +18,11 @@ pub(super) fn poll_at_hand(
     source: &mut H1Source<'_>,
     sink: &mut H1Sink<'_>,
     supplies: &Supplies,
+    room: u64,
 ) -> Poll<Result<u64, Broken>> {
     let unread = source.inbound.unread_mut();
     let decoded = source.decoder.take(unread).map_err(|error| Broken::Source(BodyError::Malformed(error)))?;
+    fits(decoded.content, room)?;
     let last = source.decoder.is_done() && source.decoder.trailers().is_empty();
     let content = &unread[..decoded.content];
     sink.encoder.before(content.len(), &mut sink.out);
@@ -41,6 +43,7 @@ pub(super) fn poll_through(
     desk: &Desk,
     source: &mut H1Source<'_>,
     sink: &mut H1Sink<'_>,
+    room: u64,
 ) -> Poll<Result<u64, Broken>> {
     let mut buffer = desk.buffer.borrow_mut();
     let (from, to) = (HEADROOM, HEADROOM + READ.min(buffer.len() - HEADROOM - TAILROOM));
@@ -59,6 +62,7 @@ pub(super) fn poll_through(
     let bytes = &mut buffer[from..from + n];
     let decoded = source.decoder.take(bytes).map_err(|error| Broken::Source(BodyError::Malformed(error)))?;
     source.inbound.put_back(&bytes[decoded.taken..]);
+    fits(decoded.content, room)?;
     let last = source.decoder.is_done() && source.decoder.trailers().is_empty();
     let framed = sink.encoder.around(&mut buffer, decoded.content, last);
     sink.ended |= last;
@@ -66,6 +70,10 @@ pub(super) fn poll_through(
         Poll::Ready(Err(error)) => Poll::Ready(Err(Broken::Sink(error))),
         Poll::Ready(Ok(())) | Poll::Pending => Poll::Ready(Ok(decoded.content as u64)),
     }
+}
+
+pub(super) fn fits(content: usize, room: u64) -> Result<(), Broken> {
+    if content as u64 > room { Err(Broken::Source(BodyError::TooLarge)) } else { Ok(()) }
 }
 
 impl H1Sink<'_> {

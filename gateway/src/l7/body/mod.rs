@@ -117,15 +117,15 @@ impl<'a> Transfer<'a> {
         self.stage == Stage::Done
     }
 
+    /// Bytes that may still come. What is more is not written: with its end it would be a whole body to the reader.
+    fn room(&self) -> u64 {
+        self.most.saturating_sub(self.moved)
+    }
+
     pub(super) fn poll(&mut self, cx: &mut Poller<'_>, desk: &Desk, supplies: &Supplies) -> Moved {
         for _ in 0..TURN {
             match self.stage {
-                Stage::Moving => {
-                    ready!(self.poll_moving(cx, desk, supplies))?;
-                    if self.moved > self.most {
-                        return Poll::Ready(Err(Broken::Source(BodyError::TooLarge)));
-                    }
-                }
+                Stage::Moving => ready!(self.poll_moving(cx, desk, supplies))?,
                 Stage::Flushing => {
                     ready!(self.sink.poll_flush(cx)).map_err(Broken::Sink)?;
                     self.stage = Stage::Done;
@@ -160,6 +160,7 @@ impl<'a> Transfer<'a> {
     }
 
     fn poll_h1(&mut self, cx: &mut Poller<'_>, desk: &Desk, supplies: &Supplies) -> Moved {
+        let room = self.room();
         let Transfer { source: Source::H1(source), sink: Sink::H1(sink), lane, moved, stage, .. } = self
         else {
             return Poll::Ready(Ok(()));
@@ -184,7 +185,7 @@ impl<'a> Transfer<'a> {
         }
         ready!(sink.poll_blocked(cx)).map_err(Broken::Sink)?;
         if !source.inbound.is_empty() && !source.decoder.is_done() {
-            *moved += ready!(chunked::poll_at_hand(cx, source, sink, supplies))?;
+            *moved += ready!(chunked::poll_at_hand(cx, source, sink, supplies, room))?;
         } else if source.decoder.is_done() {
             sink.end(source.decoder.trailers())
                 .map_err(|error| Broken::Source(BodyError::Malformed(error)))?;
@@ -198,7 +199,7 @@ impl<'a> Transfer<'a> {
                     let may_splice = is_plain(source.stream) && is_plain(sink.stream);
                     *lane = Some(Box::new(Lane::of(left, may_splice)));
                 }
-                _ => *moved += ready!(chunked::poll_through(cx, desk, source, sink))?,
+                _ => *moved += ready!(chunked::poll_through(cx, desk, source, sink, room))?,
             }
         }
         Poll::Ready(Ok(()))

@@ -2,11 +2,12 @@
 
 use std::task::{Context as Poller, Poll, ready};
 
-use super::{BodyError, Broken, Moved, Stage, Transfer, grpc_status};
+use super::{BodyError, Broken, Moved, Stage, Transfer, chunked, grpc_status};
 use crate::l7::supplies::Supplies;
 
 impl Transfer<'_> {
     pub(super) fn poll_pieces(&mut self, cx: &mut Poller<'_>, supplies: &Supplies) -> Moved {
+        let room = self.room();
         let Transfer { source, sink, piece, filter, moved, stage, grpc_status: said, .. } = self;
         if piece.is_none() {
             let Poll::Ready(taken) = source.poll_piece(cx, supplies) else {
@@ -17,6 +18,7 @@ impl Transfer<'_> {
                 return Poll::Pending;
             };
             let mut taken = taken.map_err(Broken::Source)?;
+            chunked::fits(taken.bytes.len(), room)?;
             if let Some(filter) = filter {
                 let came = taken.bytes.len();
                 let changed = filter.push(&taken.bytes, taken.last);

@@ -4,10 +4,38 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::h1::{MAX_FIELDS, Malformed, Name};
 
-/// Framing, routing and who the client is are said before the body or not at all (RFC 9110, 6.5.1).
+/// Those of RFC 9110, 6.5.1 that nothing else here is concerned with: a reader that adds them to the head would be
+/// asked something else than its access rules saw.
+const EARLY: [&str; 14] = [
+    "age",
+    "authorization",
+    "cache-control",
+    "content-range",
+    "if-match",
+    "if-modified-since",
+    "if-none-match",
+    "if-range",
+    "if-unmodified-since",
+    "max-forwards",
+    "range",
+    "set-cookie",
+    "vary",
+    "www-authenticate",
+];
+
+/// Framing, routing, leave, who the client is and what the content is are said before the body or not at all (RFC 9110,
+/// 6.5.1).
 fn may_trail(name: &[u8]) -> bool {
     let known = Name::of(name);
-    let early = matches!(known, Name::Host | Name::ContentLength | Name::Expect | Name::ContentEncoding);
+    let early = matches!(
+        known,
+        Name::Host
+            | Name::ContentLength
+            | Name::ContentEncoding
+            | Name::ContentType
+            | Name::Cookie
+            | Name::Expect
+    ) || EARLY.iter().any(|early| name.eq_ignore_ascii_case(early.as_bytes()));
     !early && !known.is_hop_by_hop() && !known.is_provenance()
 }
 
