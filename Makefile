@@ -99,7 +99,9 @@ tools-build:
 tools-test:
 	@deploy/install-missing etcd:etcd-server etcdctl:etcd-client script:bsdutils curl:curl unshare:util-linux ip:iproute2 dig:bind9-dnsutils perl:perl nft:nftables \
 	  redis-server:redis-server redis-cli:redis-tools pg_ctlcluster:postgresql psql:postgresql-client \
-	  mariadbd:mariadb-server mariadb:mariadb-client dnsmasq:dnsmasq-base openssl:openssl
+	  mariadbd:mariadb-server mariadb:mariadb-client dnsmasq:dnsmasq-base openssl:openssl \
+	  nghttp:nghttp2-client nghttpd:nghttp2-server nginx:nginx-light chromium:chromium /usr/bin/python3:python3
+	@tests/peers/install $(abspath $(TARGET))/peers
 
 tools-bench:
 	@deploy/install-missing etcd:etcd-server nginx:nginx-light \
