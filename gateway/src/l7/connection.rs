@@ -16,6 +16,7 @@ use super::inbound::{Inbound, NoHead};
 use super::outgoing::{Fate, response_h1};
 use super::reply::{Reason as Refused, Refusal};
 use super::request::Request;
+use super::supplies::Supplies;
 use super::{Engine, Scope, Visit, Went};
 use crate::entrypoint::Entrypoint;
 use crate::h1::{Decoder, Length, read_request};
@@ -91,7 +92,7 @@ impl Engine {
             }
         }
         entered.within(self.context.connections().now(), LINGER);
-        let _ = tokio::time::timeout(LINGER, linger(&stream)).await;
+        let _ = tokio::time::timeout(LINGER, linger(&stream, &self.supplies)).await;
         None
     }
 
@@ -187,10 +188,12 @@ fn no_request(no_head: &NoHead) -> Next {
 }
 
 /// Says that nothing more comes, and waits for the peer to be done.
-async fn linger(stream: &Stream) -> io::Result<()> {
+async fn linger(stream: &Stream, supplies: &Supplies) -> io::Result<()> {
     poll_fn(|cx| stream.poll_shutdown(cx)).await?;
-    let mut chunk = vec![0; 4 << 10];
-    while poll_fn(|cx| stream.poll_read(cx, &mut chunk)).await? > 0 {}
+    let mut inbound = Inbound::default();
+    while poll_fn(|cx| inbound.poll_fill(cx, stream, supplies)).await? > 0 {
+        inbound.consume(usize::MAX, supplies);
+    }
     Ok(())
 }
 

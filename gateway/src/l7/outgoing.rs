@@ -279,3 +279,100 @@ fn status(out: &mut Vec<u8>, status: u16) {
     let digit = |n: u16| b'0' + (n % 10) as u8;
     out.extend_from_slice(&[digit(status / 100), digit(status / 10), digit(status)]);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client_address::Scheme;
+    use crate::h1::read_request;
+    use crate::trace::TraceParent;
+
+    fn request(text: &str) -> Request {
+        let mut head = Head::default();
+        let line = read_request(text.as_bytes(), &mut head).unwrap();
+        Request { head, line, tls: false }
+    }
+
+    fn terms(trusted: bool) -> Terms<'static> {
+        let forwarding =
+            Forwarding { peer: "10.0.0.7".parse().unwrap(), trusted, scheme: Scheme::Http, host: b"a.b" };
+        let parent = TraceParent::new([7; 24], false);
+        Terms {
+            forwarding,
+            jobname: None,
+            trace: Traced { parent, origin: Origin::Theirs },
+            host: None,
+            path: None,
+        }
+    }
+
+    fn lines(request: &Request, terms: &Terms<'_>) -> Vec<String> {
+        let mut out = Vec::new();
+        request_h1(&mut out, request, terms);
+        let text = String::from_utf8(out).unwrap();
+        text.strip_suffix("\r\n\r\n").unwrap().split("\r\n").map(str::to_ascii_lowercase).collect()
+    }
+
+    const ASKED: &str = "GET /a?b HTTP/1.1\r\nHost: a.b\r\nConnection: close, X-Mine , HOST,x-forwarded-for\r\n\
+        X-Mine: 1\r\nKeep-Alive: 5\r\nTE: trailers\r\nX-Forwarded-For: 1.2.3.4\r\nX-Forwarded-Prefix: /x\r\n\
+        X-Real-IP: 1.2.3.4\r\nForwarded: for=1.2.3.4\r\nX-Jobname: job.root\r\nAccept: */*\r\n\r\n";
+
+    #[test]
+    fn a_nomination_takes_away_what_is_the_clients_and_nothing_of_ours() {
+        let expected = [
+            "get /a?b http/1.1",
+            "host: a.b",
+            "accept: */*",
+            "x-forwarded-for: 10.0.0.7",
+            "x-forwarded-proto: http",
+            "x-forwarded-host: a.b",
+        ];
+        assert_eq!(lines(&request(ASKED), &terms(false)), expected);
+        let told = Terms { jobname: Some("job.app2"), host: Some("c.d"), path: Some("/e"), ..terms(false) };
+        let told = lines(&request(ASKED), &told);
+        assert_eq!(told[0], "get /e http/1.1");
+        assert!(told.contains(&"host: c.d".to_owned()) && told.contains(&"x-jobname: job.app2".to_owned()));
+    }
+
+    #[test]
+    fn who_is_trusted_is_passed_on() {
+        let told = lines(&request(ASKED), &terms(true));
+        for line in ["x-forwarded-for: 1.2.3.4, 10.0.0.7", "x-forwarded-prefix: /x"] {
+            assert!(told.iter().any(|told| told == line), "{told:?}");
+        }
+        assert!(told.iter().any(|line| line.starts_with("forwarded: for=1.2.3.4, for=10.0.0.7")), "{told:?}");
+        assert!(!told.iter().any(|line| line.starts_with("x-jobname") || line.starts_with("x-real-ip")));
+    }
+
+    #[test]
+    fn a_broken_trace_is_replaced_whole() {
+        let asked = request("GET / HTTP/1.1\r\nhost: a\r\ntraceparent: x\r\ntracestate: y\r\n\r\n");
+        let ours = Terms { trace: Traced { origin: Origin::Ours, ..terms(false).trace }, ..terms(false) };
+        let traces: Vec<String> =
+            lines(&asked, &ours).into_iter().filter(|line| line.starts_with("trace")).collect();
+        assert_eq!(traces.len(), 1, "{traces:?}");
+        assert!(traces[0].starts_with("traceparent: 00-"), "{traces:?}");
+    }
+
+    /// What an instance reads in one version it reads in the other.
+    #[test]
+    fn both_versions_say_the_same() {
+        for trusted in [false, true] {
+            let (asked, terms) = (request(ASKED), terms(trusted));
+            let h2 = request_h2(&asked, &terms, false).unwrap();
+            assert_eq!((h2.method().as_str(), h2.uri().to_string().as_str()), ("GET", "http://a.b/a?b"));
+            let mut fields: Vec<String> = h2
+                .headers()
+                .iter()
+                .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
+                .collect();
+            // HTTP/2 has the one in `:authority`, and the other is the one member that goes on there.
+            fields.retain(|line| line != "te: trailers");
+            let mut lines = lines(&asked, &terms).split_off(1);
+            lines.retain(|line| !line.starts_with("host:"));
+            fields.sort();
+            lines.sort();
+            assert_eq!(fields, lines);
+        }
+    }
+}

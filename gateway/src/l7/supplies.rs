@@ -90,7 +90,7 @@ impl Buffer {
     }
 
     pub(super) fn consume(&mut self, n: usize) {
-        self.from = (self.from + n).min(self.to);
+        self.from = self.from.saturating_add(n).min(self.to);
     }
 
     /// Where more goes: behind what is there, which is moved to the front, and to a larger place if it fills this one.
