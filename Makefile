@@ -41,6 +41,7 @@ test: tools-build tools-test
 soak: tools-build tools-test
 	$(CARGO) build --workspace --all-targets
 	ulimit -n $$(ulimit -Hn); ROUNDHOUSE_SOAK=1 RUST_TEST_THREADS=1 $(CARGO) test -p roundhouse-tests --test faults
+	ulimit -n $$(ulimit -Hn); ROUNDHOUSE_SOAK=1 RUST_TEST_THREADS=1 $(CARGO) test -p roundhouse-tests --test l7
 
 # ---- what a developer needs --------------------------------------------------------------------------------------
 
@@ -89,7 +90,8 @@ tools-build:
 tools-test:
 	@deploy/install-missing etcd:etcd-server etcdctl:etcd-client script:bsdutils curl:curl unshare:util-linux ip:iproute2 dig:bind9-dnsutils perl:perl nft:nftables \
 	  redis-server:redis-server redis-cli:redis-tools pg_ctlcluster:postgresql psql:postgresql-client \
-	  mariadbd:mariadb-server mariadb:mariadb-client dnsmasq:dnsmasq-base openssl:openssl
+	  mariadbd:mariadb-server mariadb:mariadb-client dnsmasq:dnsmasq-base openssl:openssl \
+	  slowhttptest:slowhttptest /usr/bin/python3:python3-minimal /usr/lib/python3/dist-packages/h11/__init__.py:python3-h11
 
 tools-bench:
 	@deploy/install-missing etcd:etcd-server nginx:nginx-light \
