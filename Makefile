@@ -20,7 +20,7 @@ help:
 	@echo 'make run     build, start a gateway with the sample jobs, print what to try (Ctrl-C ends it)'
 	@echo 'make dist    what is shipped, in target/dist: optimised as a whole, with jemalloc'
 	@echo 'make test    the whole suite, against real servers'
-	@echo 'make soak    the registry under faults, in full: some 6 minutes, a line of numbers each'
+	@echo 'make soak    the registry under faults and HTTP under attack, in full: some 9 minutes, a line of numbers each'
 	@echo 'make lint    rustfmt, clippy, cargo-deny where it is installed'
 	@echo 'make bench   bench-l4, then criterion benches of the pure parts'
 	@echo "make bench-l4  L4 beside nginx and HAProxy, in benches/results (a quarter of an hour, and the build of profile dist)"

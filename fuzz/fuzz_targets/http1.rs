@@ -10,9 +10,9 @@ use roundhouse::http1::{Outcome, Whole, read};
 
 fuzz_target!(|input: &[u8]| {
     let whole = read(input, std::iter::empty());
-    assert_eq!(read(input, std::iter::repeat(1)), whole);
+    is_same(&read(input, std::iter::repeat(1)), &whole);
     // Sizes that the input itself chooses.
-    assert_eq!(read(input, input.iter().rev().map(|byte| usize::from(*byte))), whole);
+    is_same(&read(input, input.iter().rev().map(|byte| usize::from(*byte))), &whole);
     match whole {
         Outcome::More => {}
         Outcome::Refused(why) => assert!(!why.is_empty()),
@@ -23,6 +23,11 @@ fuzz_target!(|input: &[u8]| {
         }
     }
 });
+
+/// Of several things that are wrong, another may be seen first.
+fn is_same(one: &Outcome, other: &Outcome) {
+    assert!(one == other || matches!((one, other), (Outcome::Refused(_), Outcome::Refused(_))));
+}
 
 fn is_plain(request: &Whole) {
     let all = |bytes: &[u8], may: fn(u8) -> bool| bytes.iter().all(|byte| may(*byte));

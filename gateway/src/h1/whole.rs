@@ -82,7 +82,7 @@ mod tests {
         #[test]
         fn how_it_is_cut_changes_nothing(
             fields in "((content-length: 5|transfer-encoding: chunked|x: y)\r\n){0,2}",
-            body in prop_oneof![Just("hello"), Just("5;a\r\nhello\r\n0\r\n\r\n"), "[05;\r\nhelo]{0,20}"],
+            body in "hello|5;a\r\nhello\r\n0\r\n\r\n|[05;\r\nhelo]{0,20}",
             sizes in proptest::collection::vec(1usize..20, 0..20),
         ) {
             let bytes = format!("POST / HTTP/1.1\r\nhost: a\r\n{fields}\r\n{body}").into_bytes();
