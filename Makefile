@@ -21,7 +21,7 @@ help:
 	@echo 'make run     build, start a gateway with the sample jobs, print what to try (Ctrl-C ends it)'
 	@echo 'make dist    what is shipped, in target/dist: optimised as a whole, with jemalloc'
 	@echo 'make test    the whole suite, against real servers'
-	@echo 'make soak    the registry under faults, in full: some 6 minutes, a line of numbers each'
+	@echo 'make soak    the registry under faults and HTTP under attack, in full: some 9 minutes, a line of numbers each'
 	@echo 'make lint    rustfmt, clippy, cargo-deny where it is installed'
 	@echo 'make bench   bench-l4, bench-l7, then criterion benches of the pure parts'
 	@echo "make bench-l4  L4 beside nginx and HAProxy, in benches/results (a quarter of an hour, and the build of profile dist)"
@@ -43,6 +43,7 @@ test: tools-build tools-test
 soak: tools-build tools-test
 	$(CARGO) build --workspace --all-targets
 	ulimit -n $$(ulimit -Hn); ROUNDHOUSE_SOAK=1 RUST_TEST_THREADS=1 $(CARGO) test -p roundhouse-tests --test faults
+	ulimit -n $$(ulimit -Hn); ROUNDHOUSE_SOAK=1 RUST_TEST_THREADS=1 $(CARGO) test -p roundhouse-tests --test l7
 
 # ---- what a developer needs --------------------------------------------------------------------------------------
 
@@ -100,7 +101,8 @@ tools-test:
 	@deploy/install-missing etcd:etcd-server etcdctl:etcd-client script:bsdutils curl:curl unshare:util-linux ip:iproute2 dig:bind9-dnsutils perl:perl nft:nftables \
 	  redis-server:redis-server redis-cli:redis-tools pg_ctlcluster:postgresql psql:postgresql-client \
 	  mariadbd:mariadb-server mariadb:mariadb-client dnsmasq:dnsmasq-base openssl:openssl \
-	  nghttp:nghttp2-client nghttpd:nghttp2-server nginx:nginx-light chromium:chromium /usr/bin/python3:python3
+	  nghttp:nghttp2-client nghttpd:nghttp2-server nginx:nginx-light chromium:chromium slowhttptest:slowhttptest \
+	  /usr/bin/python3:python3 /usr/lib/python3/dist-packages/h11/__init__.py:python3-h11
 	@tests/peers/install $(abspath $(TARGET))/peers
 
 tools-bench:

@@ -46,3 +46,6 @@ pub mod trace;
 pub mod transfer;
 pub mod udp;
 pub mod worker;
+
+#[doc(hidden)]
+pub use self::h1::whole as http1;

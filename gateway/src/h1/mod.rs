@@ -20,6 +20,8 @@ mod response;
 mod scan;
 #[cfg(test)]
 mod tests;
+#[doc(hidden)]
+pub mod whole;
 
 pub(crate) use self::body::{Decoder, Encoder, HEADROOM, TAILROOM};
 pub(crate) use self::error::{Malformed, Wrong};

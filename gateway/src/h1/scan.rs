@@ -32,15 +32,7 @@ pub(crate) enum Scanned {
 impl Scan {
     /// `bytes` are those of the last call and what came since.
     pub(crate) fn look(&mut self, bytes: &[u8]) -> Result<Scanned, Malformed> {
-        // A ClientHello has no line's end for long; whoever sent it need not wait for a timeout to learn that.
-        if self.looked == self.skipped
-            && let Some(first) = bytes.get(self.looked)
-            && !matches!(first, b'\r' | b'\n' | b'!'..=b'~')
-        {
-            return Err(Malformed::syntax(
-                "the first byte begins no HTTP message; is it TLS, or another protocol?",
-            ));
-        }
+        self.begins_well(bytes)?;
         while let Some(at) = bytes.get(self.looked..).and_then(|rest| memchr(b'\n', rest)) {
             let end = self.looked + at;
             if end == self.line || bytes[end - 1] != b'\r' {
@@ -54,13 +46,28 @@ impl Scan {
                 (true, true) if self.looked > SKIPPED * 2 => {
                     return Err(Malformed::syntax("nothing but empty lines; write a request"));
                 }
-                (true, true) => self.skipped = self.looked,
+                (true, true) => {
+                    self.skipped = self.looked;
+                    self.begins_well(bytes)?;
+                }
                 (true, false) => return Ok(Scanned::Head { from: self.skipped, to: self.looked }),
                 (false, _) => {}
             }
         }
         self.looked = bytes.len();
         Ok(Scanned::More)
+    }
+
+    /// A ClientHello has no line's end for long; whoever sent it need not wait for a timeout to learn that.
+    fn begins_well(&self, bytes: &[u8]) -> Result<(), Malformed> {
+        match bytes.get(self.looked) {
+            Some(first) if self.looked == self.skipped && !matches!(first, b'\r' | b'\n' | b'!'..=b'~') => {
+                Err(Malformed::syntax(
+                    "the first byte begins no HTTP message; is it TLS, or another protocol?",
+                ))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Bytes of a head that has not ended.
@@ -96,7 +103,7 @@ mod tests {
         /// However it is cut, the outcome is the same.
         #[test]
         fn pieces_are_read_as_the_whole(
-            text in "(\r\n){0,3}(GET|\r|\n|a: b\r\n|\r\n){0,8}",
+            text in "(\r\n){0,3}(GET|\r|\n|\t|a: b\r\n|\r\n){0,8}",
             cuts in proptest::collection::vec(0usize..40, 0..6),
         ) {
             let bytes = text.as_bytes();

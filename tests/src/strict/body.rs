@@ -63,14 +63,27 @@ fn unended(bytes: &[u8]) -> Body {
     if bytes.contains(&b'\n') { Body::Wrong("a bare LF") } else { Body::More }
 }
 
-/// Digits, then white space and an extension in which nothing is looked at but that it has no control bytes.
+/// Digits, then white space and an extension, of which it matters that it has no control bytes and ends its quotes.
 fn size(line: &[u8]) -> Option<u64> {
     let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
     let rest = line[digits..].trim_ascii_start();
     let extension = rest.is_empty() || rest.first() == Some(&b';');
     let plain = line.iter().all(|byte| *byte == b'\t' || (*byte >= b' ' && *byte != 0x7f));
-    if !(1..=16).contains(&digits) || !extension || !plain {
+    if !(1..=16).contains(&digits) || !extension || !plain || !quotes_end(rest) {
         return None;
     }
     u64::from_str_radix(std::str::from_utf8(&line[..digits]).ok()?, 16).ok()
+}
+
+/// RFC 9110, 5.6.4: a backslash takes the next byte's meaning away.
+fn quotes_end(text: &[u8]) -> bool {
+    let (mut quoted, mut bytes) = (false, text.iter());
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => quoted = !quoted,
+            b'\\' if quoted => drop(bytes.next()),
+            _ => {}
+        }
+    }
+    !quoted
 }

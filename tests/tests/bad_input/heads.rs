@@ -78,7 +78,7 @@ fn what_is_no_head_is_refused_and_the_connection_closed() {
         ("binary", b"\x00\x01\x02\xff\xfe\r\n\r\n".to_vec(), &[400][..]),
         ("a TLS hello", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".to_vec(), &[400]),
         ("no HTTP", b"EHLO mail.example\r\n\r\n".to_vec(), &[400]),
-        ("another version", b"GET / HTTP/9.1\r\nHost: web.jobs\r\n\r\n".to_vec(), &[400]),
+        ("another version", b"GET / HTTP/9.1\r\nHost: web.jobs\r\n\r\n".to_vec(), &[505]),
         ("a field with a space", with("bad field: 1\r\n"), &[400]),
         ("a length that is none", with("Content-Length: ten\r\n"), &[400]),
         ("two lengths", with("Content-Length: 1\r\nContent-Length: 2\r\n"), &[400]),
@@ -132,7 +132,7 @@ fn connect_is_refused_with_what_to_do() {
     for server in [served.gateway.http(), served.vip()] {
         let head = b"CONNECT web.jobs:80 HTTP/1.1\r\nHost: web.jobs:80\r\nconnection: close\r\n\r\n";
         let raw = exchange(server, head);
-        assert_eq!(raw.status(), 400, "{raw:?}");
+        assert_eq!(raw.status(), 501, "{raw:?}");
         assert!(raw.body().contains("CONNECT is not served; dial the job's own name and port"), "{raw:?}");
     }
     served.is_unharmed();

@@ -213,7 +213,6 @@ fn ticking(every: Duration) -> (std::sync::mpsc::Sender<()>, std::sync::mpsc::Re
     (keep, ticks)
 }
 
-/// Its answer stands still in the middle, or its client does not read it.
 #[test]
 fn an_answer_that_stands_still_is_cut() {
     let gateway = with_limits("body_idle = \"300ms\"");
@@ -272,7 +271,7 @@ fn a_stale_connection_costs_a_get_nothing_and_a_post_its_answer() {
     assert!(gateway.api("/v1/status").json()["totals"]["retries"].as_u64() >= Some(1));
 }
 
-/// It takes the request, and is silent for ever after.
+/// Instances that take a request and end the connection without a word.
 #[test]
 fn what_may_not_be_sent_twice_is_sent_once() {
     let gateway = Gateway::start();

@@ -6,8 +6,10 @@
 mod answers;
 mod exchange;
 mod framing;
+mod fuzz;
 mod pipelining;
 mod policies;
+mod slow;
 
 use std::io::Write;
 use std::net::{Shutdown, SocketAddr};

@@ -301,7 +301,6 @@ fn as_many_fields_as_there_may_be() {
     assert_eq!(only(stage.web.take_whole()).target().len(), 60_001);
 }
 
-/// A body is forwarded as it comes: the instance has the first chunk while the client holds the second.
 #[test]
 fn a_large_body_of_each_kind() {
     let stage = Stage::start();
