@@ -11,6 +11,8 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 mod curl;
+mod floods;
+mod frames;
 mod grpc;
 mod http2;
 mod matrix;
