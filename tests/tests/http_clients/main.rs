@@ -11,7 +11,9 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 mod curl;
+mod events;
 mod floods;
+
 mod frames;
 mod grpc;
 mod http2;
@@ -20,3 +22,4 @@ mod nghttp;
 mod origin;
 mod peers;
 mod stage;
+mod websocket;
