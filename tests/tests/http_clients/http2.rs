@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use h2::client::{Builder, SendRequest};
-use h2::{RecvStream, SendStream};
+use h2::{Reason, RecvStream, SendStream};
 use http::{HeaderMap, Method, Request};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -34,11 +34,13 @@ pub(crate) struct Answer {
 impl Http2 {
     /// In the clear, with prior knowledge (RFC 9113, 3.3).
     pub(crate) async fn dial(server: SocketAddr) -> Http2 {
-        Http2::over(TcpStream::connect(server).await.unwrap(), &Builder::new()).await
+        Http2::dial_with(server, &Builder::new()).await
     }
 
     pub(crate) async fn dial_with(server: SocketAddr, builder: &Builder) -> Http2 {
-        Http2::over(TcpStream::connect(server).await.unwrap(), builder).await
+        let stream = TcpStream::connect(server).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        Http2::over(stream, builder).await
     }
 
     /// On the https entrypoint, by ALPN.
@@ -133,7 +135,9 @@ pub(crate) async fn send(
 pub(crate) async fn room(stream: &mut SendStream<Bytes>, most: usize) -> Result<usize, h2::Error> {
     stream.reserve_capacity(most);
     while stream.capacity() == 0 {
-        std::future::poll_fn(|cx| stream.poll_capacity(cx)).await.unwrap_or(Ok(0))?;
+        let more = std::future::poll_fn(|cx| stream.poll_capacity(cx)).await;
+        // The stream is over.
+        more.unwrap_or(Err(Reason::STREAM_CLOSED.into()))?;
     }
     Ok(stream.capacity().min(most))
 }

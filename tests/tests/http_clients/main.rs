@@ -14,6 +14,7 @@ mod curl;
 mod events;
 mod floods;
 
+mod flow;
 mod frames;
 mod grpc;
 mod http2;
