@@ -10,6 +10,7 @@
 // Helpers of tests stop where they stand, as tests do.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+mod browser;
 mod curl;
 mod events;
 mod floods;
@@ -22,5 +23,6 @@ mod matrix;
 mod nghttp;
 mod origin;
 mod peers;
+mod shared;
 mod stage;
 mod websocket;
