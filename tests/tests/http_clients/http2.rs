@@ -26,7 +26,6 @@ pub(crate) struct Http2 {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
     pub(crate) trailers: HeaderMap,
 }
@@ -93,10 +92,11 @@ impl Http2 {
 
 impl Answer {
     pub(crate) async fn read(response: http::Response<RecvStream>) -> Result<Answer, h2::Error> {
-        let (parts, mut stream) = response.into_parts();
+        let status = response.status().as_u16();
+        let mut stream = response.into_body();
         let body = drained(&mut stream).await?;
         let trailers = stream.trailers().await?.unwrap_or_default();
-        Ok(Answer { status: parts.status.as_u16(), headers: parts.headers, body, trailers })
+        Ok(Answer { status, body, trailers })
     }
 
     pub(crate) fn text(&self) -> String {
