@@ -38,6 +38,9 @@ struct Frames {
     /// and those of it that came.
     head: [u8; HEAD],
     had: usize,
+    /// The first has come, and was not the SETTINGS that belong to the preface (RFC 9113, 3.4).
+    begun: bool,
+    strange: bool,
     /// Frames of talk that may yet come,
     talk: i32,
     /// in the window that began then.
@@ -47,7 +50,16 @@ struct Frames {
 
 impl Frames {
     fn new(skip: usize, now: Instant) -> Frames {
-        Frames { skip, head: [0; HEAD], had: 0, talk: ALLOWED, since: now, written: 0 }
+        Frames {
+            skip,
+            head: [0; HEAD],
+            had: 0,
+            begun: false,
+            strange: false,
+            talk: ALLOWED,
+            since: now,
+            written: 0,
+        }
     }
 
     fn wrote(&mut self, bytes: usize) {
@@ -97,6 +109,9 @@ impl Frames {
     fn count(&mut self) {
         let [.., kind, flags, _, _, _, _] = self.head;
         let answers = flags & 1 == 1;
+        if !std::mem::replace(&mut self.begun, true) {
+            self.strange = kind != 0x4 || answers;
+        }
         match kind {
             // HEADERS, and DATA that has any.
             0x1 => self.earn(1),
@@ -141,12 +156,17 @@ impl H2Io {
         H2Io { stream, early, frames: Some(RefCell::new(frames)), talk }
     }
 
-    fn look(&self, bytes: &[u8]) {
-        if let Some(frames) = &self.frames
-            && frames.borrow_mut().look(bytes, Instant::now)
-        {
+    /// Fails for a client whose preface is none, which the crate would serve.
+    fn look(&self, bytes: &[u8]) -> io::Result<()> {
+        let Some(frames) = &self.frames else { return Ok(()) };
+        let mut frames = frames.borrow_mut();
+        if frames.look(bytes, Instant::now) {
             self.talk.0.set(true);
         }
+        if frames.strange {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "its first frame is not SETTINGS"));
+        }
+        Ok(())
     }
 
     fn wrote(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -165,14 +185,14 @@ impl AsyncRead for H2Io {
     ) -> Poll<io::Result<()>> {
         if !self.early.is_empty() {
             let n = self.early.len().min(out.remaining());
-            self.look(&self.early[..n]);
+            self.look(&self.early[..n])?;
             out.put_slice(&self.early[..n]);
             self.early.advance(n);
             return Poll::Ready(Ok(()));
         }
         let into = out.initialize_unfilled_to(out.remaining().min(READ));
         let n = ready!(self.stream.poll_read(cx, into))?;
-        self.look(&into[..n]);
+        self.look(&into[..n])?;
         out.advance(n);
         Poll::Ready(Ok(()))
     }
@@ -227,6 +247,21 @@ mod tests {
             let mut frames = Frames::new(PREFACE, began);
             assert!(!wire.chunks(size).any(|bytes| frames.look(bytes, || began)), "{size}");
             assert!(frames.look(&frame(0x2, 0, 5), || began), "{size}");
+        }
+    }
+
+    #[test]
+    fn settings_come_first() {
+        for (bytes, strange) in [
+            (frame(0x4, 0, 0), false),
+            (frame(0x4, 0, 6), false),
+            (frame(0x4, 1, 0), true),
+            (frame(0x1, 5, 30), true),
+        ] {
+            let began = Instant::now();
+            let mut frames = Frames::new(PREFACE, began);
+            frames.look(&[&[b'P'; PREFACE][..], &bytes, &frame(0x6, 0, 8)].concat(), || began);
+            assert_eq!(frames.strange, strange, "{bytes:?}");
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use h2::client::{Builder, SendRequest};
-use h2::{RecvStream, SendStream};
+use h2::{Reason, RecvStream, SendStream};
 use http::{HeaderMap, Method, Request};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -26,7 +26,6 @@ pub(crate) struct Http2 {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
     pub(crate) trailers: HeaderMap,
 }
@@ -34,11 +33,13 @@ pub(crate) struct Answer {
 impl Http2 {
     /// In the clear, with prior knowledge (RFC 9113, 3.3).
     pub(crate) async fn dial(server: SocketAddr) -> Http2 {
-        Http2::over(TcpStream::connect(server).await.unwrap(), &Builder::new()).await
+        Http2::dial_with(server, &Builder::new()).await
     }
 
     pub(crate) async fn dial_with(server: SocketAddr, builder: &Builder) -> Http2 {
-        Http2::over(TcpStream::connect(server).await.unwrap(), builder).await
+        let stream = TcpStream::connect(server).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        Http2::over(stream, builder).await
     }
 
     /// On the https entrypoint, by ALPN.
@@ -91,10 +92,11 @@ impl Http2 {
 
 impl Answer {
     pub(crate) async fn read(response: http::Response<RecvStream>) -> Result<Answer, h2::Error> {
-        let (parts, mut stream) = response.into_parts();
+        let status = response.status().as_u16();
+        let mut stream = response.into_body();
         let body = drained(&mut stream).await?;
         let trailers = stream.trailers().await?.unwrap_or_default();
-        Ok(Answer { status: parts.status.as_u16(), headers: parts.headers, body, trailers })
+        Ok(Answer { status, body, trailers })
     }
 
     pub(crate) fn text(&self) -> String {
@@ -133,7 +135,9 @@ pub(crate) async fn send(
 pub(crate) async fn room(stream: &mut SendStream<Bytes>, most: usize) -> Result<usize, h2::Error> {
     stream.reserve_capacity(most);
     while stream.capacity() == 0 {
-        std::future::poll_fn(|cx| stream.poll_capacity(cx)).await.unwrap_or(Ok(0))?;
+        let more = std::future::poll_fn(|cx| stream.poll_capacity(cx)).await;
+        // The stream is over.
+        more.unwrap_or(Err(Reason::STREAM_CLOSED.into()))?;
     }
     Ok(stream.capacity().min(most))
 }

@@ -10,11 +10,19 @@
 // Helpers of tests stop where they stand, as tests do.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+mod browser;
 mod curl;
+mod events;
+mod floods;
+
+mod flow;
+mod frames;
 mod grpc;
 mod http2;
 mod matrix;
 mod nghttp;
 mod origin;
 mod peers;
+mod shared;
 mod stage;
+mod websocket;

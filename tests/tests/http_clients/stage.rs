@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use roundhouse_tests::{Authority, Gateway, SOON, dial, eventually, http};
+use roundhouse_tests::{Authority, Gateway, SOON, eventually, http};
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
@@ -94,10 +94,5 @@ impl Stage {
         eventually(SOON, &format!("nothing is under way at {label}"), || {
             roundhouse_tests::seen(self.gateway.connections(&format!("?job={label}")), Vec::is_empty)
         });
-    }
-
-    /// A connection of a client's own.
-    pub(crate) fn dial(&self) -> std::net::TcpStream {
-        dial(self.gateway.http())
     }
 }

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::io;
 use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,9 +20,14 @@ use crate::plane::Tick;
 const MOST: usize = 16;
 /// One that carries nothing is closed after it.
 const IDLE: Duration = Duration::from_secs(60);
-/// RFC 9113, 6.9.2: what an instance may send ahead of its client's reading, a stream and in all.
+/// Streams of one connection while there may be another.
+const STREAMS: u32 = 100;
+/// RFC 9113, 6.9.2: what an instance may send ahead of its client's reading, a stream and in all. The streams are those of
+/// many clients, so there is room for all of them: some that read nothing would stop the others.
 const STREAM_WINDOW: u32 = 64 << 10;
-const WINDOW: u32 = 1 << 20;
+const WINDOW: u32 = STREAMS * STREAM_WINDOW;
+/// What waits to be sent on one stream.
+const SEND_BUFFER: usize = 64 << 10;
 
 /// Those of one endpoint.
 #[derive(Default)]
@@ -35,6 +41,14 @@ struct Open {
     sender: SendRequest<Bytes>,
     use_of: Rc<Use>,
     reused: bool,
+}
+
+impl Open {
+    /// One that its instance has taken leave of (RFC 9113, 6.8) stays open for the streams that it has.
+    fn takes_streams(&mut self) -> bool {
+        let refused = self.sender.poll_ready(&mut Context::from_waker(Waker::noop()));
+        !self.use_of.closed.get() && !matches!(refused, Poll::Ready(Err(_)))
+    }
 }
 
 /// What is known of a connection from outside.
@@ -80,10 +94,12 @@ impl Shared {
 
 impl Connections {
     fn with_room(&mut self) -> Option<Shared> {
-        self.open.retain(|open| !open.use_of.closed.get());
+        self.open.retain_mut(Open::takes_streams);
         let full = self.open.len() >= MOST;
         let least = self.open.iter_mut().min_by_key(|open| open.use_of.streams.get())?;
-        if least.use_of.streams.get() >= least.sender.current_max_send_streams() && !full {
+        if least.use_of.streams.get() >= least.sender.current_max_send_streams().min(STREAMS as usize)
+            && !full
+        {
             return None;
         }
         let reused = std::mem::replace(&mut least.reused, true);
@@ -153,6 +169,7 @@ pub(super) async fn begin(engine: &Engine, key: Key, stream: Stream) -> io::Resu
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(WINDOW)
         .max_header_list_size(head)
+        .max_send_buffer_size(SEND_BUFFER)
         .enable_push(false)
         .handshake(H2Io::new(stream, Bytes::new()))
         .await;

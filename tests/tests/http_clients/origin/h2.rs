@@ -32,6 +32,7 @@ impl Origin {
             while let Ok((stream, _)) = listener.accept().await {
                 opened.fetch_add(1, Relaxed);
                 let cancelled = count.clone();
+                stream.set_nodelay(true).unwrap();
                 serving.spawn(async move {
                     let Ok(mut connection) = h2::server::handshake(stream).await else { return };
                     let mut streams = tokio::task::JoinSet::new();

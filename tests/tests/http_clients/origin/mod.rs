@@ -10,6 +10,8 @@
 pub(crate) mod h1;
 pub(crate) mod h2;
 
+use std::sync::LazyLock;
+
 use sha2::{Digest, Sha256};
 
 pub(crate) fn hash(bytes: &[u8]) -> String {
@@ -20,6 +22,9 @@ pub(crate) fn hash(bytes: &[u8]) -> String {
 pub(crate) fn pattern(n: usize) -> Vec<u8> {
     (0..n).map(|i| ((i * 31) ^ (i >> 8)) as u8).collect()
 }
+
+/// Where [`pattern`] begins anew.
+pub(crate) static BLOCK: LazyLock<Vec<u8>> = LazyLock::new(|| pattern(64 << 10));
 
 /// The N of `/bytes/N`.
 fn wanted(path: &str) -> Option<usize> {
