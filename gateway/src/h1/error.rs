@@ -18,8 +18,10 @@ pub(crate) enum Wrong {
     TooLarge,
     /// A version that is not spoken here.
     Version,
-    /// A coding, a method or an expectation that is not served.
+    /// A coding or a method that is not served.
     Unserved,
+    /// An expectation that is not met (RFC 9110, 10.1.1).
+    Expectation,
 }
 
 impl Malformed {

@@ -24,6 +24,8 @@ pub(crate) struct Field {
 pub(crate) struct Head {
     pub(crate) text: Vec<u8>,
     pub(crate) fields: Vec<Field>,
+    /// `Connection` names fields that are to be removed (RFC 9110, 7.6.1).
+    pub(crate) nominates: bool,
 }
 
 impl Span {
@@ -42,6 +44,7 @@ impl Head {
     pub(crate) fn clear(&mut self) {
         self.text.clear();
         self.fields.clear();
+        self.nominates = false;
     }
 
     pub(crate) fn bytes(&self, span: Span) -> &[u8] {

@@ -9,6 +9,8 @@ macro_rules! names {
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(crate) enum Name {
             $($variant,)+
+            /// One that decides something for whoever takes `_` for `-`, as CGI does (RFC 3875, 4.1.18): nobody means it well.
+            Disguised,
             /// Another of `X-Forwarded-*`: what somebody reads it for is nothing that a client may say.
             ForwardedOther,
             Other,
@@ -23,7 +25,14 @@ macro_rules! names {
                     // Among the bytes that a name may have, this changes capitals alone into another such byte.
                     *to = from | 0x20;
                 }
-                match &*lower {
+                match Name::spelled(lower) {
+                    Name::Other => Name::disguised(lower),
+                    name => name,
+                }
+            }
+
+            fn spelled(lower: &[u8]) -> Name {
+                match lower {
                     $($text => Name::$variant,)+
                     name if name.starts_with(b"x-forwarded-") => Name::ForwardedOther,
                     _ => Name::Other,
@@ -68,6 +77,20 @@ names! {
 }
 
 impl Name {
+    fn disguised(lower: &mut [u8]) -> Name {
+        // What `_` has become.
+        const FOLDED: u8 = b'_' | 0x20;
+        if !lower.contains(&FOLDED) {
+            return Name::Other;
+        }
+        lower.iter_mut().filter(|byte| **byte == FOLDED).for_each(|byte| *byte = b'-');
+        match Name::spelled(lower) {
+            name if name.is_hop_by_hop() || name.is_provenance() => Name::Disguised,
+            Name::ContentLength | Name::Host => Name::Disguised,
+            _ => Name::Other,
+        }
+    }
+
     /// What a field of this name says is for the next hop alone (RFC 9110, 7.6.1), or is written anew for it.
     pub(crate) fn is_hop_by_hop(self) -> bool {
         matches!(
@@ -82,6 +105,7 @@ impl Name {
                 | Name::TransferEncoding
                 | Name::Upgrade
                 | Name::Http2Settings
+                | Name::Disguised
         )
     }
 
@@ -119,6 +143,13 @@ mod tests {
             assert_eq!(Name::of(&text.to_ascii_uppercase()), *name);
             assert_eq!(Name::of(&text[1..]), Name::Other);
         }
+        for name in
+            ["X_Forwarded_For", "transfer_encoding", "content_length", "x_forwarded_anything", "host_"]
+        {
+            let expected = if name == "host_" { Name::Other } else { Name::Disguised };
+            assert_eq!(Name::of(name.as_bytes()), expected, "{name}");
+        }
+        assert_eq!(Name::of(b"x_mine"), Name::Other);
         assert_eq!(Name::of(b""), Name::Other);
         assert_eq!(Name::of(&[b'a'; 100]), Name::Other);
     }

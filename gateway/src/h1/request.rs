@@ -3,7 +3,7 @@
 use std::mem::MaybeUninit;
 
 use super::head::{Head, Span, members};
-use super::{Field, Length, MAX_FIELDS, Malformed, Name};
+use super::{Field, Length, MAX_FIELDS, Malformed, Name, Wrong};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Version {
@@ -73,11 +73,13 @@ fn finish(head: &mut Head, method: Span, target: Span, version: Version) -> Resu
     let (path, authority) = target_form(head, method, target)?;
     let said = Length::said(head, version == Version::Http11)?;
     let connection = Connection::of(head);
+    head.nominates = connection.nominates;
     let old = version == Version::Http10;
     // A client of HTTP/1.0 cannot wait for it (RFC 9110, 10.1.1).
     let expects = !old && head.first(Name::Expect).is_some();
     if expects && !head.all(Name::Expect).all(|value| value.eq_ignore_ascii_case(b"100-continue")) {
-        return Err(Malformed::unserved("the expectation is not `100-continue`; leave it out"));
+        let sentence = "the expectation is not `100-continue`; leave it out";
+        return Err(Malformed { wrong: Wrong::Expectation, sentence });
     }
     let length = said.unwrap_or(Length::NONE);
     // RFC 6455, 4.1: a GET, and what follows its head is not HTTP. One with a body would leave that body behind for
@@ -170,15 +172,21 @@ pub(super) struct Connection {
     pub(super) close: bool,
     pub(super) keep_alive: bool,
     pub(super) upgrade: bool,
+    /// It has other members.
+    pub(super) nominates: bool,
 }
 
 impl Connection {
     pub(super) fn of(head: &Head) -> Connection {
         let mut said = Connection::default();
         for member in head.all(Name::Connection).flat_map(members) {
-            said.close |= member.eq_ignore_ascii_case(b"close");
-            said.keep_alive |= member.eq_ignore_ascii_case(b"keep-alive");
-            said.upgrade |= member.eq_ignore_ascii_case(b"upgrade");
+            let word = match () {
+                () if member.eq_ignore_ascii_case(b"close") => &mut said.close,
+                () if member.eq_ignore_ascii_case(b"keep-alive") => &mut said.keep_alive,
+                () if member.eq_ignore_ascii_case(b"upgrade") => &mut said.upgrade,
+                () => &mut said.nominates,
+            };
+            *word = true;
         }
         said
     }

@@ -45,6 +45,7 @@ pub(crate) fn read_response(bytes: &[u8], to_head: bool, head: &mut Head) -> Res
     let said = Length::said(head, version == Version::Http11)?;
     let bodiless = to_head || status < 200 || status == 204 || status == 304;
     let connection = Connection::of(head);
+    head.nominates = connection.nominates;
     let length = if bodiless { Length::NONE } else { said.unwrap_or(Length::UntilClose) };
     let asked_to_stay = if version == Version::Http10 { connection.keep_alive } else { true };
     Ok(StatusLine {

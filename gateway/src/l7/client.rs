@@ -68,7 +68,11 @@ impl<'c> Reply<'c> {
     pub(super) fn poll_gone(&mut self, cx: &mut Poller<'_>, end_is_leaving: bool) -> Poll<()> {
         match self {
             Reply::H1(stream) => stream.poll_gone(cx, end_is_leaving),
-            Reply::H2(respond) => respond.poll_reset(cx).map(drop),
+            // Once the head is sent this is not for the crate to ask here: the body's sink finds out.
+            Reply::H2(respond) => match respond.poll_reset(cx) {
+                Poll::Ready(Err(error)) if !error.is_io() && error.reason().is_none() => Poll::Pending,
+                polled => polled.map(drop),
+            },
         }
     }
 
@@ -120,7 +124,7 @@ impl<'c> Reply<'c> {
                     false => Fate::Closes,
                 };
                 let mut out = supplies.text();
-                outgoing::response_h1(&mut out, response, length, fate);
+                outgoing::response_h1(&mut out, response, response.said(length, request), fate);
                 let sink = Sink::H1(H1Sink::new(stream, Encoder::new(length), out));
                 let sink = if length == Length::UntilClose { sink.shutting() } else { sink };
                 Ok(Begun { sink, stays })
@@ -145,7 +149,7 @@ impl<'c> Reply<'c> {
         match self {
             Reply::H1(stream) => {
                 let mut out = supplies.text();
-                outgoing::response_h1(&mut out, response, Length::NONE, fate);
+                outgoing::response_h1(&mut out, response, None, fate);
                 out.extend_from_slice(body);
                 let written = write_all(stream, &out).await;
                 supplies.give_text(out);

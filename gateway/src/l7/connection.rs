@@ -166,7 +166,7 @@ impl Engine {
     async fn last_words(&self, stream: &Stream, refusal: &Refusal) {
         let (response, text) = refusal.response();
         let mut out = self.supplies.text();
-        response_h1(&mut out, &response, Length::NONE, Fate::Closes);
+        response_h1(&mut out, &response, None, Fate::Closes);
         out.extend_from_slice(text.as_bytes());
         let write = async {
             poll_fn(|cx| stream.poll_write(cx, &out)).await?;

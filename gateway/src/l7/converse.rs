@@ -25,11 +25,17 @@ use crate::table::Endpoint;
 
 /// From the request's end to the head of the answer. Long polls are answered within minutes; what takes longer is stuck.
 const ANSWER: Duration = Duration::from_secs(600);
+/// Interim answers to one request; early hints and progress are a few.
+const INTERIMS: u32 = 32;
 
 /// Why there is no answer to give back.
 #[derive(Debug)]
 pub(super) enum Failed {
     Instance(NoAnswer),
+    /// The request never left.
+    Unsent,
+    /// There is no way to say it in HTTP/2.
+    Unspeakable(http::Error),
     /// It took the request and was silent for too long.
     Silent,
     /// It speaks HTTP/2, and the client wants WebSocket.
@@ -56,14 +62,23 @@ pub(super) async fn converse(
     let Exchange { engine, visit, request, record, .. } = exchange;
     let supplies = &engine.supplies;
     let patience = routed.head_timeout().unwrap_or(ANSWER);
+    let mut interims = 0;
     let mut response = loop {
         let response =
             answer(engine, visit, &mut client.reply, &mut upload, &mut answering, patience).await?;
         if !response.is_interim() {
             break response;
         }
-        let passed = client.reply.interim(&response, request, supplies).await;
-        passed.map_err(|_| Failed::ClientGone)?;
+        interims += 1;
+        if interims > INTERIMS {
+            let endless = Malformed::syntax("it sent more than 32 interim answers and no last one");
+            return Err(Failed::Instance(NoAnswer::Malformed(endless)));
+        }
+        let passed = client.reply.interim(&response, request, supplies);
+        let passed = tokio::time::timeout(engine.context.limits().body_idle, passed).await;
+        if !matches!(passed, Ok(Ok(()))) {
+            return Err(Failed::ClientGone);
+        }
         response.put_away(supplies);
     };
     if response.status == 101 {

@@ -1,5 +1,6 @@
 //! One request and its answer.
 
+use std::io;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -159,18 +160,22 @@ impl Exchange<'_> {
             _ => {}
         }
         let (fate, went) = self.fate();
-        match refusal.tell(self.request, &mut client.reply, fate, &self.engine.supplies).await {
-            Ok(()) => went,
-            Err(_) => Went::Broken,
-        }
+        let told = refusal.tell(self.request, &mut client.reply, fate, &self.engine.supplies);
+        self.said(told, went).await
     }
 
     async fn say(&self, client: &mut Client<'_>, response: &Response, reason: &'static str) -> Went {
         self.record.answered(response.status, reason);
         let (fate, went) = self.fate();
-        match client.reply.say(response, b"", fate, &self.engine.supplies).await {
-            Ok(()) => went,
-            Err(_) => Went::Broken,
+        let said = client.reply.say(response, b"", fate, &self.engine.supplies);
+        self.said(said, went).await
+    }
+
+    /// A client that does not read what it is told is not waited for.
+    async fn said(&self, said: impl Future<Output = io::Result<()>>, went: Went) -> Went {
+        match tokio::time::timeout(self.engine.context.limits().body_idle, said).await {
+            Ok(Ok(())) => went,
+            Ok(Err(_)) | Err(_) => Went::Broken,
         }
     }
 

@@ -1,6 +1,5 @@
 //! Pick an instance, send the request, give back its answer; try another where that is safe.
 
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -63,7 +62,7 @@ pub(super) async fn forward(
     }
     let context = &*engine.context;
     let mut attempts = Attempts::default();
-    let mut last = None;
+    let (mut last, mut excuse) = (None, true);
     while let Some(endpoint) = attempts.next_or(wanted.take(), context, &routed.port) {
         let address = endpoint.address;
         record.tries();
@@ -102,12 +101,14 @@ pub(super) async fn forward(
             }
             Err(failed) => failed,
         };
-        // The instance closed a kept connection just now, which is no fault.
-        if !reused {
+        // The instance closed a kept connection just now, which is no fault, once.
+        let excused = reused && std::mem::replace(&mut excuse, false);
+        if !excused || !matches!(failed, Failed::Unsent | Failed::Instance(NoAnswer::Nothing(_))) {
             attempts.unanswered(&endpoint);
         }
         let again = match &failed {
             Failed::Instance(NoAnswer::Refused) => !request.has_body(),
+            Failed::Unsent => true,
             Failed::Instance(NoAnswer::Nothing(_) | NoAnswer::Cut | NoAnswer::Reset(_)) => {
                 request.is_repeatable()
             }
@@ -129,20 +130,20 @@ struct Told<'a> {
     terms: Terms<'a>,
 }
 
-async fn talk(
+async fn talk<'c>(
     exchange: Exchange<'_>,
     told: &Told<'_>,
     routed: &Routed,
     endpoint: &Arc<Endpoint>,
-    client: &mut Client<'_>,
+    client: &mut Client<'c>,
     instance: Instance,
 ) -> Result<Went, Failed> {
     let Exchange { engine, request, .. } = exchange;
     // Nothing is forwarded to an upgraded instance before its 101.
-    let source = if request.line.websocket {
-        Source::Nothing
-    } else {
-        std::mem::replace(&mut client.source, Source::Nothing)
+    let websocket = request.line.websocket;
+    let source = |client: &mut Client<'c>| match websocket {
+        true => Source::Nothing,
+        false => std::mem::replace(&mut client.source, Source::Nothing),
     };
     match instance {
         Instance::H1(mut kept) => {
@@ -151,7 +152,7 @@ async fn talk(
             let (stream, inbound) = (&kept.stream, &mut kept.inbound);
             let sink = Sink::H1(H1Sink::new(stream, Encoder::new(request.line.length), text));
             let answering = Answering::H1 { stream, inbound, to_head: request.is_head(), persistent: false };
-            let upload = Transfer::new(source, sink).at_most(routed.max_body());
+            let upload = Transfer::new(source(client), sink).at_most(routed.max_body());
             let talked = converse(exchange, routed, endpoint, client, upload, answering).await;
             match talked {
                 Ok((went, true)) => {
@@ -170,21 +171,20 @@ async fn talk(
         }
         Instance::H2(shared) => {
             let https = routed.port.port.tls.is_some();
-            let head = request_h2(told.request, &told.terms, https)
-                .map_err(|error| Failed::Instance(NoAnswer::Nothing(io::Error::other(error))))?;
+            let head = request_h2(told.request, &told.terms, https).map_err(Failed::Unspeakable)?;
             if request.line.websocket {
                 return Err(Failed::NotOverH2);
             }
             let place = shared.place;
             place.touch(engine.context.connections().now());
-            let refused = |_| Failed::Instance(NoAnswer::Refused);
-            let mut sender = shared.sender.ready().await.map_err(refused)?;
-            let (response, stream) = sender.send_request(head, !request.has_body()).map_err(refused)?;
+            let mut sender = shared.sender.ready().await.map_err(|_| Failed::Unsent)?;
+            let sent = sender.send_request(head, !request.has_body());
+            let (response, stream) = sent.map_err(|_| Failed::Unsent)?;
             if request.line.expects {
                 client.allow(&engine.supplies).await.map_err(|_| Failed::ClientGone)?;
             }
             let sink = Sink::H2(H2Sink::new(request.has_body().then_some(stream)));
-            let upload = Transfer::new(source, sink).at_most(routed.max_body());
+            let upload = Transfer::new(source(client), sink).at_most(routed.max_body());
             let answering = Answering::H2 { response: Box::new(response), body: None };
             converse(exchange, routed, endpoint, client, upload, answering).await.map(|(went, _)| went)
         }
@@ -206,6 +206,10 @@ fn refusal(routed: &Routed, address: SocketAddr, failed: Failed) -> Refusal {
         Failed::Instance(why) => {
             Refusal::new(Reason::BadGateway, format!("job `{job}` at {address} gave no answer: {why}"))
         }
+        Failed::Unsent => Refusal::new(
+            Reason::BadGateway,
+            format!("job `{job}` at {address} took no request: its connections are ending"),
+        ),
         Failed::Silent => Refusal::new(
             Reason::Timeout,
             format!("job `{job}` at {address} took the request and did not answer"),
@@ -216,6 +220,9 @@ fn refusal(routed: &Routed, address: SocketAddr, failed: Failed) -> Refusal {
                 "the instances of job `{job}` speak HTTP/2, and WebSocket goes to them by HTTP/1.1; give the port \"http\":\"auto\""
             ),
         ),
+        Failed::Unspeakable(error) => Refusal::bad(format!(
+            "the instances of job `{job}` speak HTTP/2, in which this request cannot be said: {error}; percent-encode its path"
+        )),
         Failed::Client(BodyError::TooLarge) => Refusal::new(
             Reason::BodyTooLarge,
             "the body is larger than the domain's route takes (max_body); send less".to_owned(),

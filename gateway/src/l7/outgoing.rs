@@ -27,14 +27,14 @@ struct Nominated<'a>(Vec<&'a [u8]>);
 
 impl<'a> Nominated<'a> {
     fn by(head: &'a Head) -> Nominated<'a> {
-        let members = head.all(Name::Connection).flat_map(|value| {
-            value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|member| !member.is_empty())
-        });
-        let words: [&[u8]; 3] = [b"close", b"keep-alive", b"upgrade"];
-        let nominating = |name: &&[u8]| {
-            !words.iter().any(|word| name.eq_ignore_ascii_case(word)) && Name::of(name).may_be_nominated()
-        };
-        Nominated(members.filter(nominating).collect())
+        // Hardly anybody nominates any.
+        if !head.nominates {
+            return Nominated(Vec::new());
+        }
+        let members = head.all(Name::Connection).flat_map(|value| value.split(|byte| *byte == b','));
+        let names = members.map(<[u8]>::trim_ascii).filter(|member| !member.is_empty());
+        // Its own words are no names of fields, so that it does not matter that they are among them.
+        Nominated(names.filter(|name| Name::of(name).may_be_nominated()).collect())
     }
 
     fn has(&self, head: &Head, field: &Field) -> bool {
@@ -87,29 +87,25 @@ fn goes_on(name: Name, has_other_host: bool, terms: &Terms<'_>) -> bool {
 }
 
 /// The host that an instance is told: one that a rule sets, else what the client meant.
-fn told_host<'a>(request: &'a Request, terms: &Terms<'a>) -> Option<&'a str> {
-    terms.host.or_else(|| request.authority())
-}
-
-/// Whether the host that is told stands in the client's own line.
-fn keeps_host(request: &Request, terms: &Terms<'_>) -> bool {
-    let line = request.head.first(Name::Host);
-    terms.host.is_none() && line.is_some() && line == request.authority().map(str::as_bytes)
+fn told_host<'a>(request: &'a Request, terms: &Terms<'a>) -> Option<&'a [u8]> {
+    let meant = request.line.authority.map(|authority| request.head.bytes(authority));
+    terms.host.map(str::as_bytes).or(meant)
 }
 
 pub(super) fn request_h1(out: &mut Vec<u8>, request: &Request, terms: &Terms<'_>) {
     let head = &request.head;
-    out.extend_from_slice(request.method().as_bytes());
+    out.extend_from_slice(head.bytes(request.line.method));
     out.push(b' ');
-    out.extend_from_slice(terms.path.unwrap_or(request.path()).as_bytes());
+    out.extend_from_slice(terms.path.map_or(head.bytes(request.line.path), str::as_bytes));
     out.extend_from_slice(b" HTTP/1.1\r\n");
-    let keeps_host = keeps_host(request, terms);
+    let host = told_host(request, terms);
+    // Where it stands in the client's own line, that goes on.
+    let keeps_host = host.is_some() && host == head.first(Name::Host);
     let expects = request.line.expects;
     copy_lines(out, head, |field| match field.name {
         Name::Expect => expects,
         name => goes_on(name, !keeps_host, terms),
     });
-    let host = told_host(request, terms);
     if let (Some(host), false) = (host, keeps_host) {
         line(out, "host", host);
     }
@@ -168,7 +164,7 @@ pub(super) fn request_h2(
     terms: &Terms<'_>,
     https: bool,
 ) -> Result<http::Request<()>, http::Error> {
-    let host = told_host(request, terms).unwrap_or("localhost");
+    let host = told_host(request, terms).unwrap_or(b"localhost");
     let path = terms.path.unwrap_or(request.path());
     let path = if path == "*" { "/*" } else { path };
     let uri = http::Uri::builder()
@@ -214,7 +210,8 @@ pub(super) enum Fate {
     Upgrades,
 }
 
-pub(super) fn response_h1(out: &mut Vec<u8>, response: &Response, length: Length, fate: Fate) {
+/// `length`: what is to be said of it beside the response's own fields.
+pub(super) fn response_h1(out: &mut Vec<u8>, response: &Response, length: Option<Length>, fate: Fate) {
     out.extend_from_slice(b"HTTP/1.1 ");
     status(out, response.status);
     out.push(b' ');
@@ -222,8 +219,9 @@ pub(super) fn response_h1(out: &mut Vec<u8>, response: &Response, length: Length
     out.extend_from_slice(b"\r\n");
     copy_response_lines(out, response);
     match length {
-        Length::Chunked => line(out, "transfer-encoding", "chunked"),
-        Length::Known(_) | Length::UntilClose => {}
+        Some(Length::Chunked) => line(out, "transfer-encoding", "chunked"),
+        Some(Length::Known(length)) => number(out, "content-length", length),
+        Some(Length::UntilClose) | None => {}
     }
     match fate {
         Fate::Stays => {}
@@ -252,7 +250,7 @@ fn stays(name: Name, lengths: &mut usize) -> bool {
 
 /// An interim one (RFC 9110, 15.2).
 pub(super) fn interim_h1(out: &mut Vec<u8>, response: &Response) {
-    response_h1(out, response, Length::NONE, Fate::Stays);
+    response_h1(out, response, None, Fate::Stays);
 }
 
 pub(super) fn response_h2(response: &Response) -> http::Response<()> {
@@ -263,10 +261,10 @@ pub(super) fn response_h2(response: &Response) -> http::Response<()> {
     to
 }
 
-fn line(out: &mut Vec<u8>, name: &str, value: &str) {
+fn line(out: &mut Vec<u8>, name: &str, value: impl AsRef<[u8]>) {
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b": ");
-    out.extend_from_slice(value.as_bytes());
+    out.extend_from_slice(value.as_ref());
     out.extend_from_slice(b"\r\n");
 }
 

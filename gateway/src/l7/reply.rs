@@ -25,6 +25,8 @@ pub(super) enum Reason {
     Version,
     /// or asks for what is not served.
     NotImplemented,
+    /// It expects what is not served.
+    Expectation,
     /// It did not come in time.
     RequestTimeout,
     /// The connection is not for this host (RFC 9110, 15.5.20).
@@ -59,6 +61,7 @@ impl Reason {
             Reason::NoRoute => 404,
             Reason::RequestTimeout => 408,
             Reason::BodyTooLarge => 413,
+            Reason::Expectation => 417,
             Reason::Misdirected => 421,
             Reason::HeadTooLarge => 431,
             Reason::NotImplemented => 501,
@@ -77,6 +80,7 @@ impl Reason {
             Reason::BodyTooLarge => "body-too-large",
             Reason::Version => "version",
             Reason::NotImplemented => "not-implemented",
+            Reason::Expectation => "expectation",
             Reason::RequestTimeout => "request-timeout",
             Reason::Misdirected => "misdirected",
             Reason::NoRoute => "no-route",
@@ -93,7 +97,7 @@ impl Reason {
         match self {
             Reason::BadRequest | Reason::RequestTimeout => 13,
             Reason::HeadTooLarge | Reason::BodyTooLarge | Reason::JobFull | Reason::ClientFull => 8,
-            Reason::NoRoute | Reason::NotImplemented | Reason::Version => 12,
+            Reason::NoRoute | Reason::NotImplemented | Reason::Version | Reason::Expectation => 12,
             Reason::Misdirected | Reason::NoBackend | Reason::BadGateway => 14,
             Reason::Timeout => 4,
         }
@@ -129,7 +133,7 @@ impl Refusal {
             return reply.say(&self.for_grpc(), b"", fate, supplies).await;
         }
         let (response, text) = self.response();
-        let body = if request.is_head() { b"" } else { text.as_bytes() };
+        let body: &[u8] = if request.is_head() { b"" } else { text.as_bytes() };
         reply.say(&response, body, fate, supplies).await
     }
 
@@ -151,6 +155,7 @@ impl Refusal {
     fn for_grpc(&self) -> Response {
         let mut response = Response::of(200);
         response.head.push_field(b"content-type", b"application/grpc");
+        response.head.push_field(b"content-length", b"0");
         response.head.push_field(b"grpc-status", self.reason.grpc_status().to_string().as_bytes());
         response.head.push_field(b"grpc-message", percent_encoded(&self.sentence).as_bytes());
         response.head.push_field(b"x-roundhouse-reason", self.reason.as_str().as_bytes());
@@ -179,6 +184,7 @@ impl From<Malformed> for Refusal {
             Wrong::TooLarge => Reason::HeadTooLarge,
             Wrong::Version => Reason::Version,
             Wrong::Unserved => Reason::NotImplemented,
+            Wrong::Expectation => Reason::Expectation,
         };
         Refusal::new(reason, malformed.sentence)
     }

@@ -25,12 +25,15 @@ impl Request {
     }
 
     pub(super) fn is_head(&self) -> bool {
-        self.method() == "HEAD"
+        self.head.bytes(self.line.method) == b"HEAD"
     }
 
     /// RFC 9110, 9.2.2: sending one of these twice means what sending it once means.
     pub(super) fn is_idempotent(&self) -> bool {
-        matches!(self.method(), "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PUT" | "DELETE")
+        matches!(
+            self.head.bytes(self.line.method),
+            b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE" | b"PUT" | b"DELETE"
+        )
     }
 
     /// A body goes once. Without one, an idempotent request may be sent again.

@@ -1,5 +1,6 @@
 //! A response's head, whichever protocol it came by.
 
+use super::request::Request;
 use super::supplies::Supplies;
 use crate::h1::{Head, Length, Name, Span};
 
@@ -36,6 +37,19 @@ impl Response {
     /// Whether its own Content-Length goes on. RFC 9110, 8.6: not of 1xx and 204, where it would mean nothing.
     pub(super) fn keeps_length(&self) -> bool {
         !self.recoded && self.status >= 200 && self.status != 204
+    }
+
+    /// What the head of HTTP/1.1 has to say of a body that goes as `length`, beside what it says already: HTTP/2 needs no
+    /// length where a stream ends with its head. `None`: nothing.
+    pub(super) fn said(&self, length: Length, request: &Request) -> Option<Length> {
+        match length {
+            Length::Chunked => Some(length),
+            Length::UntilClose => None,
+            Length::Known(_) => {
+                let bodiless = request.is_head() || self.status < 200 || matches!(self.status, 204 | 304);
+                (!bodiless && self.head.first(Name::ContentLength).is_none()).then_some(length)
+            }
+        }
     }
 
     /// A stream of events has no end of its own, and may be quiet for as long as it likes (WHATWG HTML, 9.2).

@@ -137,7 +137,7 @@ fn heads() {
         cases.push((400, with(&format!("{field}\r\n"))));
     }
     for expectation in ["200-ok", "100-continue, 200-ok", "", "100-continue\r\nExpect: 200-ok"] {
-        cases.push((501, with(&format!("Expect: {expectation}\r\n"))));
+        cases.push((417, with(&format!("Expect: {expectation}\r\n"))));
     }
     let many: String = (0..100).map(|n| format!("x-{n}: 1\r\n")).collect();
     cases.push((431, with(&many)));
