@@ -49,6 +49,7 @@ impl<'a> Changes<'a> {
     }
 
     fn write(&self, from: &Head, to: &mut Head) {
+        to.nominates = from.nominates;
         for field in &from.fields {
             let name = from.name(field);
             if !self.removed.iter().any(|removed| name.eq_ignore_ascii_case(removed.as_bytes())) {
