@@ -3,12 +3,13 @@
 // Helpers of tests stop where they stand, as tests do.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+mod access_log;
 mod answers;
 mod exchange;
 mod framing;
 mod fuzz;
 mod pipelining;
-mod policies;
+pub(crate) mod policies;
 mod slow;
 
 use std::io::Write;
