@@ -1,26 +1,26 @@
 //! One instance's part of an exchange: the request's body goes up, its answer comes down, at once if need be.
 
-use std::fmt;
 use std::future::poll_fn;
+use std::io;
 use std::sync::Arc;
-use std::task::{Context as Poller, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
-use super::body::grpc_status;
-use super::body::{BodyError, Broken, Filter, H1Sink, H1Source, Sink, Source, Transfer};
+use super::body::{BodyError, Broken, Transfer, grpc_status};
 use super::client::{Client, Reply};
-use super::coding::coder;
-use super::edit::Changes;
-use super::exchange::{Exchange, dress};
+use super::dress::change;
+use super::exchange::Exchange;
+use super::flow::{Pace, Until, both};
 use super::instance::{Answering, NoAnswer};
 use super::request::Request;
 use super::response::Response;
 use super::route::Routed;
+use super::tunnel::tunnel;
 use super::{Engine, Visit, Went};
 use crate::access_log::End;
-use crate::h1::{Decoder, Encoder, Length, Malformed, Name};
+use crate::h1::Malformed;
+use crate::l4::is_our_shortage;
 use crate::plane::Reason;
-use crate::policy::{Accepted, Answer, Choice, weakened};
 use crate::table::Endpoint;
 
 /// From the request's end to the head of the answer. Long polls are answered within minutes; what takes longer is stuck.
@@ -31,6 +31,8 @@ const INTERIMS: u32 = 32;
 /// Why there is no answer to give back.
 #[derive(Debug)]
 pub(super) enum Failed {
+    /// There is no connection to it.
+    Dialling(io::Error),
     Instance(NoAnswer),
     /// The request never left.
     Unsent,
@@ -48,8 +50,34 @@ pub(super) enum Failed {
     Ended(Reason),
 }
 
+impl Failed {
+    /// Nobody is left to whom another instance's answer could be given.
+    pub(super) fn is_over(&self) -> Option<End> {
+        match self {
+            Failed::ClientGone => Some(End::ClientGone),
+            Failed::Ended(reason) => Some(End::Closed(*reason)),
+            _ => None,
+        }
+    }
+
+    /// Whether another instance may get the request. A body goes once, and what may not be done twice is not sent again
+    /// where it may have arrived.
+    pub(super) fn may_be_tried_again(&self, request: &Request) -> bool {
+        match self {
+            // Every instance would be dialled from this same host.
+            Failed::Dialling(error) => !is_our_shortage(error),
+            Failed::Unsent => true,
+            Failed::Instance(NoAnswer::Refused) => !request.has_body(),
+            Failed::Instance(NoAnswer::Nothing(_) | NoAnswer::Cut | NoAnswer::Reset(_)) => {
+                request.is_repeatable()
+            }
+            _ => false,
+        }
+    }
+}
+
 /// What became of the client's connection, and whether the instance's may carry another exchange.
-type Conversed = Result<(Went, bool), Failed>;
+pub(super) type Conversed = Result<(Went, bool), Failed>;
 
 pub(super) async fn converse(
     exchange: Exchange<'_>,
@@ -85,7 +113,7 @@ pub(super) async fn converse(
         upload.put_away(&engine.desk, supplies);
         return tunnel(exchange, routed, client, response, answering).await;
     }
-    let filter = change(engine, request, routed, endpoint, &mut response);
+    let filter = change(exchange, routed, endpoint, &mut response);
     let reusable = answering.is_persistent();
     // A body that is not wanted need not come: whoever is refused in the middle of it is not asked for the rest.
     let wanted = upload.is_done() || response.status < 400;
@@ -173,219 +201,4 @@ async fn answer(
         Poll::Pending
     })
     .await
-}
-
-/// Until when bodies flow.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Until {
-    /// The answer is whole: what is left of the request is of no use.
-    Answered,
-    /// Both sides have ended.
-    BothEnded,
-}
-
-/// How long a body may stand still.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Pace {
-    Steady(Duration),
-    /// As long as it likes; somebody watches.
-    Quiet,
-    /// The same, and it never ends.
-    Endless,
-}
-
-#[derive(Debug)]
-enum Cut {
-    Broken(Broken),
-    Ended(Reason),
-    ClientGone,
-}
-
-impl fmt::Display for Cut {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Cut::Broken(broken) => broken.fmt(f),
-            Cut::Ended(reason) => reason.fmt(f),
-            Cut::ClientGone => f.write_str("the client has gone"),
-        }
-    }
-}
-
-impl Cut {
-    fn end(&self) -> End {
-        match self {
-            Cut::Broken(Broken::Source(_)) => End::InstanceFailed,
-            Cut::Broken(Broken::Sink(_)) | Cut::ClientGone => End::ClientGone,
-            Cut::Ended(Reason::Idle) => End::Timeout,
-            Cut::Ended(reason) => End::Closed(*reason),
-        }
-    }
-}
-
-async fn both(
-    engine: &Engine,
-    visit: Visit<'_>,
-    reply: &mut Reply<'_>,
-    upload: &mut Transfer<'_>,
-    download: &mut Transfer<'_>,
-    pace: Pace,
-    until: Until,
-) -> Result<(), Cut> {
-    let (context, connection) = (&engine.context, visit.connection);
-    let wait = || match pace {
-        Pace::Steady(idle) => connection.within(context.connections().now(), idle),
-        Pace::Quiet => connection.unhurried(),
-        Pace::Endless => connection.endless(),
-    };
-    wait();
-    let mut uploading = !upload.is_done();
-    let flowed = poll_fn(|cx: &mut Poller<'_>| {
-        if let Poll::Ready(reason) = connection.poll_ended(cx) {
-            if reason == Reason::Stopping && pace == Pace::Endless && download.finish() {
-                // A stream of events has no end of its own: it ends in order, and its client connects again.
-                return download.poll(cx, &engine.desk, &engine.supplies).map_err(Cut::Broken);
-            }
-            return Poll::Ready(Err(Cut::Ended(reason)));
-        }
-        let before = (upload.moved(), download.moved());
-        if uploading {
-            match upload.poll(cx, &engine.desk, &engine.supplies) {
-                Poll::Ready(Err(broken @ Broken::Source(_))) => return Poll::Ready(Err(Cut::Broken(broken))),
-                Poll::Ready(Err(broken)) if until == Until::BothEnded => {
-                    return Poll::Ready(Err(Cut::Broken(broken)));
-                }
-                Poll::Ready(_) => uploading = false,
-                Poll::Pending => {}
-            }
-        }
-        let downloaded = download.poll(cx, &engine.desk, &engine.supplies);
-        let moved = (upload.moved() - before.0, download.moved() - before.1);
-        if moved != (0, 0) {
-            connection.moved(context.connections().now(), moved.0, moved.1);
-            wait();
-        }
-        match downloaded {
-            Poll::Ready(Err(broken)) => Poll::Ready(Err(Cut::Broken(broken))),
-            Poll::Ready(Ok(())) if until == Until::Answered || !uploading => Poll::Ready(Ok(())),
-            // A quiet stream would never find out by writing that nobody reads it.
-            Poll::Pending if !uploading && reply.poll_gone(cx, pace == Pace::Endless).is_ready() => {
-                Poll::Ready(Err(Cut::ClientGone))
-            }
-            _ => Poll::Pending,
-        }
-    });
-    let flowed = flowed.await;
-    let counters = context.counters();
-    counters.bytes_to_instances.fetch_add(upload.moved(), std::sync::atomic::Ordering::Relaxed);
-    counters.bytes_to_clients.fetch_add(download.moved(), std::sync::atomic::Ordering::Relaxed);
-    flowed
-}
-
-/// What the route says of the answer: its head is changed, and its content perhaps.
-fn change(
-    engine: &Engine,
-    request: &Request,
-    routed: &Routed,
-    endpoint: &Endpoint,
-    response: &mut Response,
-) -> Option<Box<dyn Filter>> {
-    let route = routed.route.as_deref()?;
-    let mut changes = Changes::of(&route.policy.response_headers);
-    dress(&mut changes, routed.domain.as_deref(), route, request);
-    if let Some(sticky) = &route.policy.sticky
-        && sticky.instance(request.head.named("cookie")) != Some(endpoint.id)
-    {
-        changes.add("set-cookie", sticky.set_cookie(endpoint.id, request.tls));
-    }
-    let mut filter = None;
-    let choice = match &route.policy.compress {
-        Some(compress) if !request.is_head() => {
-            compress.choose(&Accepted::new(request.head.all(Name::AcceptEncoding)), &answered(response))
-        }
-        _ => Choice::Never,
-    };
-    if choice != Choice::Never {
-        changes.add("vary", "accept-encoding");
-    }
-    if let Choice::Coded(coding) = choice {
-        filter = coder(coding);
-    }
-    if let (Choice::Coded(coding), true) = (choice, filter.is_some()) {
-        changes.set("content-encoding", coding.as_str());
-        changes.remove("accept-ranges");
-        let etag = response.head.named("etag").next().and_then(|etag| std::str::from_utf8(etag).ok());
-        if let Some(etag) = etag.and_then(weakened) {
-            changes.set("etag", etag);
-        }
-        response.recoded = true;
-    }
-    changes.in_response(response, &engine.supplies);
-    filter
-}
-
-fn answered(response: &Response) -> Answer<'_> {
-    Answer {
-        status: response.status,
-        content_type: response.head.first(Name::ContentType),
-        content_length: match response.length {
-            Length::Known(length) => Some(length),
-            Length::Chunked | Length::UntilClose => None,
-        },
-        content_encoding: response.head.first(Name::ContentEncoding),
-        cache_control: response.head.named("cache-control").next(),
-    }
-}
-
-/// Both ways as they are, from the 101 on (RFC 9110, 15.2.2; RFC 8441, 5 for a client of HTTP/2).
-async fn tunnel(
-    exchange: Exchange<'_>,
-    routed: &Routed,
-    client: &mut Client<'_>,
-    mut response: Response,
-    answering: Answering<'_>,
-) -> Conversed {
-    let Exchange { engine, visit, request, record, .. } = exchange;
-    let Answering::H1 { stream, inbound, .. } = answering else {
-        return Err(Failed::Instance(NoAnswer::Reset(h2::Reason::PROTOCOL_ERROR)));
-    };
-    if !request.line.websocket {
-        let unasked = Malformed::syntax("it changed the protocol, and nobody had asked for that");
-        return Err(Failed::Instance(NoAnswer::Malformed(unasked)));
-    }
-    if matches!(client.reply, Reply::H2(_)) {
-        response.status = 200;
-        response.length = Length::UntilClose;
-        let mut changes = Changes::default();
-        changes.remove("sec-websocket-accept");
-        changes.in_response(&mut response, &engine.supplies);
-    }
-    let begun =
-        client.reply.begin(&response, request, true, &engine.supplies).map_err(|_| Failed::ClientGone)?;
-    client.begun = true;
-    record.status.set(Some(response.status));
-    record.to_head.set(record.elapsed());
-    response.put_away(&engine.supplies);
-    let mut down = Transfer::new(
-        Source::H1(H1Source { stream, inbound, decoder: Decoder::new(Length::UntilClose) }),
-        begun.sink.shutting(),
-    );
-    let mut up = Transfer::new(
-        std::mem::replace(&mut client.source, Source::Nothing),
-        Sink::H1(H1Sink::new(stream, Encoder::Plain, engine.supplies.text())).shutting(),
-    );
-    let pace = Pace::Steady(routed.job.idle_timeout(engine.context.limits()));
-    let flowed = both(engine, visit, &mut client.reply, &mut up, &mut down, pace, Until::BothEnded).await;
-    record.bytes.set((up.moved(), down.moved()));
-    let went = match flowed {
-        Ok(()) => Went::Closes,
-        Err(cut) => {
-            tracing::debug!(job = %routed.job.label, %cut, "tunnel cut");
-            record.ended(cut.end());
-            down.cut()
-        }
-    };
-    record.ended(End::Complete);
-    up.put_away(&engine.desk, &engine.supplies);
-    down.put_away(&engine.desk, &engine.supplies);
-    Ok((went, false))
 }

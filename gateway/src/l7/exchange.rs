@@ -5,7 +5,6 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::client::Client;
-use super::edit::Changes;
 use super::forward::forward;
 use super::outgoing::Fate;
 use super::record::Record;
@@ -189,25 +188,5 @@ impl Exchange<'_> {
             Version::Http10 => (Fate::StaysAsAsked, Went::On),
             Version::Http11 | Version::Http2 => (Fate::Stays, Went::On),
         }
-    }
-}
-
-/// What a route's policies change in an answer's head.
-pub(super) fn dress<'a>(
-    changes: &mut Changes<'a>,
-    domain: Option<&'a DomainEntry>,
-    route: &'a RouteEntry,
-    request: &'a Request,
-) {
-    if let Some(cors) = &route.policy.cors {
-        for name in crate::policy::CORS_FIELDS {
-            changes.remove(name);
-        }
-        for (name, value) in cors.answer(request.head.named("origin").next()) {
-            changes.add(name, value);
-        }
-    }
-    if let (Some(hsts), true) = (domain.and_then(|domain| domain.hsts.as_deref()), request.tls) {
-        changes.set("strict-transport-security", hsts);
     }
 }

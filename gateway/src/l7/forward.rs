@@ -1,10 +1,10 @@
 //! Pick an instance, send the request, give back its answer; try another where that is safe.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::Went;
 use super::body::{BodyError, H1Sink, H2Sink, Sink, Source, Transfer};
 use super::client::Client;
 use super::converse::{Failed, converse};
@@ -15,10 +15,11 @@ use super::outgoing::{Terms, request_h1, request_h2};
 use super::reply::{Reason, Refusal};
 use super::request::Request;
 use super::route::Routed;
-use crate::access_log::End;
+use super::{Engine, Went};
 use crate::client_address::{Forwarding, Scheme};
 use crate::h1::{Encoder, Length};
 use crate::l4::{Attempts, ConnectError, is_our_shortage};
+use crate::plane::Context;
 use crate::table::Endpoint;
 
 pub(super) async fn forward(
@@ -26,108 +27,131 @@ pub(super) async fn forward(
     routed: &Routed,
     client: &mut Client<'_>,
 ) -> Result<Went, Refusal> {
-    let Exchange { engine, visit, request, record, .. } = exchange;
-    let policy = routed.route.as_ref().map(|route| &route.policy);
-    let edits = policy.map(|policy| Changes::of(&policy.request_headers)).unwrap_or_default();
-    let edited = (!edits.is_empty()).then(|| edits.in_request(request, &engine.supplies));
-    let rewrite = policy.and_then(|policy| policy.rewrite.as_ref());
-    let target = rewrite.and_then(|rewrite| rewrite.target(request.path()));
-    let zone = || engine.context.look(|table| table.zone.clone());
-    let job_host = routed.host_of_old_clients(zone, request);
-    let peer = visit.connection.client.get().ip();
-    let jobname = visit.connection.jobname.borrow().clone();
-    let terms = Terms {
-        forwarding: Forwarding {
-            peer,
-            trusted: visit.trusts(peer),
-            scheme: if request.tls { Scheme::Https } else { Scheme::Http },
-            host: request.authority().unwrap_or_default().as_bytes(),
-        },
-        jobname: jobname.as_deref(),
-        trace: exchange.trace,
-        host: rewrite.and_then(|rewrite| rewrite.host.as_deref()).or(job_host.as_deref()),
-        path: target.as_deref(),
-    };
-    let told = Told { request: edited.as_ref().unwrap_or(request), terms };
-    let sticky = policy.and_then(|policy| policy.sticky.as_ref());
-    let mut wanted = sticky.and_then(|sticky| sticky.instance(request.head.named("cookie")));
-
-    if let (Some(most), Length::Known(length)) = (routed.max_body(), request.line.length)
-        && length > most
-    {
-        return Err(Refusal::new(
-            Reason::BodyTooLarge,
-            format!("the body has {length} bytes, and the domain's route takes {most} (max_body)"),
-        ));
-    }
+    let Exchange { engine, request, record, .. } = exchange;
     let context = &*engine.context;
+    fits(routed, request)?;
+    let words = Words::of(exchange, routed);
+    let told = words.told(exchange);
+    let mut wanted = routed.kept_instance(request);
     let mut attempts = Attempts::default();
     let (mut last, mut excuse) = (None, true);
     while let Some(endpoint) = attempts.next_or(wanted.take(), context, &routed.port) {
-        let address = endpoint.address;
-        record.tries();
-        record.asks(&endpoint, false);
-        let before = record.elapsed();
-        let instance = match open(engine, &endpoint, &routed.job, &routed.port.port, request).await {
-            Ok(instance) => instance,
-            Err(error) if is_our_shortage(&error) => {
-                return Err(no_backend(context, routed, &ConnectError::Exhausted(error)));
-            }
-            Err(error) => {
-                attempts.failed(&endpoint, &error);
-                context.counters().retries.fetch_add(1, Relaxed);
-                let failed = ConnectError::Failed { tried: attempts.count(), address, error };
-                last = Some(no_backend(context, routed, &failed));
-                continue;
-            }
-        };
-        let reused = instance.is_reused();
-        record.asks(&endpoint, matches!(instance, Instance::H2(_)));
-        record
-            .connect
-            .set(record.elapsed().zip(before).map(|(now, before)| now - before).filter(|_| !reused));
-        visit.connection.serve_at(endpoint.clone());
-        let talked = talk(exchange, &told, routed, &endpoint, client, instance).await;
-        visit.connection.done_there();
-        let failed = match talked {
+        let Missed { failed, reused } = match attempt(exchange, &told, routed, &endpoint, client).await {
             Ok(went) => return Ok(went),
-            Err(Failed::ClientGone) => {
-                record.ended(End::ClientGone);
-                return Ok(client.cut());
-            }
-            Err(Failed::Ended(reason)) => {
-                record.ended(End::Closed(reason));
-                return Ok(client.cut());
-            }
-            Err(failed) => failed,
+            Err(missed) => missed,
         };
-        // The instance closed a kept connection just now, which is no fault, once.
-        let excused = reused && std::mem::replace(&mut excuse, false);
-        if !excused || !matches!(failed, Failed::Unsent | Failed::Instance(NoAnswer::Nothing(_))) {
-            attempts.unanswered(&endpoint);
+        if let Some(end) = failed.is_over() {
+            record.ended(end);
+            return Ok(client.cut());
         }
-        let again = match &failed {
-            Failed::Instance(NoAnswer::Refused) => !request.has_body(),
-            Failed::Unsent => true,
-            Failed::Instance(NoAnswer::Nothing(_) | NoAnswer::Cut | NoAnswer::Reset(_)) => {
-                request.is_repeatable()
-            }
-            _ => false,
-        };
-        last = Some(refusal(routed, address, failed));
+        // An instance that closes a kept connection just now is at no fault, once.
+        let stale = matches!(failed, Failed::Unsent | Failed::Instance(NoAnswer::Nothing(_)));
+        match &failed {
+            _ if reused && stale && std::mem::replace(&mut excuse, false) => {}
+            Failed::Dialling(error) => attempts.failed(&endpoint, error),
+            _ => attempts.unanswered(&endpoint),
+        }
+        let again = failed.may_be_tried_again(request);
+        last = Some(refusal(context, routed, attempts.count(), endpoint.address, failed));
         if !again {
             break;
         }
         context.counters().retries.fetch_add(1, Relaxed);
     }
-    edited.into_iter().for_each(|edited| edited.put_away(&engine.supplies));
+    words.put_away(engine);
     Err(last.unwrap_or_else(|| no_backend(context, routed, &ConnectError::Nobody)))
+}
+
+fn fits(routed: &Routed, request: &Request) -> Result<(), Refusal> {
+    match (routed.max_body(), request.line.length) {
+        (Some(most), Length::Known(length)) if length > most => Err(Refusal::new(
+            Reason::BodyTooLarge,
+            format!("the body has {length} bytes, and the domain's route takes {most} (max_body)"),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// What a route changes in a request, and what the gateway adds to it.
+struct Words<'a> {
+    edited: Option<Request>,
+    target: Option<String>,
+    host: Option<Cow<'a, str>>,
+    jobname: Option<Box<str>>,
 }
 
 /// The request as an instance is told it.
 struct Told<'a> {
     request: &'a Request,
     terms: Terms<'a>,
+}
+
+impl<'a> Words<'a> {
+    fn of(exchange: Exchange<'_>, routed: &'a Routed) -> Words<'a> {
+        let Exchange { engine, request, visit, .. } = exchange;
+        let policy = routed.route.as_ref().map(|route| &route.policy);
+        let edits = policy.map(|policy| Changes::of(&policy.request_headers)).unwrap_or_default();
+        let rewrite = policy.and_then(|policy| policy.rewrite.as_ref());
+        let rewritten = rewrite.and_then(|rewrite| rewrite.host.as_deref()).map(Cow::Borrowed);
+        let zone = || engine.context.look(|table| table.zone.clone());
+        Words {
+            edited: (!edits.is_empty()).then(|| edits.in_request(request, &engine.supplies)),
+            target: rewrite.and_then(|rewrite| rewrite.target(request.path())),
+            host: rewritten.or_else(|| routed.host_of_old_clients(zone, request).map(Cow::Owned)),
+            jobname: visit.connection.jobname.borrow().clone(),
+        }
+    }
+
+    fn told<'t>(&'t self, exchange: Exchange<'t>) -> Told<'t> {
+        let Exchange { request, visit, trace, .. } = exchange;
+        let peer = visit.connection.client.get().ip();
+        let forwarding = Forwarding {
+            peer,
+            trusted: visit.trusts(peer),
+            scheme: if request.tls { Scheme::Https } else { Scheme::Http },
+            host: request.line.authority.map_or(b"", |authority| request.head.bytes(authority)),
+        };
+        Told {
+            request: self.edited.as_ref().unwrap_or(request),
+            terms: Terms {
+                forwarding,
+                jobname: self.jobname.as_deref(),
+                trace,
+                host: self.host.as_deref(),
+                path: self.target.as_deref(),
+            },
+        }
+    }
+
+    fn put_away(self, engine: &Engine) {
+        self.edited.into_iter().for_each(|edited| edited.put_away(&engine.supplies));
+    }
+}
+
+/// An attempt that came to nothing.
+struct Missed {
+    failed: Failed,
+    /// On a connection that had carried a request before.
+    reused: bool,
+}
+
+async fn attempt(
+    exchange: Exchange<'_>,
+    told: &Told<'_>,
+    routed: &Routed,
+    endpoint: &Arc<Endpoint>,
+    client: &mut Client<'_>,
+) -> Result<Went, Missed> {
+    let Exchange { engine, request, record, visit, .. } = exchange;
+    let before = record.tries(endpoint);
+    let opened = open(engine, endpoint, &routed.job, &routed.port.port, request).await;
+    let instance = opened.map_err(|error| Missed { failed: Failed::Dialling(error), reused: false })?;
+    let reused = instance.is_reused();
+    record.asks(endpoint, matches!(instance, Instance::H2(_)), before.filter(|_| !reused));
+    visit.connection.serve_at(endpoint.clone());
+    let talked = talk(exchange, told, routed, endpoint, client, instance).await;
+    visit.connection.done_there();
+    talked.map_err(|failed| Missed { failed, reused })
 }
 
 async fn talk<'c>(
@@ -191,7 +215,7 @@ async fn talk<'c>(
     }
 }
 
-fn no_backend(context: &crate::plane::Context, routed: &Routed, error: &ConnectError) -> Refusal {
+fn no_backend(context: &Context, routed: &Routed, error: &ConnectError) -> Refusal {
     let (job, port) = (&routed.job.label, routed.port.name());
     // Not louder: a dead job may be asked for ten thousand times a second. It is counted, and health is logged.
     tracing::debug!(%job, %port, %error, "no backend");
@@ -199,10 +223,16 @@ fn no_backend(context: &crate::plane::Context, routed: &Routed, error: &ConnectE
     Refusal::new(Reason::NoBackend, sentence).at(context.look(|table| table.revision))
 }
 
-fn refusal(routed: &Routed, address: SocketAddr, failed: Failed) -> Refusal {
+fn refusal(context: &Context, routed: &Routed, tried: usize, address: SocketAddr, failed: Failed) -> Refusal {
     let job = &routed.job.label;
     tracing::debug!(%job, %address, ?failed, "no answer");
     match failed {
+        Failed::Dialling(error) if is_our_shortage(&error) => {
+            no_backend(context, routed, &ConnectError::Exhausted(error))
+        }
+        Failed::Dialling(error) => {
+            no_backend(context, routed, &ConnectError::Failed { tried, address, error })
+        }
         Failed::Instance(why) => {
             Refusal::new(Reason::BadGateway, format!("job `{job}` at {address} gave no answer: {why}"))
         }

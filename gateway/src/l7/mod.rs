@@ -15,8 +15,10 @@ mod client;
 mod coding;
 mod connection;
 mod converse;
+mod dress;
 mod edit;
 mod exchange;
+mod flow;
 mod forward;
 mod h2_io;
 mod inbound;
@@ -30,6 +32,7 @@ mod route;
 mod streams;
 mod supplies;
 mod timeout;
+mod tunnel;
 
 use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};

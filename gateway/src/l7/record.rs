@@ -25,8 +25,8 @@ pub(super) struct Record<'a> {
     began: Option<(SystemTime, Instant)>,
     pub(super) status: Cell<Option<u16>>,
     pub(super) end: Cell<Option<End>>,
-    pub(super) attempts: Cell<u32>,
-    pub(super) connect: Cell<Option<Duration>>,
+    attempts: Cell<u32>,
+    connect: Cell<Option<Duration>>,
     pub(super) to_head: Cell<Option<Duration>>,
     pub(super) bytes: Cell<(u64, u64)>,
     pub(super) grpc_status: Cell<Option<u32>>,
@@ -71,16 +71,21 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// An instance is asked.
-    pub(super) fn asks(&self, endpoint: &Arc<Endpoint>, h2: bool) {
+    /// An instance is turned to; since when, from the request's beginning.
+    pub(super) fn tries(&self, endpoint: &Arc<Endpoint>) -> Option<Duration> {
+        self.attempts.set(self.attempts.get() + 1);
         if self.began.is_some() {
-            let protocol = if h2 { Protocol::H2 } else { Protocol::Http11 };
-            *self.instance.borrow_mut() = Some((endpoint.clone(), protocol));
+            *self.instance.borrow_mut() = Some((endpoint.clone(), Protocol::Http11));
         }
+        self.elapsed()
     }
 
-    pub(super) fn tries(&self) {
-        self.attempts.set(self.attempts.get() + 1);
+    /// It is asked, on a connection that took from then until now, if it is a new one.
+    pub(super) fn asks(&self, endpoint: &Arc<Endpoint>, h2: bool, dialled: Option<Duration>) {
+        self.connect.set(self.elapsed().zip(dialled).map(|(now, before)| now - before));
+        if h2 && self.began.is_some() {
+            *self.instance.borrow_mut() = Some((endpoint.clone(), Protocol::H2));
+        }
     }
 
     /// Since the request's head was whole.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use roundhouse_config::Zone;
+use roundhouse_registry::InstanceId;
 
 use super::reply::Refusal;
 use super::request::Request;
@@ -32,6 +33,12 @@ impl Routed {
     /// How long the head of an answer may take.
     pub(super) fn head_timeout(&self) -> Option<Duration> {
         self.route.as_ref().and_then(|route| route.policy.head_timeout)
+    }
+
+    /// The instance that the client's cookie names.
+    pub(super) fn kept_instance(&self, request: &Request) -> Option<InstanceId> {
+        let sticky = self.route.as_ref()?.policy.sticky.as_ref()?;
+        sticky.instance(request.head.named("cookie"))
     }
 
     /// An HTTP/1.0 client need not name a host, and an HTTP/1.1 server need not take a request without one.

@@ -1,6 +1,7 @@
 //! One client connection of HTTP/2 (RFC 9113): a task for each stream, each with an exchange of its own.
 
 use std::cell::Cell;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
@@ -74,6 +75,7 @@ impl Engine {
         };
         let mut connection = shaken.ok()?;
         let mut phase = self.context.phase();
+        let mut stopping = pin!(async move { drop(phase.wait_for(|phase| *phase == Phase::Draining).await) });
         let mut draining = false;
         entered.rest(connections.now(), limits.keep_alive);
         loop {
@@ -90,7 +92,7 @@ impl Engine {
             let accepted = tokio::select! {
                 biased;
                 accepted = accepted => accepted,
-                _ = phase.wait_for(|phase| *phase == Phase::Draining), if !draining => {
+                () = stopping.as_mut(), if !draining => {
                     // Those that are open go on; a client that hears of it opens others elsewhere.
                     draining = true;
                     connection.graceful_shutdown();
