@@ -122,8 +122,19 @@ fn a_port_s_refusals_say_what_to_write() {
 }
 
 #[test]
+fn what_is_spoken_to_instances_fits_the_port() {
+    let port = |fields: &str| problem(&format!("port: '1' {fields}"));
+    assert_eq!(
+        port("http: 'h2c'"),
+        "jobs[0].http: `http` does not go with tcp; leave h2c out, or write protocol http"
+    );
+    assert!(port("protocol: 'http' http: 'h2'").starts_with("jobs[0].http: h2 is HTTP/2 in TLS"));
+    assert!(port("protocol: 'grpc' http: 'h1'").starts_with("jobs[0].http: gRPC is HTTP/2"));
+}
+
+#[test]
 fn what_belongs_to_port_stands_beside_it() {
-    for (field, value) in [("proxy", "proxy: 'v1'"), ("tls", "tls < >"), ("http", "http: 'h2c'")] {
+    for (field, value) in [("proxy", "proxy: 'v1'"), ("tls", "tls < >"), ("http", "http: 'auto'")] {
         assert_eq!(
             problem(&format!("{value} ports < name: 'x' port: '1' >")),
             format!("jobs[0].{field}: belongs to `port`, which is not here; write it inside `ports`")
