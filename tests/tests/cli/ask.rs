@@ -10,7 +10,8 @@ use crate::{json, ok, run, sample};
 struct Filled {
     gateway: Gateway,
     id: String,
-    _app2: roundhouse_tests::Background,
+    /// Bound by name where it is taken apart: what `..` leaves out ends at once, and the next check would see that.
+    app2: roundhouse_tests::Background,
 }
 
 fn filled() -> Filled {
@@ -27,12 +28,12 @@ fn filled() -> Filled {
     assert_eq!(gateway.call("PUT", "/v1/domains/blog.coding.net", domain).status, 201);
     gateway.wait_healthy("app2", 1);
     gateway.vip("blog");
-    Filled { gateway, id, _app2: app2 }
+    Filled { gateway, id, app2 }
 }
 
 #[test]
 fn get_lists_everything_as_a_table() {
-    let Filled { gateway, id, .. } = filled();
+    let Filled { gateway, id, app2: _app2 } = filled();
     let (vip, own, app) = (gateway.vip("app2"), gateway.admin(), gateway.net.app(0));
     let jobs = ok(&gateway, &["get", "jobs"]);
     assert_eq!(jobs.row("JOB"), ["JOB", "PORTS", "VIP", "READY", "JOBNAME"]);
@@ -62,7 +63,7 @@ fn get_lists_everything_as_a_table() {
 
 #[test]
 fn get_answers_the_apis_own_json() {
-    let Filled { gateway, id, .. } = filled();
+    let Filled { gateway, id, app2: _app2 } = filled();
     for what in ["jobs", "domains", "gateways", "quarantine"] {
         assert_eq!(json(&gateway, &["get", what]), gateway.api(&format!("/v1/{what}")).json(), "{what}");
     }
@@ -83,7 +84,7 @@ fn an_empty_registry_says_so() {
 
 #[test]
 fn describe_shows_a_job_with_its_instances() {
-    let Filled { gateway, id, .. } = filled();
+    let Filled { gateway, id, app2: _app2 } = filled();
     let vip = gateway.vip("app2").to_string();
     for words in [&["describe", "job", "app2"][..], &["describe", "app2"]] {
         let said = ok(&gateway, words);
