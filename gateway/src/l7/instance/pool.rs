@@ -12,8 +12,9 @@ use crate::plane::Tick;
 use crate::table::Endpoint;
 use crate::tls::ClientTls;
 
-/// Idle connections kept to one endpoint; more than this only ages.
-const KEPT: usize = 64;
+/// Idle connections kept to one endpoint: as many as a worker's clients use at once, or each burst dials those beyond
+/// anew. They are gone within [`IDLE`] when nobody needs them.
+const KEPT: usize = 512;
 /// Shorter than the keep-alive timeouts that servers commonly have (nginx 75 s, Apache 5 s being the awkward one), so
 /// that we are mostly the side that closes.
 pub(in crate::l7) const IDLE: Duration = Duration::from_secs(4);
