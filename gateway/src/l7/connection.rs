@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -164,6 +165,9 @@ impl Engine {
     /// To whoever did not say anything that can be answered in its own terms. Best effort: the client may be gone, and a
     /// full socket buffer is not waited for.
     async fn last_words(&self, stream: &Stream, refusal: &Refusal) {
+        if let Some(count) = self.context.counters().answers.get(usize::from(refusal.reason.status() / 100)) {
+            count.fetch_add(1, Relaxed);
+        }
         let (response, text) = refusal.response();
         let mut out = self.supplies.text();
         response_h1(&mut out, &response, None, Fate::Closes);

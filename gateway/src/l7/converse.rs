@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use super::Went;
 use super::body::{BodyError, Broken, Transfer, grpc_status};
 use super::client::{Client, Reply};
 use super::dress::change;
@@ -16,7 +17,6 @@ use super::request::Request;
 use super::response::Response;
 use super::route::Routed;
 use super::tunnel::tunnel;
-use super::{Engine, Visit, Went};
 use crate::access_log::End;
 use crate::h1::Malformed;
 use crate::l4::is_our_shortage;
@@ -92,8 +92,7 @@ pub(super) async fn converse(
     let patience = routed.head_timeout().unwrap_or(ANSWER);
     let mut interims = 0;
     let mut response = loop {
-        let response =
-            answer(engine, visit, &mut client.reply, &mut upload, &mut answering, patience).await?;
+        let response = answer(exchange, &mut client.reply, &mut upload, &mut answering, patience).await?;
         if !response.is_interim() {
             break response;
         }
@@ -153,13 +152,13 @@ pub(super) async fn converse(
 
 /// The head of the answer, while the request's body goes up.
 async fn answer(
-    engine: &Engine,
-    visit: Visit<'_>,
+    exchange: Exchange<'_>,
     reply: &mut Reply<'_>,
     upload: &mut Transfer<'_>,
     answering: &mut Answering<'_>,
     patience: Duration,
 ) -> Result<Response, Failed> {
+    let Exchange { engine, visit, request, .. } = exchange;
     let (context, connection) = (&engine.context, visit.connection);
     let limits = context.limits();
     let most = usize::try_from(limits.head.0).unwrap_or(usize::MAX);
@@ -170,7 +169,8 @@ async fn answer(
     poll_fn(|cx| {
         if let Poll::Ready(reason) = connection.poll_ended(cx) {
             return Poll::Ready(Err(match reason {
-                Reason::Idle if uploading => Failed::ClientSlow,
+                // Without a body it is the instance that takes nothing.
+                Reason::Idle if uploading && request.has_body() => Failed::ClientSlow,
                 Reason::Idle => Failed::Silent,
                 reason => Failed::Ended(reason),
             }));

@@ -166,7 +166,6 @@ pub(super) fn request_h2(
 ) -> Result<http::Request<()>, http::Error> {
     let host = told_host(request, terms).unwrap_or(b"localhost");
     let path = terms.path.unwrap_or(request.path());
-    let path = if path == "*" { "/*" } else { path };
     let uri = http::Uri::builder()
         .scheme(if https { "https" } else { "http" })
         .authority(host)
@@ -350,6 +349,16 @@ mod tests {
             lines(&asked, &ours).into_iter().filter(|line| line.starts_with("trace")).collect();
         assert_eq!(traces.len(), 1, "{traces:?}");
         assert!(traces[0].starts_with("traceparent: 00-"), "{traces:?}");
+    }
+
+    /// RFC 9113, 8.3.1.
+    #[test]
+    fn a_server_is_asked_as_a_whole_in_both_versions() {
+        let asked = request("OPTIONS * HTTP/1.1\r\nHost: a.b\r\n\r\n");
+        assert_eq!(lines(&asked, &terms(false))[0], "options * http/1.1");
+        let h2 = request_h2(&asked, &terms(false), false).unwrap();
+        let path = h2.uri().path_and_query().unwrap();
+        assert_eq!((h2.method().as_str(), path.as_str()), ("OPTIONS", "*"));
     }
 
     /// What an instance reads in one version it reads in the other.

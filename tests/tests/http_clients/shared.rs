@@ -65,6 +65,42 @@ async fn a_client_that_goes_takes_its_stream_back_alone() {
     assert!(origin.connections.load(Relaxed) <= 2, "each has its worker's connection");
 }
 
+/// Its backlog is full: connections to it are neither taken nor refused (listen(2)).
+fn silent(address: SocketAddr) -> Vec<socket2::Socket> {
+    let socket = || socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    let listener = socket();
+    listener.bind(&address.into()).unwrap();
+    listener.listen(0).unwrap();
+    let mut held = vec![listener];
+    // One more than it has room for, so that the last is in vain.
+    while held.len() < 8 {
+        let client = socket();
+        let connected = client.connect_timeout(&address.into(), std::time::Duration::from_millis(200));
+        held.push(client);
+        if connected.is_err() {
+            return held;
+        }
+    }
+    panic!("a backlog of 0 takes no end of connections")
+}
+
+/// Else the last of them would wait for as many connect timeouts as there are others before it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn those_who_wait_for_one_dial_share_its_failure() {
+    let stage = Stage::start();
+    let address = stage.app(0);
+    let _held = tokio::task::spawn_blocking(move || silent(address)).await.unwrap();
+    stage.job("web", H2C, &[address]);
+    let client = Http2::dial(stage.gateway.http()).await;
+    let began = std::time::Instant::now();
+    let asked = (0..40).map(|_| client.get("http://web.jobs/"));
+    for answer in futures_util::future::join_all(asked).await {
+        assert_eq!(answer.unwrap().status, 503);
+    }
+    // A connect timeout is 1 s, and each request has a few.
+    assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
+}
+
 /// Echoes bodies; `/stall` is never answered to its end. When told, it takes its leave of all (RFC 9113, 6.8).
 async fn leaver(address: SocketAddr, leave: Arc<Notify>) -> tokio::task::JoinHandle<()> {
     let listener = TcpListener::bind(address).await.unwrap();

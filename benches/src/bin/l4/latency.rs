@@ -3,8 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use roundhouse_benches::compare::{Against, Comparison, Skipped, Stage, Who};
-use roundhouse_benches::load::OpenLoop;
+use roundhouse_benches::compare::{Latency, Skipped, Stage};
 use roundhouse_benches::{Nginx, wrk};
 use roundhouse_tests::Loopback;
 
@@ -34,33 +33,7 @@ pub(crate) fn run(stage: &mut Stage) -> Result<(), Skipped> {
     });
     let rate = (most.fold(f64::INFINITY, f64::min) / 2.0).floor();
 
-    // And nobody in between, for what is added.
-    let direct = [(None, backend)];
-    let through = contenders.iter().map(|contender| (Some(contender.who), contender.at));
-    let ways: Vec<(Option<Who>, SocketAddr)> = direct.into_iter().chain(through).collect();
-    let time = stage.options.seconds(10);
-    let samples = stage.alternate(&ways, |(_, server)| {
-        let load = OpenLoop { server: *server, connections: CONNECTIONS, rate };
-        let latencies = load.run(time).expect("everybody answers");
-        [latencies.quantile(0.5), latencies.p99()]
-    });
-    let directly: [f64; 2] = std::array::from_fn(|index| samples[0][index].median());
-    for (index, name) in ["p50", "p99"].into_iter().enumerate() {
-        let all = || {
-            ways.iter()
-                .zip(&samples)
-                .filter_map(move |((who, _), samples)| Some(((*who)?, samples[index].clone())))
-        };
-        let added = all().map(|(who, samples)| (who, samples.less(directly[index])));
-        let whole = Comparison::cost(ROW, format!("latency, {name}, from when it was due"), "us", all());
-        stage.report.add(if name == "p99" { whole.at_most(1.0, Against::Better) } else { whole });
-        stage.report.add(Comparison::cost(ROW, format!("  {name} added to direct"), "us", added));
-    }
-    let [p50, p99] = directly;
-    let note = format!(
-        "open loop, {rate:.0} requests/s (half of what the slower peer can), {CONNECTIONS} connections, {time:?}; direct: p50 \
-         {p50:.0} us, p99 {p99:.0} us"
-    );
-    stage.report.note(ROW, note);
+    let latency = Latency { row: ROW, connections: CONNECTIONS, rate, slower: "peer" };
+    latency.compare(stage, backend, &contenders);
     Ok(())
 }

@@ -1,10 +1,9 @@
 //! Row 15: how much later an answer comes through a proxy, at a rate that everybody can serve.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use roundhouse_benches::compare::{Against, Comparison, Contender, Skipped, Stage, Who};
-use roundhouse_benches::load::{HOST, OpenLoop};
+use roundhouse_benches::compare::{Contender, Latency, Skipped, Stage, Who};
+use roundhouse_benches::load::HOST;
 use roundhouse_benches::{Nginx, wrk};
 use roundhouse_tests::Loopback;
 
@@ -32,32 +31,7 @@ pub(crate) fn run(stage: &mut Stage) -> Result<(), Skipped> {
         contenders.retain(|contender| contender.who != Who::Pingora);
     }
 
-    // And nobody in between, for what is added.
-    let through = contenders.iter().map(|contender| (Some(contender.who), contender.at));
-    let ways: Vec<(Option<Who>, SocketAddr)> = [(None, way.backend)].into_iter().chain(through).collect();
-    let time = stage.options.seconds(10);
-    let samples = stage.alternate(&ways, |(_, server)| {
-        let load = OpenLoop { server: *server, connections: CONNECTIONS, rate };
-        let latencies = load.run(time).expect("everybody answers");
-        [latencies.quantile(0.5), latencies.p99()]
-    });
-    let directly: [f64; 2] = std::array::from_fn(|index| samples[0][index].median());
-    for (index, name) in ["p50", "p99"].into_iter().enumerate() {
-        let all = || {
-            ways.iter()
-                .zip(&samples)
-                .filter_map(move |((who, _), samples)| Some(((*who)?, samples[index].clone())))
-        };
-        let added = all().map(|(who, samples)| (who, samples.less(directly[index])));
-        let whole = Comparison::cost(ROW, format!("latency, {name}, from when it was due"), "us", all());
-        stage.report.add(if name == "p99" { whole.at_most(1.0, Against::Better) } else { whole });
-        stage.report.add(Comparison::cost(ROW, format!("  {name} added to direct"), "us", added));
-    }
-    let [p50, p99] = directly;
-    let note = format!(
-        "open loop, {rate:.0} requests/s (half of what the slower of nginx and HAProxy can), {CONNECTIONS} connections, \
-         {time:?}; direct: p50 {p50:.0} us, p99 {p99:.0} us"
-    );
-    stage.report.note(ROW, note);
+    let latency = Latency { row: ROW, connections: CONNECTIONS, rate, slower: "of nginx and HAProxy" };
+    latency.compare(stage, way.backend, &contenders);
     Ok(())
 }

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use crate::l4::Stream;
 use crate::l7::Engine;
 use crate::l7::h2_io::H2Io;
 use crate::plane::Tick;
+use crate::table::Endpoint;
 
 /// Connections to one endpoint; beyond it requests wait for a stream.
 const MOST: usize = 16;
@@ -33,11 +35,20 @@ const SEND_BUFFER: usize = 64 << 10;
 #[derive(Default)]
 pub(super) struct Connections {
     open: Vec<Open>,
-    /// One is being dialled: whoever comes meanwhile shares it.
-    dialling: Option<Rc<Notify>>,
+    /// One is being dialled: whoever comes meanwhile shares it, or its failure.
+    dialling: Option<Rc<Dial>>,
+}
+
+#[derive(Default)]
+struct Dial {
+    over: Notify,
+    /// Why it came to nothing.
+    failed: Cell<Option<io::ErrorKind>>,
 }
 
 struct Open {
+    #[expect(dead_code, reason = "while it lives its address in memory, which is the key, is nobody else's")]
+    endpoint: Arc<Endpoint>,
     sender: SendRequest<Bytes>,
     use_of: Rc<Use>,
     reused: bool,
@@ -118,18 +129,25 @@ impl Connections {
     }
 }
 
-/// A place on a connection that is open, or is about to be.
-pub(super) async fn shared(engine: &Engine, key: Key) -> Option<Shared> {
+/// A place on a connection that is open, or is about to be; `None`: somebody has to dial. An instance that one dial has
+/// not reached is not dialled again by each of those who waited for that, one after the other.
+pub(super) async fn shared(engine: &Engine, key: Key) -> io::Result<Option<Shared>> {
     loop {
-        let waiting = {
+        let dial = {
             let mut pool = engine.pool.borrow_mut();
-            let connections = pool.h2.get_mut(&key)?;
+            let Some(connections) = pool.h2.get_mut(&key) else { return Ok(None) };
             if let Some(shared) = connections.with_room() {
-                return Some(shared);
+                return Ok(Some(shared));
             }
-            connections.dialling.clone()?
+            match &connections.dialling {
+                Some(dial) => dial.clone(),
+                None => return Ok(None),
+            }
         };
-        waiting.notified().await;
+        dial.over.notified().await;
+        if let Some(kind) = dial.failed.get() {
+            return Err(kind.into());
+        }
     }
 }
 
@@ -137,18 +155,25 @@ pub(super) async fn shared(engine: &Engine, key: Key) -> Option<Shared> {
 pub(super) struct Dialling<'a> {
     engine: &'a Engine,
     key: Key,
-    told: Option<Rc<Notify>>,
+    told: Option<Rc<Dial>>,
 }
 
 impl<'a> Dialling<'a> {
     /// `for_all`: it will be HTTP/2 for certain.
     pub(super) fn begin(engine: &'a Engine, key: Key, for_all: bool) -> Dialling<'a> {
         let told = for_all.then(|| {
-            let told = Rc::new(Notify::new());
+            let told = Rc::new(Dial::default());
             engine.pool.borrow_mut().h2.entry(key).or_default().dialling = Some(told.clone());
             told
         });
         Dialling { engine, key, told }
+    }
+
+    /// Those who wait need not hope any more.
+    pub(super) fn failed(&self, error: &io::Error) {
+        if let Some(told) = &self.told {
+            told.failed.set(Some(error.kind()));
+        }
     }
 }
 
@@ -158,12 +183,17 @@ impl Drop for Dialling<'_> {
         if let Some(connections) = self.engine.pool.borrow_mut().h2.get_mut(&self.key) {
             connections.dialling = None;
         }
-        told.notify_waiters();
+        told.over.notify_waiters();
     }
 }
 
 /// Makes a stream of bytes a connection that requests may share; its I/O runs as a task of this worker.
-pub(super) async fn begin(engine: &Engine, key: Key, stream: Stream) -> io::Result<Shared> {
+pub(super) async fn begin(
+    engine: &Engine,
+    key: Key,
+    endpoint: &Arc<Endpoint>,
+    stream: Stream,
+) -> io::Result<Shared> {
     let head = u32::try_from(engine.context.limits().head.0).unwrap_or(u32::MAX);
     let shaken = h2::client::Builder::new()
         .initial_window_size(STREAM_WINDOW)
@@ -183,7 +213,7 @@ pub(super) async fn begin(engine: &Engine, key: Key, stream: Stream) -> io::Resu
         ended.closed.set(true);
     });
     let place = Place::on(&use_of);
-    let open = Open { sender: sender.clone(), use_of, reused: true };
+    let open = Open { endpoint: endpoint.clone(), sender: sender.clone(), use_of, reused: true };
     engine.pool.borrow_mut().h2.entry(key).or_default().open.push(open);
     Ok(Shared { sender, place, reused: false })
 }

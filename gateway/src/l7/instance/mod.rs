@@ -22,7 +22,7 @@ use super::Engine;
 use super::request::Request;
 use crate::l4::{self, Stream, TcpWire, TlsWire};
 use crate::table::{Endpoint, JobEntry};
-use crate::tls::Alpn;
+use crate::tls::{Alpn, ClientTls};
 
 /// A place at an instance for one request.
 pub(super) enum Instance {
@@ -62,28 +62,33 @@ pub(super) async fn open(
         }
     }
     if speaks != Speaks::H1
-        && let Some(shared) = h2_client::shared(engine, key).await
+        && let Some(shared) = h2_client::shared(engine, key).await?
     {
         return Ok(Instance::H2(shared));
     }
     let dialling = h2_client::Dialling::begin(engine, key, speaks == Speaks::H2);
-    let stream = l4::dial(&engine.context, endpoint, job).await?;
-    let stream = match &tls {
-        None => Stream::Plain(TcpWire::new(stream)),
-        Some(tls) => {
-            let timeout = engine.context.limits().hello_timeout;
-            let shaken = Box::pin(crate::tls::connect(stream, tls, timeout)).await;
-            Stream::Tls(TlsWire::new(shaken.map_err(io::Error::other)?))
-        }
-    };
+    let stream =
+        connect(engine, endpoint, job, tls.as_ref()).await.inspect_err(|error| dialling.failed(error))?;
     match (speaks, stream.is_h2()) {
         (Speaks::H2, _) | (Speaks::Either, true) => {
-            let shared = h2_client::begin(engine, key, stream).await?;
-            drop(dialling);
-            Ok(Instance::H2(shared))
+            let begun = h2_client::begin(engine, key, endpoint, stream).await;
+            begun.inspect_err(|error| dialling.failed(error)).map(Instance::H2)
         }
         (Speaks::H1 | Speaks::Either, _) => Ok(Instance::H1(H1Instance::new(key, endpoint.clone(), stream))),
     }
+}
+
+async fn connect(
+    engine: &Engine,
+    endpoint: &Arc<Endpoint>,
+    job: &JobEntry,
+    tls: Option<&ClientTls>,
+) -> io::Result<Stream> {
+    let stream = l4::dial(&engine.context, endpoint, job).await?;
+    let Some(tls) = tls else { return Ok(Stream::Plain(TcpWire::new(stream))) };
+    let timeout = engine.context.limits().hello_timeout;
+    let shaken = Box::pin(crate::tls::connect(stream, tls, timeout)).await;
+    Ok(Stream::Tls(TlsWire::new(shaken.map_err(io::Error::other)?)))
 }
 
 /// What is spoken to an instance.
