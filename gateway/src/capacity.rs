@@ -60,7 +60,7 @@ impl Capacity {
                 return Err(Full::Client);
             }
             *count += 1;
-            slot.client = Some(client);
+            slot.client = Some(Box::new(client));
         }
         Ok(slot)
     }
@@ -70,14 +70,15 @@ impl Capacity {
 #[derive(Debug)]
 pub struct Slot {
     capacity: Arc<Capacity>,
-    client: Option<IpNet>,
+    /// Boxed: few limits are a client's, and each connection has two of these.
+    client: Option<Box<IpNet>>,
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
         self.capacity.open.fetch_sub(1, Relaxed);
-        let Some(client) = self.client else { return };
-        if let Entry::Occupied(mut count) = self.capacity.clients.entry(client) {
+        let Some(client) = &self.client else { return };
+        if let Entry::Occupied(mut count) = self.capacity.clients.entry(**client) {
             match count.get() {
                 0 | 1 => drop(count.remove()),
                 more => *count.get_mut() = more - 1,

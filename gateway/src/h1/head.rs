@@ -24,6 +24,8 @@ pub(crate) struct Field {
 pub(crate) struct Head {
     pub(crate) text: Vec<u8>,
     pub(crate) fields: Vec<Field>,
+    /// Which known names are among them, a bit each: most that are asked for are not.
+    names: u64,
     /// `Connection` names fields that are to be removed (RFC 9110, 7.6.1).
     pub(crate) nominates: bool,
 }
@@ -44,6 +46,7 @@ impl Head {
     pub(crate) fn clear(&mut self) {
         self.text.clear();
         self.fields.clear();
+        self.names = 0;
         self.nominates = false;
     }
 
@@ -64,9 +67,32 @@ impl Head {
         self.bytes(Span { from: field.at, to: field.name_end })
     }
 
+    /// Takes the text of a whole head, and where a parser has found its fields in it.
+    pub(super) fn read(&mut self, text: &[u8], fields: &[httparse::Header<'_>]) {
+        self.clear();
+        self.text.extend_from_slice(text);
+        self.fields.reserve(fields.len());
+        for field in fields {
+            let name = Span::of(text, field.name.as_bytes());
+            let value = Span::of(text, field.value);
+            let known = Name::of(field.name.as_bytes());
+            self.add(Field { name: known, at: name.from, name_end: name.to, value });
+        }
+    }
+
+    fn add(&mut self, field: Field) {
+        self.names |= field.name.bit();
+        self.fields.push(field);
+    }
+
+    pub(crate) fn has(&self, name: Name) -> bool {
+        self.names & name.bit() != 0
+    }
+
     /// Every value of a known field, in order.
     pub(crate) fn all(&self, name: Name) -> impl Iterator<Item = &[u8]> {
-        self.fields.iter().filter(move |field| field.name == name).map(|field| self.value(field))
+        let fields = if self.has(name) { &self.fields[..] } else { &[] };
+        fields.iter().filter(move |field| field.name == name).map(|field| self.value(field))
     }
 
     pub(crate) fn first(&self, name: Name) -> Option<&[u8]> {
@@ -94,7 +120,7 @@ impl Head {
         self.push(b": ");
         let value = self.push(value);
         self.push(b"\r\n");
-        self.fields.push(Field { name: kind, at: at.from, name_end: at.to, value });
+        self.add(Field { name: kind, at: at.from, name_end: at.to, value });
     }
 
     /// The field's whole line, with its end, given that the lines follow each other without a gap.

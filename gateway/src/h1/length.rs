@@ -27,6 +27,9 @@ impl Length {
 
     /// What the fields say. `chunks`: whether the version has chunks at all.
     pub(super) fn said(head: &Head, chunks: bool) -> Result<Option<Length>, Malformed> {
+        if !head.has(Name::ContentLength) && !head.has(Name::TransferEncoding) {
+            return Ok(None);
+        }
         let (mut length, mut chunked) = (None, false);
         for field in &head.fields {
             match field.name {

@@ -77,6 +77,11 @@ names! {
 }
 
 impl Name {
+    /// One of its own: there are fewer than 64 names.
+    pub(super) fn bit(self) -> u64 {
+        1 << self as u8
+    }
+
     fn disguised(lower: &mut [u8]) -> Name {
         // What `_` has become.
         const FOLDED: u8 = b'_' | 0x20;
@@ -138,7 +143,7 @@ mod tests {
     #[test]
     fn a_name_is_known_in_any_case_and_nothing_else_is() {
         for (text, name) in Name::ALL {
-            assert!(text.len() <= LONGEST);
+            assert!(text.len() <= LONGEST && (*name as u8) < 64);
             assert_eq!(Name::of(text), *name);
             assert_eq!(Name::of(&text.to_ascii_uppercase()), *name);
             assert_eq!(Name::of(&text[1..]), Name::Other);

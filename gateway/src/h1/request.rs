@@ -3,7 +3,7 @@
 use std::mem::MaybeUninit;
 
 use super::head::{Head, Span, members};
-use super::{Field, Length, MAX_FIELDS, Malformed, Name, Wrong};
+use super::{Length, MAX_FIELDS, Malformed, Name, Wrong};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Version {
@@ -43,13 +43,7 @@ pub(crate) fn read_request(bytes: &[u8], head: &mut Head) -> Result<RequestLine,
         return Err(Malformed::from(httparse::Error::Token));
     };
     let version = if minor == 0 { Version::Http10 } else { Version::Http11 };
-    head.clear();
-    head.text.extend_from_slice(bytes);
-    head.fields.extend(request.headers.iter().map(|field| {
-        let name = Span::of(bytes, field.name.as_bytes());
-        let value = Span::of(bytes, field.value);
-        Field { name: Name::of(field.name.as_bytes()), at: name.from, name_end: name.to, value }
-    }));
+    head.read(bytes, request.headers);
     let (method, target) = (Span::of(bytes, method.as_bytes()), Span::of(bytes, target.as_bytes()));
     finish(head, method, target, version)
 }

@@ -4,7 +4,7 @@ use std::mem::MaybeUninit;
 
 use super::head::{Head, Span};
 use super::request::Connection;
-use super::{Field, Length, MAX_FIELDS, Malformed, Name, Version};
+use super::{Length, MAX_FIELDS, Malformed, Version};
 
 /// What a response says of itself.
 #[derive(Clone, Copy, Debug)]
@@ -34,13 +34,7 @@ pub(crate) fn read_response(bytes: &[u8], to_head: bool, head: &mut Head) -> Res
         return Err(Malformed::from(httparse::Error::Status));
     }
     let version = if minor == 0 { Version::Http10 } else { Version::Http11 };
-    head.clear();
-    head.text.extend_from_slice(bytes);
-    head.fields.extend(response.headers.iter().map(|field| {
-        let name = Span::of(bytes, field.name.as_bytes());
-        let value = Span::of(bytes, field.value);
-        Field { name: Name::of(field.name.as_bytes()), at: name.from, name_end: name.to, value }
-    }));
+    head.read(bytes, response.headers);
     let reason = response.reason.map_or(Span::default(), |reason| Span::of(bytes, reason.as_bytes()));
     let said = Length::said(head, version == Version::Http11)?;
     let bodiless = to_head || status < 200 || status == 204 || status == 304;

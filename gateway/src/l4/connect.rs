@@ -4,7 +4,6 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use roundhouse_registry::InstanceId;
@@ -15,7 +14,7 @@ use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, ipproto, se
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use crate::plane::Context;
+use crate::plane::{Context, count};
 use crate::table::{Endpoint, JobEntry, PortEntry, Tried};
 
 /// Attempts that cost the client a connect timeout each; three instances silent at once is a fault no retry mends.
@@ -141,7 +140,7 @@ pub(super) async fn connect<W>(
             Err(error) => error,
         };
         attempts.failed(&endpoint, &error);
-        context.counters().retries.fetch_add(1, Relaxed);
+        count(&context.counters().retries, 1);
         last = ConnectError::Failed { tried: attempts.count(), address: endpoint.address, error };
     }
     Err(last)

@@ -18,14 +18,13 @@ mod tls;
 mod wire;
 
 use std::rc::Rc;
-use std::sync::atomic::Ordering::Relaxed;
 
 use roundhouse_config::{Port, ProxyVersion};
 use tokio::net::TcpStream;
 
 use self::connect::{Connected, First};
 use crate::capacity::Full;
-use crate::plane::{Connection, Context, Reason};
+use crate::plane::{Connection, Context, Reason, count};
 use crate::proxy_protocol::{Out, Transport, encode_v1, encode_v2};
 use crate::table::{JobEntry, PortEntry};
 
@@ -97,7 +96,7 @@ impl Engine {
         match served {
             Ok(ended) => self.record(connection, job, &ended),
             Err(error) => {
-                context.counters().no_backend.fetch_add(1, Relaxed);
+                count(&context.counters().no_backend, 1);
                 // Not louder: a dead job may be dialled ten thousand times a second. It is counted, and health is logged.
                 let (job, client_address) = (&job.label, connection.client.get());
                 tracing::debug!(%job, port = %port.name(), client = %client_address, %error, "no backend");
@@ -162,8 +161,8 @@ impl Engine {
     fn record(&self, connection: &Connection, job: &JobEntry, ended: &Ended) {
         let counters = self.context.counters();
         let (to_instance, to_client) = connection.bytes();
-        counters.bytes_to_instances.fetch_add(to_instance, Relaxed);
-        counters.bytes_to_clients.fetch_add(to_client, Relaxed);
+        count(&counters.bytes_to_instances, to_instance);
+        count(&counters.bytes_to_clients, to_client);
         let (reason, error) = match ended {
             Ended::Complete => (None, None),
             Ended::Because(reason) => (Some(*reason), None),

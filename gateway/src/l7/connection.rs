@@ -4,8 +4,7 @@ use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
-use std::task::Poll;
+use std::task::{Context as Poller, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -22,7 +21,7 @@ use super::{Engine, Scope, Visit, Went};
 use crate::entrypoint::Entrypoint;
 use crate::h1::{Decoder, Length, read_request};
 use crate::l4::{Stream, Wire};
-use crate::plane::{Connection, Entered, Reason};
+use crate::plane::{Connection, Entered, Reason, count};
 
 /// A peer that still sends when we close is listened to for this long: a reset would destroy the answer that it has not
 /// read yet (RFC 9112, 9.6).
@@ -43,31 +42,65 @@ enum Next {
     Failed,
 }
 
+/// Whoever is served, on one connection.
+pub(crate) struct Guest {
+    pub(crate) entered: Entered,
+    pub(crate) stream: Stream,
+    pub(crate) scope: Scope,
+    /// Where it came in by one.
+    pub(crate) entrypoint: Option<Arc<Entrypoint>>,
+}
+
+/// How HTTP/1.1 on a connection came to its end.
+enum Over {
+    /// Why, if that was not the client's own.
+    Ended(Option<Reason>),
+    /// With an HTTP/2 preface, of which these bytes have come.
+    Http2(Bytes),
+}
+
 impl Engine {
-    /// Serves one client to its end; why, if that was not the client's own.
-    pub(crate) async fn serve(
-        self: &Rc<Self>,
-        entered: &Entered,
-        stream: Stream,
-        entrypoint: Option<&Arc<Entrypoint>>,
-        scope: Scope,
-    ) -> Option<Reason> {
-        let tls = stream.tls();
-        let visit = Visit { connection: entered, scope, entrypoint, tls: tls.as_deref() };
-        if stream.is_h2() {
-            return Box::pin(self.serve_h2(visit, entered, stream, Bytes::new())).await;
+    /// Serves one client to its end. `held`: what it holds until then. No `async fn`, which would have room for its
+    /// arguments twice, in each of ten thousand connections that are at rest.
+    pub(crate) fn serve<H>(self: Rc<Self>, guest: Guest, held: H) -> impl Future<Output = ()> {
+        let tls = guest.stream.tls();
+        async move {
+            let _ = &held;
+            let entered = &guest.entered;
+            let visit = Visit {
+                connection: entered,
+                scope: &guest.scope,
+                entrypoint: guest.entrypoint.as_ref(),
+                tls: tls.as_deref(),
+            };
+            let over = match guest.stream.is_h2() {
+                true => Over::Http2(Bytes::new()),
+                false => self.serve_h1(&visit, &guest.stream).await,
+            };
+            let reason = match over {
+                Over::Ended(reason) => reason,
+                Over::Http2(early) => Box::pin(self.serve_h2(&visit, entered, guest.stream, early)).await,
+            };
+            if let Some(reason) = reason {
+                self.context.counters().reasons.add(reason);
+                tracing::debug!(client = %entered.client.get(), local = %entered.local.get(), %reason, "ended");
+            }
         }
+    }
+
+    async fn serve_h1(&self, visit: &Visit<'_>, stream: &Stream) -> Over {
+        let connection = visit.connection;
         let mut inbound = Inbound::default();
         loop {
-            let request = match self.next(entered, &stream, &mut inbound, visit.tls.is_some()).await {
+            let request = match self.next(connection, stream, &mut inbound, visit.tls.is_some()).await {
                 Next::Request(request) => request,
                 Next::Http2 => {
                     let early = Bytes::copy_from_slice(inbound.unread());
                     inbound.consume(early.len(), &self.supplies);
-                    return Box::pin(self.serve_h2(visit, entered, stream, early)).await;
+                    return Over::Http2(early);
                 }
                 Next::Refused(refusal) => {
-                    self.last_words(&stream, &refusal).await;
+                    Box::pin(self.last_words(stream, &refusal)).await;
                     break;
                 }
                 Next::Over => break,
@@ -76,30 +109,33 @@ impl Engine {
                     if reason != Reason::Idle && reason != Reason::Stopping {
                         stream.reset();
                     }
-                    return (reason != Reason::Idle).then_some(reason);
+                    return Over::Ended((reason != Reason::Idle).then_some(reason));
                 }
-                Next::Failed => return None,
+                Next::Failed => return Over::Ended(None),
             };
             // Boxed, so that a quiet connection does not have an exchange's size.
-            let went = Box::pin(self.request(visit, &stream, &mut inbound, &request)).await;
+            let went = Box::pin(self.request(visit, stream, &mut inbound, &request)).await;
+            // Whoever has said that he sends nothing more (RFC 9112, 9.6) sends nothing that would make a reset of the end.
+            let silent = !request.line.persistent && !request.has_body() && !request.line.websocket;
             request.put_away(&self.supplies);
             match went {
                 Went::On => {}
+                Went::Closes if silent && inbound.is_empty() && leaves(stream) => return Over::Ended(None),
                 Went::Closes => break,
                 Went::Broken => {
                     stream.reset();
-                    return entered.ending();
+                    return Over::Ended(connection.ending());
                 }
             }
         }
-        entered.within(self.context.connections().now(), LINGER);
-        let _ = tokio::time::timeout(LINGER, linger(&stream, &self.supplies)).await;
-        None
+        connection.within(self.context.connections().now(), LINGER);
+        let _ = Box::pin(tokio::time::timeout(LINGER, linger(stream, &self.supplies))).await;
+        Over::Ended(None)
     }
 
     async fn request(
         &self,
-        visit: Visit<'_>,
+        visit: &Visit<'_>,
         stream: &Stream,
         inbound: &mut Inbound,
         request: &Request,
@@ -111,7 +147,7 @@ impl Engine {
             Length::Known(0) => Source::Nothing,
             length => Source::H1(H1Source { stream, inbound, decoder: Decoder::new(length) }),
         };
-        exchange(self, visit, request, Client::new(source, Reply::H1(stream))).await
+        exchange(self, visit, request, &mut Client::new(source, Reply::H1(stream))).await
     }
 
     async fn next(&self, connection: &Connection, stream: &Stream, inbound: &mut Inbound, tls: bool) -> Next {
@@ -165,8 +201,9 @@ impl Engine {
     /// To whoever did not say anything that can be answered in its own terms. Best effort: the client may be gone, and a
     /// full socket buffer is not waited for.
     async fn last_words(&self, stream: &Stream, refusal: &Refusal) {
-        if let Some(count) = self.context.counters().answers.get(usize::from(refusal.reason.status() / 100)) {
-            count.fetch_add(1, Relaxed);
+        if let Some(counter) = self.context.counters().answers.get(usize::from(refusal.reason.status() / 100))
+        {
+            count(counter, 1);
         }
         let (response, text) = refusal.response();
         let mut out = self.supplies.text();
@@ -191,6 +228,16 @@ fn no_request(no_head: &NoHead) -> Next {
     }
 }
 
+/// Says that nothing more comes, if that can be done and left at once.
+fn leaves(stream: &Stream) -> bool {
+    let said = match stream {
+        // Closing says it.
+        Stream::Plain(_) => true,
+        Stream::Tls(_) => stream.poll_shutdown(&mut Poller::from_waker(Waker::noop())).is_ready(),
+    };
+    said && stream.is_quiet(false)
+}
+
 /// Says that nothing more comes, and waits for the peer to be done.
 async fn linger(stream: &Stream, supplies: &Supplies) -> io::Result<()> {
     poll_fn(|cx| stream.poll_shutdown(cx)).await?;
@@ -207,6 +254,9 @@ impl Visit<'_> {
     pub(super) fn covers(&self, context: &crate::plane::Context, request: &Request) -> Result<(), Refusal> {
         let shaken = self.tls.and_then(|tls| tls.server_name.as_deref());
         let (Some(shaken), Some(host)) = (shaken, request.authority()) else { return Ok(()) };
+        if host.eq_ignore_ascii_case(shaken) {
+            return Ok(());
+        }
         let Ok(host) = crate::table::host_name(host) else { return Ok(()) };
         if *host == *shaken || context.certificates().is_one_for(shaken, &host) {
             return Ok(());

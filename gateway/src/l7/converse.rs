@@ -80,19 +80,19 @@ impl Failed {
 pub(super) type Conversed = Result<(Went, bool), Failed>;
 
 pub(super) async fn converse(
-    exchange: Exchange<'_>,
+    exchange: &Exchange<'_>,
     routed: &Routed,
     endpoint: &Arc<Endpoint>,
     client: &mut Client<'_>,
-    mut upload: Transfer<'_>,
+    upload: &mut Transfer<'_>,
     mut answering: Answering<'_>,
 ) -> Conversed {
-    let Exchange { engine, visit, request, record, .. } = exchange;
+    let Exchange { engine, visit, request, record, .. } = *exchange;
     let supplies = &engine.supplies;
     let patience = routed.head_timeout().unwrap_or(ANSWER);
     let mut interims = 0;
     let mut response = loop {
-        let response = answer(exchange, &mut client.reply, &mut upload, &mut answering, patience).await?;
+        let response = answer(exchange, &mut client.reply, upload, &mut answering, patience).await?;
         if !response.is_interim() {
             break response;
         }
@@ -102,7 +102,7 @@ pub(super) async fn converse(
             return Err(Failed::Instance(NoAnswer::Malformed(endless)));
         }
         let passed = client.reply.interim(&response, request, supplies);
-        let passed = tokio::time::timeout(engine.context.limits().body_idle, passed).await;
+        let passed = Box::pin(tokio::time::timeout(engine.context.limits().body_idle, passed)).await;
         if !matches!(passed, Ok(Ok(()))) {
             return Err(Failed::ClientGone);
         }
@@ -110,7 +110,7 @@ pub(super) async fn converse(
     };
     if response.status == 101 {
         upload.put_away(&engine.desk, supplies);
-        return tunnel(exchange, routed, client, response, answering).await;
+        return Box::pin(tunnel(exchange, routed, client, response, answering)).await;
     }
     let filter = change(exchange, routed, endpoint, &mut response);
     let reusable = answering.is_persistent();
@@ -119,8 +119,7 @@ pub(super) async fn converse(
     let may_stay = request.line.persistent && wanted && !engine.context.is_draining();
     let begun = client.reply.begin(&response, request, may_stay, supplies).map_err(|_| Failed::ClientGone)?;
     client.begun = true;
-    record.status.set(Some(response.status));
-    record.to_head.set(record.elapsed());
+    record.begins(response.status);
     let pace = match () {
         () if response.is_event_stream() => Pace::Endless,
         () if request.is_grpc() => Pace::Quiet,
@@ -130,10 +129,10 @@ pub(super) async fn converse(
     let mut download = Transfer::new(answering.into_source(response.length), begun.sink).through(filter);
     response.put_away(supplies);
     let flowed =
-        both(engine, visit, &mut client.reply, &mut upload, &mut download, pace, Until::Answered).await;
+        both(engine, visit.connection, &mut client.reply, upload, &mut download, pace, Until::Answered).await;
     let read = upload.is_done();
-    record.bytes.set((upload.moved(), download.moved()));
-    record.grpc_status.set(download.grpc_status().or(grpc_status));
+    record.moved(upload.moved(), download.moved());
+    record.grpc(download.grpc_status().or(grpc_status));
     let whole = flowed.is_ok();
     let went = match flowed {
         Ok(()) if begun.stays && read => Went::On,
@@ -146,19 +145,18 @@ pub(super) async fn converse(
     };
     record.ended(End::Complete);
     download.put_away(&engine.desk, supplies);
-    upload.put_away(&engine.desk, supplies);
     Ok((went, reusable && read && whole))
 }
 
 /// The head of the answer, while the request's body goes up.
 async fn answer(
-    exchange: Exchange<'_>,
+    exchange: &Exchange<'_>,
     reply: &mut Reply<'_>,
     upload: &mut Transfer<'_>,
     answering: &mut Answering<'_>,
     patience: Duration,
 ) -> Result<Response, Failed> {
-    let Exchange { engine, visit, request, .. } = exchange;
+    let Exchange { engine, visit, request, .. } = *exchange;
     let (context, connection) = (&engine.context, visit.connection);
     let limits = context.limits();
     let most = usize::try_from(limits.head.0).unwrap_or(usize::MAX);

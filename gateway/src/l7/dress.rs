@@ -13,13 +13,16 @@ use crate::table::{DomainEntry, Endpoint, RouteEntry};
 
 /// What the route says of the answer: its head is changed, and its content perhaps.
 pub(super) fn change(
-    exchange: Exchange<'_>,
+    exchange: &Exchange<'_>,
     routed: &Routed,
     endpoint: &Endpoint,
     response: &mut Response,
 ) -> Option<Box<dyn Filter>> {
-    let Exchange { engine, request, .. } = exchange;
+    let Exchange { engine, request, .. } = *exchange;
     let route = routed.route.as_deref()?;
+    if route.policy.leaves_answers() && routed.domain.as_ref().is_none_or(|domain| domain.hsts.is_none()) {
+        return None;
+    }
     let mut changes = Changes::of(&route.policy.response_headers);
     by_policy(&mut changes, routed.domain.as_deref(), route, request);
     if let Some(sticky) = &route.policy.sticky

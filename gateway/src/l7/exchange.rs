@@ -1,8 +1,10 @@
 //! One request and its answer.
 
 use std::io;
-use std::sync::atomic::Ordering::Relaxed;
+use std::pin::{Pin, pin};
 use std::time::Duration;
+
+use rand::RngExt as _;
 
 use super::client::Client;
 use super::forward::forward;
@@ -17,7 +19,7 @@ use super::{Engine, Visit, Went};
 use crate::access_log::End;
 use crate::capacity::Full;
 use crate::h1::{Name, Version};
-use crate::plane::Context;
+use crate::plane::count;
 use crate::table::{DomainEntry, RouteEntry};
 use crate::trace::{self, Traced};
 
@@ -25,50 +27,56 @@ use crate::trace::{self, Traced};
 #[derive(Clone, Copy)]
 pub(super) struct Exchange<'a> {
     pub(super) engine: &'a Engine,
-    pub(super) visit: Visit<'a>,
+    pub(super) visit: &'a Visit<'a>,
     pub(super) request: &'a Request,
     pub(super) record: &'a Record<'a>,
     pub(super) trace: Traced,
 }
 
+/// What is seldom done is boxed, here and below: a future has the size of the largest of what it may wait for, and this one
+/// is there for each request.
 pub(super) async fn exchange(
     engine: &Engine,
-    visit: Visit<'_>,
+    visit: &Visit<'_>,
     request: &Request,
-    mut client: Client<'_>,
+    client: &mut Client<'_>,
 ) -> Went {
     let context = &*engine.context;
-    context.counters().requests.fetch_add(1, Relaxed);
-    let (asking, trace) = (visit.client(request), traced(context, request));
+    count(&context.counters().requests, 1);
+    let (asking, trace) = (visit.client(request), traced(engine, request));
     let record = Record::begin(engine, visit, request, asking, trace.parent);
     let exchange = Exchange { engine, visit, request, record: &record, trace };
 
     if let Err(refusal) = visit.covers(context, request) {
-        return exchange.refuse(&mut client, &refusal).await;
+        return exchange.refuse(client, &refusal).await;
     }
-    let routed =
-        match context.look(|table| route(table, context.index, &visit, request, context.https_port())) {
-            Way::To(routed) => routed,
-            Way::Elsewhere { status, location, domain } => {
-                let response = redirect(status, &location, &domain, request.tls);
-                return exchange.say(&mut client, &response, "redirect").await;
-            }
-            Way::Preflight { route, domain } => {
-                let response = preflight(&route, &domain, request);
-                return exchange.say(&mut client, &response, "cors-preflight").await;
-            }
-            Way::Nowhere(refusal) => return exchange.refuse(&mut client, &refusal).await,
-        };
+    let routed = match context.look(|table| route(table, context.index, visit, request, context.https_port()))
+    {
+        Way::To(routed) => routed,
+        Way::Elsewhere { status, location, domain } => {
+            let response = redirect(status, &location, &domain, request.tls);
+            return exchange.say(client, &response, "redirect").await;
+        }
+        Way::Preflight { route, domain } => {
+            let response = preflight(&route, &domain, request);
+            return exchange.say(client, &response, "cors-preflight").await;
+        }
+        Way::Nowhere(refusal) => return exchange.refuse(client, &refusal).await,
+    };
     record.led_to(&routed.job, routed.domain.as_ref().zip(routed.route.as_ref()));
     let _slot = match routed.job.enter_request(|| context.client(asking.address)) {
         Ok(slot) => slot,
-        Err(full) => return exchange.refuse(&mut client, &job_full(&routed.job.label, full)).await,
+        Err(full) => return exchange.refuse(client, &job_full(&routed.job.label, full)).await,
     };
-    match exchange.in_time(forward(exchange, &routed, &mut client), patience(request, &routed)).await {
+    let forwarded = {
+        let forwarding = pin!(forward(&exchange, &routed, client));
+        exchange.in_time(forwarding, patience(request, &routed)).await
+    };
+    match forwarded {
         Ok(Ok(went)) => went,
-        Ok(Err(refusal)) => exchange.refuse(&mut client, &refusal).await,
+        Ok(Err(refusal)) => exchange.refuse(client, &refusal).await,
         Err(TimedOut(_)) if client.begun => client.cut(),
-        Err(TimedOut(patience)) => exchange.refuse(&mut client, &no_whole_answer(patience)).await,
+        Err(TimedOut(patience)) => exchange.refuse(client, &no_whole_answer(patience)).await,
     }
 }
 
@@ -88,8 +96,9 @@ fn no_whole_answer(patience: Duration) -> Refusal {
     Refusal::new(Reason::Timeout, format!("there was no whole answer within {patience:?}"))
 }
 
-fn traced(context: &Context, request: &Request) -> Traced {
-    trace::traced(request.head.all(Name::TraceParent), rand::random, context.access_log().is_on())
+fn traced(engine: &Engine, request: &Request) -> Traced {
+    let random = || engine.random.borrow_mut().random();
+    trace::traced(request.head.all(Name::TraceParent), random, engine.context.access_log().is_on())
 }
 
 fn job_full(label: &roundhouse_config::Label, full: Full) -> Refusal {
@@ -134,13 +143,13 @@ fn preflight(route: &RouteEntry, domain: &DomainEntry, request: &Request) -> Res
 impl Exchange<'_> {
     async fn in_time<T>(
         &self,
-        forwarded: impl Future<Output = T>,
+        forwarding: Pin<&mut impl Future<Output = T>>,
         patience: Option<Duration>,
     ) -> Result<T, TimedOut> {
         match patience {
-            None => Ok(forwarded.await),
+            None => Ok(forwarding.await),
             Some(patience) => {
-                let forwarded = tokio::time::timeout(patience, forwarded).await;
+                let forwarded = Box::pin(tokio::time::timeout(patience, forwarding)).await;
                 forwarded.map_err(|_| {
                     self.record.ended(End::Timeout);
                     TimedOut(patience)
@@ -154,25 +163,26 @@ impl Exchange<'_> {
         self.record.answered(refusal.reason.status(), refusal.reason.as_str());
         let counters = self.engine.context.counters();
         match refusal.reason {
-            Reason::NoRoute => drop(counters.no_route.fetch_add(1, Relaxed)),
-            Reason::NoBackend => drop(counters.no_backend.fetch_add(1, Relaxed)),
+            Reason::NoRoute => count(&counters.no_route, 1),
+            Reason::NoBackend => count(&counters.no_backend, 1),
             _ => {}
         }
         let (fate, went) = self.fate();
         let told = refusal.tell(self.request, &mut client.reply, fate, &self.engine.supplies);
-        self.said(told, went).await
+        self.said(Box::pin(told), went).await
     }
 
     async fn say(&self, client: &mut Client<'_>, response: &Response, reason: &'static str) -> Went {
         self.record.answered(response.status, reason);
         let (fate, went) = self.fate();
         let said = client.reply.say(response, b"", fate, &self.engine.supplies);
-        self.said(said, went).await
+        self.said(Box::pin(said), went).await
     }
 
     /// A client that does not read what it is told is not waited for.
-    async fn said(&self, said: impl Future<Output = io::Result<()>>, went: Went) -> Went {
-        match tokio::time::timeout(self.engine.context.limits().body_idle, said).await {
+    async fn said(&self, said: Pin<Box<impl Future<Output = io::Result<()>>>>, went: Went) -> Went {
+        let patience = self.engine.context.limits().body_idle;
+        match Box::pin(tokio::time::timeout(patience, said)).await {
             Ok(Ok(())) => went,
             Ok(Err(_)) | Err(_) => Went::Broken,
         }

@@ -2,15 +2,14 @@
 
 use std::fmt;
 use std::future::poll_fn;
-use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context as Poller, Poll};
 use std::time::Duration;
 
+use super::Engine;
 use super::body::{Broken, Transfer};
 use super::client::Reply;
-use super::{Engine, Visit};
 use crate::access_log::End;
-use crate::plane::Reason;
+use crate::plane::{Connection, Reason, count};
 
 /// Until when bodies flow.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -61,14 +60,14 @@ impl Cut {
 
 pub(super) async fn both(
     engine: &Engine,
-    visit: Visit<'_>,
+    connection: &Connection,
     reply: &mut Reply<'_>,
     upload: &mut Transfer<'_>,
     download: &mut Transfer<'_>,
     pace: Pace,
     until: Until,
 ) -> Result<(), Cut> {
-    let (context, connection) = (&engine.context, visit.connection);
+    let context = &engine.context;
     let wait = || match pace {
         Pace::Steady(idle) => connection.within(context.connections().now(), idle),
         Pace::Quiet => connection.unhurried(),
@@ -113,7 +112,7 @@ pub(super) async fn both(
     });
     let flowed = flowed.await;
     let counters = context.counters();
-    counters.bytes_to_instances.fetch_add(upload.moved(), Relaxed);
-    counters.bytes_to_clients.fetch_add(download.moved(), Relaxed);
+    count(&counters.bytes_to_instances, upload.moved());
+    count(&counters.bytes_to_clients, download.moved());
     flowed
 }

@@ -3,14 +3,13 @@
 use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
 use super::body::{BodyError, H1Sink, H2Sink, Sink, Source, Transfer};
 use super::client::Client;
 use super::converse::{Failed, converse};
 use super::edit::Changes;
 use super::exchange::Exchange;
-use super::instance::{Answering, Instance, NoAnswer, open};
+use super::instance::{Answering, H1Instance, Instance, NoAnswer, Shared, To};
 use super::outgoing::{Terms, request_h1, request_h2};
 use super::reply::{Reason, Refusal};
 use super::request::Request;
@@ -19,30 +18,32 @@ use super::{Engine, Went};
 use crate::client_address::{Forwarding, Scheme};
 use crate::h1::{Encoder, Length};
 use crate::l4::{Attempts, ConnectError, is_our_shortage};
-use crate::plane::Context;
+use crate::plane::{Context, count};
 use crate::table::Endpoint;
 
 pub(super) async fn forward(
-    exchange: Exchange<'_>,
+    exchange: &Exchange<'_>,
     routed: &Routed,
     client: &mut Client<'_>,
 ) -> Result<Went, Refusal> {
-    let Exchange { engine, request, record, .. } = exchange;
+    let Exchange { engine, request, record, .. } = *exchange;
     let context = &*engine.context;
     fits(routed, request)?;
     let words = Words::of(exchange, routed);
-    let told = words.told(exchange);
     let mut wanted = routed.kept_instance(request);
     let mut attempts = Attempts::default();
     let (mut last, mut excuse) = (None, true);
-    while let Some(endpoint) = attempts.next_or(wanted.take(), context, &routed.port) {
-        let Missed { failed, reused } = match attempt(exchange, &told, routed, &endpoint, client).await {
-            Ok(went) => return Ok(went),
+    let outcome = loop {
+        let Some(endpoint) = attempts.next_or(wanted.take(), context, &routed.port) else {
+            break Err(last.unwrap_or_else(|| no_backend(context, routed, &ConnectError::Nobody)));
+        };
+        let Missed { failed, reused } = match attempt(exchange, &words, routed, &endpoint, client).await {
+            Ok(went) => break Ok(went),
             Err(missed) => missed,
         };
         if let Some(end) = failed.is_over() {
             record.ended(end);
-            return Ok(client.cut());
+            break Ok(client.cut());
         }
         // An instance that closes a kept connection just now is at no fault, once.
         let stale = matches!(failed, Failed::Unsent | Failed::Instance(NoAnswer::Nothing(_)));
@@ -52,14 +53,15 @@ pub(super) async fn forward(
             _ => attempts.unanswered(&endpoint),
         }
         let again = failed.may_be_tried_again(request);
-        last = Some(refusal(context, routed, attempts.count(), endpoint.address, failed));
+        let refusal = refusal(context, routed, attempts.count(), endpoint.address, failed);
         if !again {
-            break;
+            break Err(refusal);
         }
-        context.counters().retries.fetch_add(1, Relaxed);
-    }
+        last = Some(refusal);
+        count(&context.counters().retries, 1);
+    };
     words.put_away(engine);
-    Err(last.unwrap_or_else(|| no_backend(context, routed, &ConnectError::Nobody)))
+    outcome
 }
 
 fn fits(routed: &Routed, request: &Request) -> Result<(), Refusal> {
@@ -74,36 +76,36 @@ fn fits(routed: &Routed, request: &Request) -> Result<(), Refusal> {
 
 /// What a route changes in a request, and what the gateway adds to it.
 struct Words<'a> {
-    edited: Option<Request>,
+    edited: Option<Box<Request>>,
     target: Option<String>,
     host: Option<Cow<'a, str>>,
     jobname: Option<Box<str>>,
 }
 
-/// The request as an instance is told it.
-struct Told<'a> {
-    request: &'a Request,
-    terms: Terms<'a>,
-}
-
 impl<'a> Words<'a> {
-    fn of(exchange: Exchange<'_>, routed: &'a Routed) -> Words<'a> {
-        let Exchange { engine, request, visit, .. } = exchange;
+    fn of(exchange: &Exchange<'_>, routed: &'a Routed) -> Words<'a> {
+        let Exchange { engine, request, visit, .. } = *exchange;
         let policy = routed.route.as_ref().map(|route| &route.policy);
         let edits = policy.map(|policy| Changes::of(&policy.request_headers)).unwrap_or_default();
         let rewrite = policy.and_then(|policy| policy.rewrite.as_ref());
         let rewritten = rewrite.and_then(|rewrite| rewrite.host.as_deref()).map(Cow::Borrowed);
         let zone = || engine.context.look(|table| table.zone.clone());
         Words {
-            edited: (!edits.is_empty()).then(|| edits.in_request(request, &engine.supplies)),
+            edited: (!edits.is_empty()).then(|| Box::new(edits.in_request(request, &engine.supplies))),
             target: rewrite.and_then(|rewrite| rewrite.target(request.path())),
             host: rewritten.or_else(|| routed.host_of_old_clients(zone, request).map(Cow::Owned)),
             jobname: visit.connection.jobname.borrow().clone(),
         }
     }
 
-    fn told<'t>(&'t self, exchange: Exchange<'t>) -> Told<'t> {
-        let Exchange { request, visit, trace, .. } = exchange;
+    /// The request as an instance gets it,
+    fn request<'t>(&'t self, exchange: &Exchange<'t>) -> &'t Request {
+        self.edited.as_deref().unwrap_or(exchange.request)
+    }
+
+    /// and what it is told beside.
+    fn terms<'t>(&'t self, exchange: &Exchange<'t>) -> Terms<'t> {
+        let Exchange { request, visit, trace, .. } = *exchange;
         let peer = visit.connection.client.get().ip();
         let forwarding = Forwarding {
             peer,
@@ -111,20 +113,19 @@ impl<'a> Words<'a> {
             scheme: if request.tls { Scheme::Https } else { Scheme::Http },
             host: request.line.authority.map_or(b"", |authority| request.head.bytes(authority)),
         };
-        Told {
-            request: self.edited.as_ref().unwrap_or(request),
-            terms: Terms {
-                forwarding,
-                jobname: self.jobname.as_deref(),
-                trace,
-                host: self.host.as_deref(),
-                path: self.target.as_deref(),
-            },
+        Terms {
+            forwarding,
+            jobname: self.jobname.as_deref(),
+            trace,
+            host: self.host.as_deref(),
+            path: self.target.as_deref(),
         }
     }
 
     fn put_away(self, engine: &Engine) {
-        self.edited.into_iter().for_each(|edited| edited.put_away(&engine.supplies));
+        if let Some(edited) = self.edited {
+            edited.put_away(&engine.supplies);
+        }
     }
 }
 
@@ -136,83 +137,103 @@ struct Missed {
 }
 
 async fn attempt(
-    exchange: Exchange<'_>,
-    told: &Told<'_>,
+    exchange: &Exchange<'_>,
+    words: &Words<'_>,
     routed: &Routed,
     endpoint: &Arc<Endpoint>,
     client: &mut Client<'_>,
 ) -> Result<Went, Missed> {
-    let Exchange { engine, request, record, visit, .. } = exchange;
+    let Exchange { engine, request, record, visit, .. } = *exchange;
     let before = record.tries(endpoint);
-    let opened = open(engine, endpoint, &routed.job, &routed.port.port, request).await;
-    let instance = opened.map_err(|error| Missed { failed: Failed::Dialling(error), reused: false })?;
+    let way = To::of(engine, endpoint, routed, request);
+    let way = way.map_err(|error| Missed { failed: Failed::Dialling(error), reused: false })?;
+    let instance = match way.at_hand(engine, request) {
+        Some(instance) => instance,
+        None => Box::pin(way.open(engine, endpoint, &routed.job))
+            .await
+            .map_err(|error| Missed { failed: Failed::Dialling(error), reused: false })?,
+    };
     let reused = instance.is_reused();
     record.asks(endpoint, matches!(instance, Instance::H2(_)), before.filter(|_| !reused));
     visit.connection.serve_at(endpoint.clone());
-    let talked = talk(exchange, told, routed, endpoint, client, instance).await;
+    let talked = match instance {
+        Instance::H1(kept) => talk_h1(exchange, words, routed, endpoint, client, kept).await,
+        Instance::H2(shared) => Box::pin(talk_h2(exchange, words, routed, endpoint, client, shared)).await,
+    };
     visit.connection.done_there();
     talked.map_err(|failed| Missed { failed, reused })
 }
 
-async fn talk<'c>(
-    exchange: Exchange<'_>,
-    told: &Told<'_>,
-    routed: &Routed,
-    endpoint: &Arc<Endpoint>,
-    client: &mut Client<'c>,
-    instance: Instance,
-) -> Result<Went, Failed> {
-    let Exchange { engine, request, .. } = exchange;
-    // Nothing is forwarded to an upgraded instance before its 101.
-    let websocket = request.line.websocket;
-    let source = |client: &mut Client<'c>| match websocket {
+/// The body that goes up at once. Nothing is forwarded to an upgraded instance before its 101.
+fn body<'c>(client: &mut Client<'c>, request: &Request) -> Source<'c> {
+    match request.line.websocket {
         true => Source::Nothing,
         false => std::mem::replace(&mut client.source, Source::Nothing),
-    };
-    match instance {
-        Instance::H1(mut kept) => {
-            let mut text = engine.supplies.text();
-            request_h1(&mut text, told.request, &told.terms);
-            let (stream, inbound) = (&kept.stream, &mut kept.inbound);
-            let sink = Sink::H1(H1Sink::new(stream, Encoder::new(request.line.length), text));
-            let answering = Answering::H1 { stream, inbound, to_head: request.is_head(), persistent: false };
-            let upload = Transfer::new(source(client), sink).at_most(routed.max_body());
-            let talked = converse(exchange, routed, endpoint, client, upload, answering).await;
-            match talked {
-                Ok((went, true)) => {
-                    engine.pool.borrow_mut().give(kept, engine.context.connections().now());
-                    Ok(went)
-                }
-                Ok((went, false)) => Ok(went),
-                Err(failed) => {
-                    if kept.is_reused() {
-                        // Its others are as old.
-                        engine.pool.borrow_mut().forget(&kept);
-                    }
-                    Err(failed)
-                }
-            }
+    }
+}
+
+async fn talk_h1(
+    exchange: &Exchange<'_>,
+    words: &Words<'_>,
+    routed: &Routed,
+    endpoint: &Arc<Endpoint>,
+    client: &mut Client<'_>,
+    mut kept: Box<H1Instance>,
+) -> Result<Went, Failed> {
+    let Exchange { engine, request, .. } = *exchange;
+    let mut text = engine.supplies.text();
+    request_h1(&mut text, words.request(exchange), &words.terms(exchange));
+    let H1Instance { stream, inbound, .. } = &mut *kept;
+    let sink = Sink::H1(H1Sink::new(stream, Encoder::new(request.line.length), text));
+    let answering = Answering::H1 { stream, inbound, to_head: request.is_head(), persistent: false };
+    let mut upload = Transfer::new(body(client, request), sink).at_most(routed.max_body());
+    let talked = converse(exchange, routed, endpoint, client, &mut upload, answering).await;
+    upload.put_away(&engine.desk, &engine.supplies);
+    match talked {
+        Ok((went, true)) => {
+            engine.pool.borrow_mut().give(kept, engine.context.connections().now());
+            Ok(went)
         }
-        Instance::H2(shared) => {
-            let https = routed.port.port.tls.is_some();
-            let head = request_h2(told.request, &told.terms, https).map_err(Failed::Unspeakable)?;
-            if request.line.websocket {
-                return Err(Failed::NotOverH2);
+        Ok((went, false)) => Ok(went),
+        Err(failed) => {
+            if kept.is_reused() {
+                // Its others are as old.
+                engine.pool.borrow_mut().forget(&kept);
             }
-            let place = shared.place;
-            place.touch(engine.context.connections().now());
-            let mut sender = shared.sender.ready().await.map_err(|_| Failed::Unsent)?;
-            let sent = sender.send_request(head, !request.has_body());
-            let (response, stream) = sent.map_err(|_| Failed::Unsent)?;
-            if request.line.expects {
-                client.allow(&engine.supplies).await.map_err(|_| Failed::ClientGone)?;
-            }
-            let sink = Sink::H2(H2Sink::new(request.has_body().then_some(stream)));
-            let upload = Transfer::new(source(client), sink).at_most(routed.max_body());
-            let answering = Answering::H2 { response: Box::new(response), body: None };
-            converse(exchange, routed, endpoint, client, upload, answering).await.map(|(went, _)| went)
+            Err(failed)
         }
     }
+}
+
+async fn talk_h2(
+    exchange: &Exchange<'_>,
+    words: &Words<'_>,
+    routed: &Routed,
+    endpoint: &Arc<Endpoint>,
+    client: &mut Client<'_>,
+    shared: Shared,
+) -> Result<Went, Failed> {
+    let Exchange { engine, request, .. } = *exchange;
+    let https = routed.port.port.tls.is_some();
+    let head = request_h2(words.request(exchange), &words.terms(exchange), https);
+    let head = head.map_err(Failed::Unspeakable)?;
+    if request.line.websocket {
+        return Err(Failed::NotOverH2);
+    }
+    let place = shared.place;
+    place.touch(engine.context.connections().now());
+    let mut sender = shared.sender.ready().await.map_err(|_| Failed::Unsent)?;
+    let sent = sender.send_request(head, !request.has_body());
+    let (response, stream) = sent.map_err(|_| Failed::Unsent)?;
+    if request.line.expects {
+        client.allow(&engine.supplies).await.map_err(|_| Failed::ClientGone)?;
+    }
+    let sink = Sink::H2(H2Sink::new(request.has_body().then_some(stream)));
+    let mut upload = Transfer::new(body(client, request), sink).at_most(routed.max_body());
+    let answering = Answering::H2 { response: Box::new(response), body: None };
+    let talked = converse(exchange, routed, endpoint, client, &mut upload, answering).await;
+    upload.put_away(&engine.desk, &engine.supplies);
+    talked.map(|(went, _)| went)
 }
 
 fn no_backend(context: &Context, routed: &Routed, error: &ConnectError) -> Refusal {

@@ -39,6 +39,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use rand::rngs::SmallRng;
+
+pub(crate) use self::connection::Guest;
 use self::instance::Pool;
 use self::request::Request;
 use self::supplies::Supplies;
@@ -54,11 +57,19 @@ pub struct Engine {
     pool: RefCell<Pool>,
     supplies: Supplies,
     desk: Rc<Desk>,
+    /// Of new traces, which are to be unlike each other and are no secret.
+    random: RefCell<SmallRng>,
 }
 
 impl Engine {
     pub(crate) fn new(context: Rc<Context>, desk: Rc<Desk>) -> Engine {
-        Engine { context, pool: RefCell::default(), supplies: Supplies::default(), desk }
+        Engine {
+            context,
+            pool: RefCell::default(),
+            supplies: Supplies::default(),
+            desk,
+            random: RefCell::new(rand::make_rng()),
+        }
     }
 
     /// Closes what has been idle for too long, for ever; addresses that nobody asks for would keep theirs otherwise.
@@ -80,10 +91,9 @@ pub enum Scope {
 }
 
 /// What is known of whoever asks, for all requests of a connection.
-#[derive(Clone, Copy)]
 struct Visit<'a> {
     connection: &'a Connection,
-    scope: Scope,
+    scope: &'a Scope,
     /// Where it came in by one.
     entrypoint: Option<&'a Arc<Entrypoint>>,
     /// Its scheme is https.

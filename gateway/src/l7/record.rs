@@ -4,7 +4,6 @@
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::request::Request;
@@ -12,24 +11,31 @@ use super::{Engine, Visit};
 use crate::access_log::{End, Entry, Instance, Protocol, Route, Tls};
 use crate::client_address::{Client, Scheme};
 use crate::h1::Version;
+use crate::plane::count;
 use crate::table::{DomainEntry, Endpoint, JobEntry, RouteEntry};
 use crate::trace::TraceParent;
 
 pub(super) struct Record<'a> {
     engine: &'a Engine,
-    visit: Visit<'a>,
+    status: Cell<Option<u16>>,
+    /// Only where somebody will read it: clocks are asked for it, and much is held.
+    noted: Option<Box<Noted<'a>>>,
+}
+
+/// What the log says of an exchange.
+struct Noted<'a> {
+    visit: &'a Visit<'a>,
     request: &'a Request,
     client: Client,
-    trace: Option<TraceParent>,
-    /// Only where somebody will read it: a clock is asked for each.
-    began: Option<(SystemTime, Instant)>,
-    pub(super) status: Cell<Option<u16>>,
-    pub(super) end: Cell<Option<End>>,
+    trace: TraceParent,
+    time: SystemTime,
+    began: Instant,
+    end: Cell<Option<End>>,
     attempts: Cell<u32>,
     connect: Cell<Option<Duration>>,
-    pub(super) to_head: Cell<Option<Duration>>,
-    pub(super) bytes: Cell<(u64, u64)>,
-    pub(super) grpc_status: Cell<Option<u32>>,
+    to_head: Cell<Option<Duration>>,
+    bytes: Cell<(u64, u64)>,
+    grpc_status: Cell<Option<u32>>,
     job: RefCell<Option<Arc<JobEntry>>>,
     route: RefCell<Option<(Arc<DomainEntry>, Arc<RouteEntry>)>>,
     instance: RefCell<Option<(Arc<Endpoint>, Protocol)>>,
@@ -38,20 +44,18 @@ pub(super) struct Record<'a> {
 impl<'a> Record<'a> {
     pub(super) fn begin(
         engine: &'a Engine,
-        visit: Visit<'a>,
+        visit: &'a Visit<'a>,
         request: &'a Request,
         client: Client,
         trace: TraceParent,
     ) -> Record<'a> {
-        let is_on = engine.context.access_log().is_on();
-        Record {
-            engine,
+        let noted = || Noted {
             visit,
             request,
             client,
-            trace: Some(trace),
-            began: is_on.then(|| (SystemTime::now(), Instant::now())),
-            status: Cell::default(),
+            trace,
+            time: SystemTime::now(),
+            began: Instant::now(),
             end: Cell::default(),
             attempts: Cell::default(),
             connect: Cell::default(),
@@ -61,48 +65,70 @@ impl<'a> Record<'a> {
             job: RefCell::default(),
             route: RefCell::default(),
             instance: RefCell::default(),
-        }
+        };
+        let is_on = engine.context.access_log().is_on();
+        Record { engine, status: Cell::default(), noted: is_on.then(|| Box::new(noted())) }
     }
 
     pub(super) fn led_to(&self, job: &Arc<JobEntry>, route: Option<(&Arc<DomainEntry>, &Arc<RouteEntry>)>) {
-        if self.began.is_some() {
-            *self.job.borrow_mut() = Some(job.clone());
-            *self.route.borrow_mut() = route.map(|(domain, route)| (domain.clone(), route.clone()));
+        if let Some(noted) = &self.noted {
+            *noted.job.borrow_mut() = Some(job.clone());
+            *noted.route.borrow_mut() = route.map(|(domain, route)| (domain.clone(), route.clone()));
         }
     }
 
     /// An instance is turned to; since when, from the request's beginning.
     pub(super) fn tries(&self, endpoint: &Arc<Endpoint>) -> Option<Duration> {
-        self.attempts.set(self.attempts.get() + 1);
-        if self.began.is_some() {
-            *self.instance.borrow_mut() = Some((endpoint.clone(), Protocol::Http11));
-        }
-        self.elapsed()
+        let noted = self.noted.as_ref()?;
+        noted.attempts.set(noted.attempts.get() + 1);
+        *noted.instance.borrow_mut() = Some((endpoint.clone(), Protocol::Http11));
+        Some(noted.began.elapsed())
     }
 
     /// It is asked, on a connection that took from then until now, if it is a new one.
     pub(super) fn asks(&self, endpoint: &Arc<Endpoint>, h2: bool, dialled: Option<Duration>) {
-        self.connect.set(self.elapsed().zip(dialled).map(|(now, before)| now - before));
-        if h2 && self.began.is_some() {
-            *self.instance.borrow_mut() = Some((endpoint.clone(), Protocol::H2));
+        let Some(noted) = &self.noted else { return };
+        noted.connect.set(dialled.map(|before| noted.began.elapsed() - before));
+        if h2 {
+            *noted.instance.borrow_mut() = Some((endpoint.clone(), Protocol::H2));
         }
     }
 
-    /// Since the request's head was whole.
-    pub(super) fn elapsed(&self) -> Option<Duration> {
-        self.began.map(|(_, began)| began.elapsed())
+    /// The head of an instance's answer goes to the client.
+    pub(super) fn begins(&self, status: u16) {
+        self.status.set(Some(status));
+        if let Some(noted) = &self.noted {
+            noted.to_head.set(Some(noted.began.elapsed()));
+        }
+    }
+
+    /// Bytes of content to the instance and to the client, in all.
+    pub(super) fn moved(&self, to_instance: u64, to_client: u64) {
+        if let Some(noted) = &self.noted {
+            noted.bytes.set((to_instance, to_client));
+        }
+    }
+
+    pub(super) fn grpc(&self, status: Option<u32>) {
+        if let Some(noted) = &self.noted {
+            noted.grpc_status.set(status);
+        }
     }
 
     /// The gateway's own answer.
     pub(super) fn answered(&self, status: u16, reason: &'static str) {
         self.status.set(Some(status));
-        self.end.set(Some(End::Answered(reason)));
+        if let Some(noted) = &self.noted {
+            noted.end.set(Some(End::Answered(reason)));
+        }
     }
 
     /// The first that is said of it stands.
     pub(super) fn ended(&self, end: End) {
-        if self.end.get().is_none() {
-            self.end.set(Some(end));
+        if let Some(noted) = &self.noted
+            && noted.end.get().is_none()
+        {
+            noted.end.set(Some(end));
         }
     }
 }
@@ -111,24 +137,24 @@ impl Drop for Record<'_> {
     fn drop(&mut self) {
         let context = &self.engine.context;
         let class = self.status.get().map_or(0, |status| usize::from(status / 100));
-        if let Some(count) = context.counters().answers.get(class) {
-            count.fetch_add(1, Relaxed);
+        if let Some(counter) = context.counters().answers.get(class) {
+            count(counter, 1);
         }
-        let Some((time, began)) = self.began else { return };
-        let (request, connection) = (self.request, self.visit.connection);
-        let (job, route, instance) = (self.job.borrow(), self.route.borrow(), self.instance.borrow());
+        let Some(noted) = &self.noted else { return };
+        let (request, connection) = (noted.request, noted.visit.connection);
+        let (job, route, instance) = (noted.job.borrow(), noted.route.borrow(), noted.instance.borrow());
         let jobname = connection.jobname.borrow();
         let peer = connection.peer;
-        let client = SocketAddr::new(self.client.address, self.client.port.unwrap_or_default());
-        let (request_bytes, response_bytes) = self.bytes.get();
-        let tls = self.visit.tls;
+        let client = SocketAddr::new(noted.client.address, noted.client.port.unwrap_or_default());
+        let (request_bytes, response_bytes) = noted.bytes.get();
+        let tls = noted.visit.tls;
         context.access_log().record(&Entry {
-            time,
-            client: self.client.address,
-            client_port: self.client.port,
+            time: noted.time,
+            client: noted.client.address,
+            client_port: noted.client.port,
             peer: (peer != client).then_some(peer),
             local: connection.local.get(),
-            entrypoint: self.visit.entrypoint.map(|entrypoint| entrypoint.name.as_str()),
+            entrypoint: noted.visit.entrypoint.map(|entrypoint| entrypoint.name.as_str()),
             tls: tls.map(|tls| Tls {
                 version: tls.version,
                 sni: tls.server_name.as_deref(),
@@ -146,7 +172,7 @@ impl Drop for Record<'_> {
             request_bytes,
             status: self.status.get(),
             response_bytes,
-            end: self.end.get().unwrap_or(End::ClientGone),
+            end: noted.end.get().unwrap_or(End::ClientGone),
             job: job.as_ref().map(|job| job.label.as_str()),
             jobname: jobname.as_deref(),
             route: route
@@ -157,14 +183,14 @@ impl Drop for Record<'_> {
                 address: endpoint.address,
                 protocol: *protocol,
             }),
-            attempts: self.attempts.get(),
-            total: began.elapsed(),
-            to_head: self.to_head.get(),
-            connect: self.connect.get(),
-            trace: self.trace,
+            attempts: noted.attempts.get(),
+            total: noted.began.elapsed(),
+            to_head: noted.to_head.get(),
+            connect: noted.connect.get(),
+            trace: Some(noted.trace),
             user_agent: request.head.named("user-agent").next(),
             referer: request.head.named("referer").next(),
-            grpc_status: self.grpc_status.get(),
+            grpc_status: noted.grpc_status.get(),
             header: &|name| request.head.named(name).next(),
         });
     }

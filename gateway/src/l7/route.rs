@@ -93,7 +93,7 @@ pub(super) fn route(
     request: &Request,
     https_port: Option<u16>,
 ) -> Way {
-    let found = match visit.scope {
+    let found = match *visit.scope {
         Scope::Vip(address) => at_vip(table, address),
         Scope::ByHost => by_host(table, worker, request, https_port),
     };

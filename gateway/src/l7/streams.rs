@@ -43,7 +43,7 @@ const LAST_CALL: Duration = Duration::from_secs(1);
 impl Engine {
     pub(super) async fn serve_h2(
         self: &Rc<Self>,
-        visit: Visit<'_>,
+        visit: &Visit<'_>,
         entered: &Entered,
         stream: Stream,
         early: Bytes,
@@ -53,7 +53,7 @@ impl Engine {
         let client = Rc::new(OfAll {
             tls: visit.tls.cloned(),
             entrypoint: visit.entrypoint.cloned(),
-            scope: visit.scope,
+            scope: *visit.scope,
             carrier: entered.connection.clone(),
             open: Cell::new(0),
         });
@@ -134,10 +134,10 @@ impl Engine {
         request: http::Request<h2::RecvStream>,
         respond: SendResponse<Bytes>,
     ) {
-        let (engine, client) = (self.clone(), client.clone());
+        let (engine, of_all) = (self.clone(), client.clone());
         let (parts, body) = request.into_parts();
-        let read = read(&self.supplies, &parts, body.is_end_stream(), client.tls.is_some());
-        let open = Open::new(client.clone(), engine.clone());
+        let read = read(&self.supplies, &parts, body.is_end_stream(), of_all.tls.is_some());
+        let open = Open::new(of_all.clone(), engine.clone());
         tokio::task::spawn_local(async move {
             let request = match read {
                 Ok(request) => request,
@@ -149,18 +149,19 @@ impl Engine {
                     return drop(said);
                 }
             };
-            let entered = engine.context.connections().enter_within(&client.carrier);
+            let entered = engine.context.connections().enter_within(&of_all.carrier);
             let visit = Visit {
                 connection: &entered,
-                scope: client.scope,
-                entrypoint: client.entrypoint.as_ref(),
-                tls: client.tls.as_ref(),
+                scope: &of_all.scope,
+                entrypoint: of_all.entrypoint.as_ref(),
+                tls: of_all.tls.as_ref(),
             };
             let source = match request.has_body() || request.line.websocket {
                 true => Source::H2(H2Source::new(body)),
                 false => Source::Nothing,
             };
-            exchange(&engine, visit, &request, Client::new(source, Reply::H2(respond))).await;
+            let mut client = Client::new(source, Reply::H2(respond));
+            exchange(&engine, &visit, &request, &mut client).await;
             request.put_away(&engine.supplies);
             drop(open);
         });

@@ -15,13 +15,13 @@ use crate::h1::{Decoder, Encoder, Length, Malformed};
 
 /// Both ways as they are, from the 101 on (RFC 9110, 15.2.2; RFC 8441, 5 for a client of HTTP/2).
 pub(super) async fn tunnel(
-    exchange: Exchange<'_>,
+    exchange: &Exchange<'_>,
     routed: &Routed,
     client: &mut Client<'_>,
     mut response: Response,
     answering: Answering<'_>,
 ) -> Conversed {
-    let Exchange { engine, visit, request, record, .. } = exchange;
+    let Exchange { engine, visit, request, record, .. } = *exchange;
     let Answering::H1 { stream, inbound, .. } = answering else {
         return Err(Failed::Instance(NoAnswer::Reset(h2::Reason::PROTOCOL_ERROR)));
     };
@@ -39,8 +39,7 @@ pub(super) async fn tunnel(
     let begun =
         client.reply.begin(&response, request, true, &engine.supplies).map_err(|_| Failed::ClientGone)?;
     client.begun = true;
-    record.status.set(Some(response.status));
-    record.to_head.set(record.elapsed());
+    record.begins(response.status);
     response.put_away(&engine.supplies);
     let mut down = Transfer::new(
         Source::H1(H1Source { stream, inbound, decoder: Decoder::new(Length::UntilClose) }),
@@ -51,8 +50,9 @@ pub(super) async fn tunnel(
         Sink::H1(H1Sink::new(stream, Encoder::Plain, engine.supplies.text())).shutting(),
     );
     let pace = Pace::Steady(routed.job.idle_timeout(engine.context.limits()));
-    let flowed = both(engine, visit, &mut client.reply, &mut up, &mut down, pace, Until::BothEnded).await;
-    record.bytes.set((up.moved(), down.moved()));
+    let flowed =
+        both(engine, visit.connection, &mut client.reply, &mut up, &mut down, pace, Until::BothEnded).await;
+    record.moved(up.moved(), down.moved());
     let went = match flowed {
         Ok(()) => Went::Closes,
         Err(cut) => {

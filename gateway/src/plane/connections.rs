@@ -35,7 +35,11 @@ pub struct Tick(pub u32);
 impl Tick {
     /// Whole ticks of a duration, rounded up: nothing ends early.
     pub fn of(duration: Duration) -> u32 {
-        u32::try_from(duration.as_millis().div_ceil(SWEEP.as_millis())).unwrap_or(u32::MAX)
+        // Several times a request; in milliseconds it would be a division of 128 bits.
+        const IN_A_SECOND: u64 = (1_000_000_000 / SWEEP.as_nanos()) as u64;
+        let begun = u64::from(duration.subsec_nanos().div_ceil(SWEEP.subsec_nanos()));
+        let ticks = duration.as_secs().saturating_mul(IN_A_SECOND).saturating_add(begun);
+        u32::try_from(ticks).unwrap_or(u32::MAX)
     }
 
     fn since(self, earlier: Tick) -> u32 {

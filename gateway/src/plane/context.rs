@@ -130,7 +130,9 @@ impl Context {
     }
 
     pub fn is_draining(&self) -> bool {
-        *self.plane.phase.borrow() == Phase::Draining
+        // Asked at each request, and most of a gateway's life nothing has changed: then there is no lock to take.
+        let changed = self.plane.phase.has_changed().unwrap_or(true);
+        changed && *self.plane.phase.borrow() == Phase::Draining
     }
 
     /// A refused connect counts at once: the endpoint is passed over from now on, by every worker, until its check

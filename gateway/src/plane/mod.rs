@@ -11,5 +11,5 @@ pub use self::connections::{
     Connection, ConnectionId, Connections, Endpoints, Entered, Filter, Kind, SWEEP, Shown, Tick,
 };
 pub use self::context::{Context, Plane};
-pub use self::counters::{Counters, Totals};
+pub use self::counters::{Counters, Totals, count};
 pub use self::reason::{Reason, Reasons};

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use super::counters::count;
+
 macro_rules! reasons {
     ($($(#[doc = $doc:literal])+ $name:ident = $label:literal,)+) => {
         /// A connection's, a UDP session's or an arriving connection's end, where the gateway decided it.
@@ -104,7 +106,7 @@ impl Default for Reasons {
 
 impl Reasons {
     pub fn add(&self, reason: Reason) {
-        self.0[reason as usize].fetch_add(1, Relaxed);
+        count(&self.0[reason as usize], 1);
     }
 
     pub fn of(&self, reason: Reason) -> u64 {

@@ -48,6 +48,14 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// Whether answers go on as they come.
+    pub fn leaves_answers(&self) -> bool {
+        self.response_headers.is_empty()
+            && self.cors.is_none()
+            && self.sticky.is_none()
+            && self.compress.is_none()
+    }
+
     pub fn new(route: &Route) -> Policy {
         let path = &route.matches.path;
         Policy {

@@ -19,7 +19,7 @@ use super::serve::Engines;
 use super::spare::Spare;
 use super::{Command, Site};
 use crate::capacity::{Full, Most};
-use crate::plane::{Context, Kind, Reason};
+use crate::plane::{Context, Kind, Reason, count};
 
 /// Without descriptors accepting again at once would only spin.
 const BACKOFF: Duration = Duration::from_millis(50);
@@ -78,7 +78,7 @@ impl Door {
     }
 
     fn cannot(&self, error: Errno, listener: &TcpListener) {
-        self.context.counters().accept_errors.fetch_add(1, Relaxed);
+        count(&self.context.counters().accept_errors, 1);
         if matches!(error, Errno::MFILE | Errno::NFILE) {
             for _ in 0..self.spare.borrow_mut().refuse_waiting(listener) {
                 self.context.counters().reasons.add(Reason::Descriptors);
@@ -116,23 +116,21 @@ impl Door {
         let counters = self.context.counters();
         let open = counters.open.load(Relaxed);
         if open >= u64::from(self.context.limits().connections) {
-            counters.refused.fetch_add(1, Relaxed);
+            count(&counters.refused, 1);
             return self.refuse(&socket, Reason::WorkerFull);
         }
-        let local = match &site {
-            Site::Vip(address) => Ok(*address),
-            Site::Entrypoint(_) | Site::Captured | Site::Hub(_) => local_address(&socket),
-        };
-        let Ok(local) = local else { return };
+        // Asked for only where the listener's address does not say it.
+        let Ok(local) = site.address().map_or_else(|| local_address(&socket), Ok) else { return };
         let stream = match TcpStream::from_std(std::net::TcpStream::from(socket)) {
             Ok(stream) => stream,
             Err(error) => return tracing::warn!(%error, "connection lost: the runtime did not take it"),
         };
-        counters.accepted.fetch_add(1, Relaxed);
-        counters.open.fetch_add(1, Relaxed);
+        count(&counters.accepted, 1);
+        count(&counters.open, 1);
         let entered = self.context.connections().enter(Kind::Tcp, canonical(peer), local);
-        // Boxed here: the runtime moves what it is given several times before it is at rest.
-        tokio::task::spawn_local(Box::pin(self.engines.clone().serve(stream, entered, site)));
+        if let Some(serving) = self.engines.serve(stream, entered, site) {
+            tokio::task::spawn_local(serving);
+        }
     }
 
     fn refuse(&self, socket: &OwnedFd, reason: Reason) {

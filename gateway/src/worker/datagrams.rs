@@ -13,7 +13,7 @@ use super::accept::enter;
 use super::{ListenerId, Site};
 use crate::capacity::{Full, Most, Slot};
 use crate::catch::capture::Replies;
-use crate::plane::{Context, Entered, Kind, Reason, Tick};
+use crate::plane::{Context, Entered, Kind, Reason, Tick, count};
 use crate::table::{Endpoint, JobEntry, PortEntry, Tried};
 use crate::udp::{self, Arrival, Downstream, Engine, Host, Refused, SessionView, UdpCounters, UdpLimits};
 
@@ -193,7 +193,7 @@ impl Datagram {
         ];
         let told = self.told.replace(both.map(|(ours, _)| ours.get()));
         for ((ours, shared), told) in both.into_iter().zip(told) {
-            shared.fetch_add(ours.get().wrapping_sub(told), Relaxed);
+            count(shared, ours.get().wrapping_sub(told));
         }
         shared.udp_open.store(ours.open.get(), Relaxed);
     }
@@ -218,7 +218,7 @@ impl Host for Datagram {
         tried.iter().for_each(|picked| before.add(picked.endpoint.id));
         let picked = port.endpoints().pick(self.context.index, &before);
         let Some(endpoint) = picked else {
-            self.context.counters().no_backend.fetch_add(1, Relaxed);
+            count(&self.context.counters().no_backend, 1);
             return Err(self.refused(Reason::NoBackend, Refused::NoBackend));
         };
         let entered = self.context.connections().enter(Kind::Udp, client, asked);

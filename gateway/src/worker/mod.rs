@@ -48,6 +48,23 @@ impl Site {
     fn is_handed_round(&self) -> bool {
         matches!(self, Site::Vip(_))
     }
+
+    /// The one address that is dialled to come in here.
+    fn address(&self) -> Option<SocketAddr> {
+        let address = match self {
+            Site::Vip(address) | Site::Hub(address) => *address,
+            Site::Entrypoint(entrypoint) => entrypoint.settings.listen.socket_addr(),
+            Site::Captured => return None,
+        };
+        (!address.ip().is_unspecified() && address.port() != 0).then_some(address)
+    }
+
+    fn entrypoint(self) -> Option<Arc<Entrypoint>> {
+        match self {
+            Site::Entrypoint(entrypoint) => Some(entrypoint),
+            Site::Vip(_) | Site::Captured | Site::Hub(_) => None,
+        }
+    }
 }
 
 pub(crate) enum Command {

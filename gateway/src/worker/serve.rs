@@ -9,9 +9,9 @@
 //!                              └► tcp: its job ─► L4
 //! ```
 
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
 use roundhouse_config::{EntrypointProtocol, Protocol};
 use tokio::net::TcpStream;
@@ -22,8 +22,8 @@ use super::accept::enter;
 use crate::capacity::{Most, Slot};
 use crate::entrypoint::Entrypoint;
 use crate::l4::preface::{Refusal, client_hello, proxy_header, refuse};
-use crate::l4::{Stream, TcpWire, TlsWire};
-use crate::plane::{Context, Entered, Kind, Reason};
+use crate::l4::{Stream, TcpWire, TlsWire, Wire};
+use crate::plane::{Context, Entered, Kind, Reason, count};
 use crate::proxy_protocol::Command;
 use crate::table::{JobEntry, PortEntry, Target};
 use crate::tls::hello::ServerName;
@@ -43,7 +43,7 @@ pub(super) struct Engines {
 struct Led {
     client: Stream,
     to: To,
-    _slots: Slots,
+    slots: Slots,
 }
 
 /// A connection's places at the entrypoint and among its client's, where they are counted.
@@ -63,45 +63,19 @@ impl Engines {
         Engines { context, l4, l7, handshakes }
     }
 
-    /// To its end. What a connection begins with takes more memory than relaying it does, so that is boxed, and gone
-    /// when the relay begins.
-    pub(super) async fn serve(self: Rc<Self>, stream: TcpStream, entered: Entered, site: Site) {
-        let _open = Open(&self.context);
+    /// What serves a connection to its end; `None`: nothing, it was refused. Where the site alone says where it leads that is
+    /// its engine and nothing around it: ten thousand quiet connections are ten thousand of these.
+    pub(super) fn serve(self: &Rc<Self>, stream: TcpStream, entered: Entered, site: Site) -> Option<Serving> {
         let led = match &site {
             Site::Vip(_) | Site::Captured => self.at_address(&entered, stream),
-            Site::Hub(_) => Box::pin(self.at_hub(&entered, stream)).await,
             Site::Entrypoint(entrypoint) if entrypoint.asks_nothing() => {
                 self.at_open_entrypoint(&entered, stream, entrypoint)
             }
-            Site::Entrypoint(entrypoint) => Box::pin(self.at_entrypoint(&entered, stream, entrypoint)).await,
-        };
-        let (led, refused) = match led {
-            Ok(led) => (Some(led), None),
-            Err(reason) => (None, Some(reason)),
-        };
-        let refused = match led {
-            None => refused,
-            Some(Led { client: Stream::Plain(client), to: To::Job(job, port), _slots }) => {
-                self.l4.serve(&entered, &client, &job, &port).await;
-                None
-            }
-            Some(Led { client: Stream::Tls(client), to: To::Job(job, port), _slots }) => {
-                Box::pin(self.l4.serve(&entered, &client, &job, &port)).await;
-                None
-            }
-            Some(Led { client, to: To::Requests(scope), _slots }) => {
-                entered.kind.set(Kind::Http);
-                let entrypoint = match &site {
-                    Site::Entrypoint(entrypoint) => Some(entrypoint),
-                    Site::Vip(_) | Site::Captured | Site::Hub(_) => None,
-                };
-                Box::pin(self.l7.serve(&entered, client, entrypoint, scope)).await
+            Site::Hub(_) | Site::Entrypoint(_) => {
+                return Some(Box::pin(Arrived::new(self, entered).asking(stream, site)));
             }
         };
-        if let Some(reason) = refused {
-            self.context.counters().reasons.add(reason);
-            tracing::debug!(client = %entered.client.get(), local = %entered.local.get(), %reason, "refused");
-        }
+        Arrived::new(self, entered).led(led, site.entrypoint())
     }
 
     /// The address chooses the job.
@@ -115,7 +89,7 @@ impl Engines {
             Some((_, port)) if port.port.protocol.is_http() => To::Requests(l7::Scope::Vip(local)),
             Some((job, port)) => To::Job(job, port),
         };
-        Ok(Led { client: Stream::Plain(TcpWire::accepted(stream)), to, _slots: slots })
+        Ok(Led { client: Stream::Plain(TcpWire::accepted(stream)), to, slots })
     }
 
     async fn at_hub(&self, entered: &Entered, stream: TcpStream) -> Result<Led, Reason> {
@@ -134,7 +108,7 @@ impl Engines {
             }
             Some(Target::Job(job, entry)) => To::Job(job, entry),
         };
-        Ok(Led { client: Stream::Plain(TcpWire::accepted(stream)), to, _slots: slots })
+        Ok(Led { client: Stream::Plain(TcpWire::accepted(stream)), to, slots })
     }
 
     /// One that says where its connections lead before they say anything.
@@ -146,7 +120,7 @@ impl Engines {
     ) -> Result<Led, Reason> {
         let slots = self.admit(entered, &stream, Some(entrypoint))?;
         let Some(to) = self.from(entrypoint) else { return nowhere(&stream) };
-        Ok(Led { client: Stream::Plain(TcpWire::accepted(stream)), to, _slots: slots })
+        Ok(Led { client: Stream::Plain(TcpWire::accepted(stream)), to, slots })
     }
 
     /// Where all connections of an entrypoint lead.
@@ -200,7 +174,7 @@ impl Engines {
             false => Stream::Plain(TcpWire::accepted(stream)),
             true => Stream::Tls(Box::pin(self.handshake(entered, stream, entrypoint, deadline)).await?),
         };
-        Ok(Led { client, to, _slots: slots })
+        Ok(Led { client, to, slots })
     }
 
     /// Who the client is: the peer, or whoever a trusted peer says.
@@ -322,12 +296,83 @@ fn nowhere(stream: &TcpStream) -> Result<Led, Reason> {
 
 type Found = Option<(Arc<JobEntry>, Arc<PortEntry>)>;
 
-/// Counts a connection as open for as long as it is.
-struct Open<'a>(&'a Context);
+pub(super) type Serving = Pin<Box<dyn Future<Output = ()>>>;
 
-impl Drop for Open<'_> {
+/// Counts a connection as open for as long as it is.
+struct Open(Rc<Engines>);
+
+impl Drop for Open {
     fn drop(&mut self) {
-        self.0.counters().open.fetch_sub(1, Relaxed);
+        count(&self.0.context.counters().open, 1u64.wrapping_neg());
+    }
+}
+
+/// A connection that came in.
+struct Arrived {
+    open: Open,
+    entered: Entered,
+}
+
+impl Arrived {
+    fn new(engines: &Rc<Engines>, entered: Entered) -> Arrived {
+        Arrived { open: Open(engines.clone()), entered }
+    }
+
+    /// Its first words say where it leads. That takes more memory than what comes then, so it is boxed, and gone by then.
+    async fn asking(self, stream: TcpStream, site: Site) {
+        let Arrived { open: Open(engines), entered } = &self;
+        let led = match &site {
+            Site::Entrypoint(entrypoint) => {
+                Box::pin(engines.at_entrypoint(entered, stream, entrypoint)).await
+            }
+            Site::Hub(_) | Site::Vip(_) | Site::Captured => Box::pin(engines.at_hub(entered, stream)).await,
+        };
+        if let Some(serving) = self.led(led, site.entrypoint()) {
+            serving.await;
+        }
+    }
+
+    fn led(self, led: Result<Led, Reason>, entrypoint: Option<Arc<Entrypoint>>) -> Option<Serving> {
+        match led {
+            Ok(Led { client: stream, to: To::Requests(scope), slots }) => {
+                let Arrived { open, entered } = self;
+                entered.kind.set(Kind::Http);
+                let engine = open.0.l7.clone();
+                let guest = l7::Guest { entered, stream, scope, entrypoint };
+                Some(Box::pin(engine.serve(guest, (open, slots))))
+            }
+            Ok(Led { client: Stream::Plain(client), to: To::Job(job, port), slots }) => {
+                Some(Box::pin(self.relayed(client, job, port, slots)))
+            }
+            Ok(Led { client: Stream::Tls(client), to: To::Job(job, port), slots }) => {
+                Some(Box::pin(self.relayed(client, job, port, slots)))
+            }
+            Err(reason) => {
+                self.refused(reason);
+                None
+            }
+        }
+    }
+
+    /// No `async fn`, for the reason that [`l7::Engine::serve`] has.
+    fn relayed<C: Wire>(
+        self,
+        client: C,
+        job: Arc<JobEntry>,
+        port: Arc<PortEntry>,
+        slots: Slots,
+    ) -> impl Future<Output = ()> {
+        let Arrived { open, entered } = self;
+        async move {
+            let _ = &slots;
+            open.0.l4.serve(&entered, &client, &job, &port).await;
+        }
+    }
+
+    fn refused(&self, reason: Reason) {
+        let Arrived { open: Open(engines), entered } = self;
+        engines.context.counters().reasons.add(reason);
+        tracing::debug!(client = %entered.client.get(), local = %entered.local.get(), %reason, "refused");
     }
 }
 
@@ -335,14 +380,18 @@ impl Drop for Open<'_> {
 mod tests {
     use super::*;
 
-    /// Ten thousand quiet connections are ten thousand of these: what is large belongs into a box that is gone when the
-    /// relay begins.
+    /// What is large belongs into a box that is gone when the relay begins, or the connection is at rest.
     #[test]
-    fn the_task_of_a_relayed_connection_is_small() {
-        fn size<F: Future>(_: impl Fn(Rc<Engines>, TcpStream, Entered, Site) -> F) -> usize {
+    fn the_task_of_a_quiet_connection_is_small() {
+        fn relayed<F: Future>(
+            _: impl Fn(Arrived, TcpWire, Arc<JobEntry>, Arc<PortEntry>, Slots) -> F,
+        ) -> usize {
             size_of::<F>()
         }
-        let size = size(Engines::serve);
-        assert!(size <= 1_200, "{size} bytes");
+        fn answered<F: Future>(_: impl Fn(Rc<l7::Engine>, l7::Guest, (Open, Slots)) -> F) -> usize {
+            size_of::<F>()
+        }
+        let (relayed, answered) = (relayed(Arrived::relayed), answered(l7::Engine::serve));
+        assert!(relayed <= 900 && answered <= 640, "{relayed} and {answered} bytes");
     }
 }

@@ -138,7 +138,7 @@ impl<'a> Transfer<'a> {
     }
 
     /// What it ends with, and what of it goes back.
-    pub(super) fn put_away(mut self, desk: &Desk, supplies: &Supplies) {
+    pub(super) fn put_away(&mut self, desk: &Desk, supplies: &Supplies) {
         if let Some(lane) = &mut self.lane {
             lane.put_away(desk);
         }

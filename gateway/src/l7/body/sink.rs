@@ -88,10 +88,10 @@ impl H2Sink {
         Poll::Ready(Ok(n))
     }
 
-    fn end(&mut self, trailers: Option<HeaderMap>) -> io::Result<()> {
+    fn end(&mut self, trailers: Option<Box<HeaderMap>>) -> io::Result<()> {
         match (self.stream.take(), trailers) {
             (None, _) => Ok(()),
-            (Some(mut stream), Some(trailers)) => stream.send_trailers(trailers).map_err(io::Error::other),
+            (Some(mut stream), Some(trailers)) => stream.send_trailers(*trailers).map_err(io::Error::other),
             (Some(mut stream), None) => stream.send_data(Bytes::new(), true).map_err(io::Error::other),
         }
     }
@@ -145,7 +145,7 @@ impl Sink<'_> {
     pub(super) fn poll_end(
         &mut self,
         cx: &mut Poller<'_>,
-        trailers: &mut Option<HeaderMap>,
+        trailers: &mut Option<Box<HeaderMap>>,
     ) -> Poll<io::Result<()>> {
         match self {
             Sink::H2(sink) => Poll::Ready(sink.end(trailers.take())),
@@ -189,9 +189,12 @@ impl Sink<'_> {
         }
     }
 
-    pub(super) fn put_away(self, supplies: &Supplies) {
-        if let Sink::H1(sink) = self {
-            supplies.give_text(sink.out);
+    /// Nothing more is said here.
+    pub(super) fn put_away(&mut self, supplies: &Supplies) {
+        if let Sink::H1(sink) = self
+            && sink.out.capacity() > 0
+        {
+            supplies.give_text(std::mem::take(&mut sink.out));
         }
     }
 }

@@ -35,7 +35,8 @@ pub(in crate::l7) struct H2Source {
 pub(super) struct Piece {
     pub(super) bytes: Bytes,
     pub(super) last: bool,
-    pub(super) trailers: Option<HeaderMap>,
+    /// Few have any, and every body has a place for a piece.
+    pub(super) trailers: Option<Box<HeaderMap>>,
 }
 
 impl Source<'_> {
@@ -63,7 +64,8 @@ impl H1Source<'_> {
     fn poll_piece(&mut self, cx: &mut Poller<'_>, supplies: &Supplies) -> Poll<Result<Piece, BodyError>> {
         loop {
             if self.decoder.is_done() {
-                let trailers = trailers::map(self.decoder.trailers()).map_err(BodyError::Malformed)?;
+                let trailers =
+                    trailers::map(self.decoder.trailers()).map_err(BodyError::Malformed)?.map(Box::new);
                 return Poll::Ready(Ok(Piece { bytes: Bytes::new(), last: true, trailers }));
             }
             if self.inbound.is_empty() {
@@ -100,7 +102,8 @@ impl H2Source {
             }
             Some(Err(error)) => Poll::Ready(Err(error.into())),
             None => {
-                let trailers = ready!(self.stream.poll_trailers(cx))?.map(trailers::without_hop_by_hop);
+                let trailers = ready!(self.stream.poll_trailers(cx))?;
+                let trailers = trailers.map(trailers::without_hop_by_hop).map(Box::new);
                 Poll::Ready(Ok(Piece { bytes: Bytes::new(), last: true, trailers }))
             }
         }

@@ -104,7 +104,7 @@ impl Shared {
 }
 
 impl Connections {
-    fn with_room(&mut self) -> Option<Shared> {
+    pub(super) fn with_room(&mut self) -> Option<Shared> {
         self.open.retain_mut(Open::takes_streams);
         let full = self.open.len() >= MOST;
         let least = self.open.iter_mut().min_by_key(|open| open.use_of.streams.get())?;

@@ -15,18 +15,19 @@ use std::sync::Arc;
 use roundhouse_config::{HttpVersion, Port};
 
 pub(super) use self::answer::{Answering, NoAnswer};
-use self::h2_client::Shared;
+pub(super) use self::h2_client::Shared;
 use self::pool::Key;
 pub(super) use self::pool::{H1Instance, IDLE, Pool};
 use super::Engine;
 use super::request::Request;
+use super::route::Routed;
 use crate::l4::{self, Stream, TcpWire, TlsWire};
 use crate::table::{Endpoint, JobEntry};
 use crate::tls::{Alpn, ClientTls};
 
 /// A place at an instance for one request.
 pub(super) enum Instance {
-    H1(H1Instance),
+    H1(Box<H1Instance>),
     H2(Shared),
 }
 
@@ -40,41 +41,72 @@ impl Instance {
     }
 }
 
-/// A kept connection, else a new one.
-pub(super) async fn open(
-    engine: &Engine,
-    endpoint: &Arc<Endpoint>,
-    job: &JobEntry,
-    port: &Port,
-    request: &Request,
-) -> io::Result<Instance> {
-    let speaks = speaks(port, request);
-    let tls = match &port.tls {
-        None => None,
-        Some(tls) => Some(engine.context.originate(tls, speaks.alpn(), job).map_err(io::Error::other)?),
-    };
-    let key = Key::new(endpoint, tls.as_ref());
-    if speaks != Speaks::H2 {
-        let kept =
-            engine.pool.borrow_mut().take(key, engine.context.connections().now(), !request.is_idempotent());
-        if let Some(kept) = kept {
-            return Ok(Instance::H1(kept));
-        }
+/// How an endpoint is spoken to for a request.
+pub(super) struct To {
+    key: Key,
+    speaks: Speaks,
+    tls: Option<ClientTls>,
+}
+
+impl To {
+    pub(super) fn of(
+        engine: &Engine,
+        endpoint: &Arc<Endpoint>,
+        routed: &Routed,
+        request: &Request,
+    ) -> io::Result<To> {
+        let port = &routed.port.port;
+        let speaks = speaks(port, request);
+        let tls = match &port.tls {
+            None => None,
+            Some(tls) => {
+                let made = engine.context.originate(tls, speaks.alpn(), &routed.job);
+                Some(made.map_err(io::Error::other)?)
+            }
+        };
+        Ok(To { key: Key::new(endpoint, tls.as_ref()), speaks, tls })
     }
-    if speaks != Speaks::H1
-        && let Some(shared) = h2_client::shared(engine, key).await?
-    {
-        return Ok(Instance::H2(shared));
-    }
-    let dialling = h2_client::Dialling::begin(engine, key, speaks == Speaks::H2);
-    let stream =
-        connect(engine, endpoint, job, tls.as_ref()).await.inspect_err(|error| dialling.failed(error))?;
-    match (speaks, stream.is_h2()) {
-        (Speaks::H2, _) | (Speaks::Either, true) => {
-            let begun = h2_client::begin(engine, key, endpoint, stream).await;
-            begun.inspect_err(|error| dialling.failed(error)).map(Instance::H2)
+
+    /// On a connection that is there.
+    pub(super) fn at_hand(&self, engine: &Engine, request: &Request) -> Option<Instance> {
+        let mut pool = engine.pool.borrow_mut();
+        if self.speaks != Speaks::H2 {
+            let now = engine.context.connections().now();
+            if let Some(kept) = pool.take(self.key, now, !request.is_idempotent()) {
+                return Some(Instance::H1(kept));
+            }
         }
-        (Speaks::H1 | Speaks::Either, _) => Ok(Instance::H1(H1Instance::new(key, endpoint.clone(), stream))),
+        if self.speaks == Speaks::H1 {
+            return None;
+        }
+        pool.h2.get_mut(&self.key)?.with_room().map(Instance::H2)
+    }
+
+    /// On one that somebody dials just now, else on a new one.
+    pub(super) async fn open(
+        &self,
+        engine: &Engine,
+        endpoint: &Arc<Endpoint>,
+        job: &JobEntry,
+    ) -> io::Result<Instance> {
+        let To { key, speaks, tls } = self;
+        if *speaks != Speaks::H1
+            && let Some(shared) = h2_client::shared(engine, *key).await?
+        {
+            return Ok(Instance::H2(shared));
+        }
+        let dialling = h2_client::Dialling::begin(engine, *key, *speaks == Speaks::H2);
+        let stream =
+            connect(engine, endpoint, job, tls.as_ref()).await.inspect_err(|error| dialling.failed(error))?;
+        match (speaks, stream.is_h2()) {
+            (Speaks::H2, _) | (Speaks::Either, true) => {
+                let begun = h2_client::begin(engine, *key, endpoint, stream).await;
+                begun.inspect_err(|error| dialling.failed(error)).map(Instance::H2)
+            }
+            (Speaks::H1 | Speaks::Either, _) => {
+                Ok(Instance::H1(Box::new(H1Instance::new(*key, endpoint.clone(), stream))))
+            }
+        }
     }
 }
 

@@ -37,7 +37,8 @@ pub(super) type ByKey<T> = HashMap<Key, T, BuildHasherDefault<OfAddress>>;
 
 #[derive(Default)]
 pub(in crate::l7) struct Pool {
-    idle: ByKey<Vec<H1Instance>>,
+    #[expect(clippy::vec_box, reason = "each goes in and out at every request, and is large")]
+    idle: ByKey<Vec<Box<H1Instance>>>,
     pub(super) h2: ByKey<Connections>,
 }
 
@@ -93,7 +94,7 @@ impl H1Instance {
 
 impl Pool {
     /// The connection used last that is still open. `once`: for a request that must not be sent twice.
-    pub(super) fn take(&mut self, key: Key, now: Tick, once: bool) -> Option<H1Instance> {
+    pub(super) fn take(&mut self, key: Key, now: Tick, once: bool) -> Option<Box<H1Instance>> {
         let idle = self.idle.get_mut(&key)?;
         let age = if once { FRESH } else { IDLE };
         while let Some(kept) = idle.pop() {
@@ -105,7 +106,7 @@ impl Pool {
     }
 
     /// Takes one back whose last exchange is over on both sides.
-    pub(in crate::l7) fn give(&mut self, mut instance: H1Instance, now: Tick) {
+    pub(in crate::l7) fn give(&mut self, mut instance: Box<H1Instance>, now: Tick) {
         instance.since = Some(now);
         let idle = self.idle.entry(instance.key).or_default();
         if idle.len() < KEPT && instance.inbound.is_empty() {
