@@ -138,7 +138,8 @@ impl Engine {
         let (parts, body) = request.into_parts();
         let read = read(&self.supplies, &parts, body.is_end_stream(), of_all.tls.is_some());
         let open = Open::new(of_all.clone(), engine.clone());
-        tokio::task::spawn_local(async move {
+        // Boxed: the runtime moves what it is given several times before it is at rest.
+        tokio::task::spawn_local(Box::pin(async move {
             let request = match read {
                 Ok(request) => request,
                 Err(malformed) => {
@@ -164,7 +165,7 @@ impl Engine {
             exchange(&engine, &visit, &request, &mut client).await;
             request.put_away(&engine.supplies);
             drop(open);
-        });
+        }));
     }
 }
 
