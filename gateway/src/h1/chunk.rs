@@ -58,6 +58,18 @@ impl Chunks {
         Chunks { at: At::Size { so_far: 0, digits: 0 }, trailers: Vec::new() }
     }
 
+    /// Whether a body may begin so: for whoever has not said yet that there is one.
+    pub(super) fn begin(bytes: &[u8]) -> Result<(), Malformed> {
+        let mut chunks = Chunks::new();
+        for byte in bytes {
+            chunks.step(*byte)?;
+            if matches!(chunks.at, At::Data { .. } | At::Done) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     pub(super) fn is_done(&self) -> bool {
         self.at == At::Done
     }

@@ -1,5 +1,6 @@
 //! How long a body is (RFC 9112, 6.3), by rules that leave one reading.
 
+use super::chunk::Chunks;
 use super::head::Head;
 use super::{Malformed, Name};
 
@@ -23,6 +24,14 @@ impl Length {
 
     pub(crate) fn is_none(self) -> bool {
         self == Length::NONE
+    }
+
+    /// Whether a body of this length may begin with these bytes.
+    pub(crate) fn fits(self, bytes: &[u8]) -> Result<(), Malformed> {
+        match self {
+            Length::Chunked => Chunks::begin(bytes),
+            Length::Known(_) | Length::UntilClose => Ok(()),
+        }
     }
 
     /// What the fields say. `chunks`: whether the version has chunks at all.

@@ -173,6 +173,9 @@ pub(super) struct Connection {
 impl Connection {
     pub(super) fn of(head: &Head) -> Connection {
         let mut said = Connection::default();
+        if !head.has(Name::Connection) {
+            return said;
+        }
         for member in head.all(Name::Connection).flat_map(members) {
             let word = match () {
                 () if member.eq_ignore_ascii_case(b"close") => &mut said.close,

@@ -36,7 +36,7 @@ pub(crate) use self::wire::{TcpWire, Wire};
 
 /// What the instance is told of the client, before anything else.
 fn proxy_header(connection: &Connection, port: &Port) -> Vec<u8> {
-    let (source, destination) = (connection.client.get(), connection.local.get());
+    let (source, destination) = (connection.client(), connection.local.get());
     match port.proxy {
         None => Vec::new(),
         Some(ProxyVersion::V1) => encode_v1(source, destination).to_vec(),
@@ -44,7 +44,7 @@ fn proxy_header(connection: &Connection, port: &Port) -> Vec<u8> {
             source,
             destination,
             transport: Transport::Stream,
-            jobname: connection.jobname.borrow().as_deref(),
+            jobname: connection.jobname().as_deref(),
             unique_id: None,
             checksum: true,
         }),
@@ -72,7 +72,7 @@ impl Engine {
     ) {
         let context = &*self.context;
         let limits = context.limits();
-        let _slot = match job.enter(context.client(connection.client.get().ip())) {
+        let _slot = match job.enter(context.client(connection.client().ip())) {
             Ok(slot) => slot,
             Err(Full::All) => return self.refuse(client, Reason::JobFull),
             Err(Full::Client) => return self.refuse(client, Reason::ClientFull),
@@ -98,7 +98,7 @@ impl Engine {
             Err(error) => {
                 count(&context.counters().no_backend, 1);
                 // Not louder: a dead job may be dialled ten thousand times a second. It is counted, and health is logged.
-                let (job, client_address) = (&job.label, connection.client.get());
+                let (job, client_address) = (&job.label, connection.client());
                 tracing::debug!(%job, port = %port.name(), client = %client_address, %error, "no backend");
                 self.refuse(client, Reason::NoBackend);
             }
@@ -172,8 +172,8 @@ impl Engine {
         if let Some(reason) = reason {
             counters.reasons.add(reason);
         }
-        let client = connection.client.get();
-        let (job, id) = (&job.label, connection.id);
+        let client = connection.client();
+        let (job, id) = (&job.label, connection.id());
         tracing::debug!(%job, %id, %client, to_instance, to_client, ?reason, ?error, "closed");
     }
 }

@@ -66,10 +66,9 @@ impl Engine {
         let tls = guest.stream.tls();
         async move {
             let _ = &held;
-            let entered = &guest.entered;
             let visit = Visit {
-                connection: entered,
-                scope: &guest.scope,
+                connection: &guest.entered,
+                scope: guest.scope,
                 entrypoint: guest.entrypoint.as_ref(),
                 tls: tls.as_deref(),
             };
@@ -79,31 +78,31 @@ impl Engine {
             };
             let reason = match over {
                 Over::Ended(reason) => reason,
-                Over::Http2(early) => Box::pin(self.serve_h2(&visit, entered, guest.stream, early)).await,
+                Over::Http2(early) => {
+                    Box::pin(self.serve_h2(&visit, &guest.entered, guest.stream, early)).await
+                }
             };
             if let Some(reason) = reason {
                 self.context.counters().reasons.add(reason);
-                tracing::debug!(client = %entered.client.get(), local = %entered.local.get(), %reason, "ended");
+                let (client, local) = (guest.entered.client(), guest.entered.local.get());
+                tracing::debug!(%client, %local, %reason, "ended");
             }
         }
     }
 
     async fn serve_h1(&self, visit: &Visit<'_>, stream: &Stream) -> Over {
-        let connection = visit.connection;
         let mut inbound = Inbound::default();
-        loop {
-            let request = match self.next(connection, stream, &mut inbound, visit.tls.is_some()).await {
+        // Nothing but what it waits with is held across the waiting.
+        let refused = loop {
+            let request = match self.next(visit, stream, &mut inbound).await {
                 Next::Request(request) => request,
                 Next::Http2 => {
                     let early = Bytes::copy_from_slice(inbound.unread());
                     inbound.consume(early.len(), &self.supplies);
                     return Over::Http2(early);
                 }
-                Next::Refused(refusal) => {
-                    Box::pin(self.last_words(stream, &refusal)).await;
-                    break;
-                }
-                Next::Over => break,
+                Next::Refused(refusal) => break Some(refusal),
+                Next::Over => break None,
                 Next::Ended(reason) => {
                     // Between two requests nobody waits for anything.
                     if reason != Reason::Idle && reason != Reason::Stopping {
@@ -113,23 +112,20 @@ impl Engine {
                 }
                 Next::Failed => return Over::Ended(None),
             };
-            // Boxed, so that a quiet connection does not have an exchange's size.
-            let went = Box::pin(self.request(visit, stream, &mut inbound, &request)).await;
             // Whoever has said that he sends nothing more (RFC 9112, 9.6) sends nothing that would make a reset of the end.
             let silent = !request.line.persistent && !request.has_body() && !request.line.websocket;
-            request.put_away(&self.supplies);
-            match went {
+            // Boxed, so that a quiet connection does not have an exchange's size.
+            match Box::pin(self.request(visit, stream, &mut inbound, request)).await {
                 Went::On => {}
                 Went::Closes if silent && inbound.is_empty() && leaves(stream) => return Over::Ended(None),
-                Went::Closes => break,
+                Went::Closes => break None,
                 Went::Broken => {
                     stream.reset();
-                    return Over::Ended(connection.ending());
+                    return Over::Ended(visit.connection.ending());
                 }
             }
-        }
-        connection.within(self.context.connections().now(), LINGER);
-        let _ = Box::pin(tokio::time::timeout(LINGER, linger(stream, &self.supplies))).await;
+        };
+        Box::pin(self.part(visit.connection, stream, refused)).await;
         Over::Ended(None)
     }
 
@@ -138,7 +134,7 @@ impl Engine {
         visit: &Visit<'_>,
         stream: &Stream,
         inbound: &mut Inbound,
-        request: &Request,
+        request: Request,
     ) -> Went {
         let source = match request.line.length {
             _ if request.line.websocket => {
@@ -147,16 +143,27 @@ impl Engine {
             Length::Known(0) => Source::Nothing,
             length => Source::H1(H1Source { stream, inbound, decoder: Decoder::new(length) }),
         };
-        exchange(self, visit, request, &mut Client::new(source, Reply::H1(stream))).await
+        let went = exchange(self, visit, &request, &mut Client::new(source, Reply::H1(stream))).await;
+        request.put_away(&self.supplies);
+        went
     }
 
-    async fn next(&self, connection: &Connection, stream: &Stream, inbound: &mut Inbound, tls: bool) -> Next {
-        let (context, limits) = (&self.context, self.context.limits());
-        let now = || context.connections().now();
-        let most = usize::try_from(limits.head.0).unwrap_or(usize::MAX);
-        connection.rest(now(), limits.keep_alive);
+    /// The end in order, with a last word to whoever said what is no request.
+    async fn part(&self, connection: &Connection, stream: &Stream, refused: Option<Refusal>) {
+        if let Some(refusal) = refused {
+            self.last_words(stream, &refusal).await;
+        }
+        connection.within(self.context.connections().now(), LINGER);
+        let _ = tokio::time::timeout(LINGER, linger(stream, &self.supplies)).await;
+    }
+
+    async fn next(&self, visit: &Visit<'_>, stream: &Stream, inbound: &mut Inbound) -> Next {
+        let now = || self.context.connections().now();
+        visit.connection.rest(now(), self.context.limits().keep_alive);
         let mut heading = false;
         let found = poll_fn(|cx| {
+            let (limits, connection) = (self.context.limits(), visit.connection);
+            let most = usize::try_from(limits.head.0).unwrap_or(usize::MAX);
             let found = inbound.poll_head(cx, stream, &self.supplies, most);
             if found.is_pending() {
                 if !heading && !inbound.is_empty() {
@@ -179,7 +186,7 @@ impl Engine {
                     format!(
                         "{} bytes of a request head came, and no end of it within {:?}; end it with an empty line",
                         inbound.pending(),
-                        limits.header_timeout
+                        self.context.limits().header_timeout
                     ),
                 ));
             }
@@ -193,7 +200,7 @@ impl Engine {
         let read = read_request(head, &mut kept);
         inbound.consume(to, &self.supplies);
         match read {
-            Ok(line) => Next::Request(Request { head: kept, line, tls }),
+            Ok(line) => Next::Request(Request { head: kept, line, tls: visit.tls.is_some() }),
             Err(malformed) => Next::Refused(malformed.into()),
         }
     }

@@ -40,7 +40,7 @@ pub(super) enum Failed {
     Unspeakable(http::Error),
     /// It took the request and was silent for too long.
     Silent,
-    /// It speaks HTTP/2, and the client wants WebSocket.
+    /// It speaks HTTP/2 and does not take WebSocket over it, which the client wants.
     NotOverH2,
     /// The request's body did not come as it should.
     Client(BodyError),
@@ -108,7 +108,7 @@ pub(super) async fn converse(
         }
         response.put_away(supplies);
     };
-    if response.status == 101 {
+    if response.status == 101 || answering.opens(response.status) {
         upload.put_away(&engine.desk, supplies);
         return Box::pin(tunnel(exchange, routed, client, response, answering)).await;
     }

@@ -97,7 +97,15 @@ fn no_whole_answer(patience: Duration) -> Refusal {
 }
 
 fn traced(engine: &Engine, request: &Request) -> Traced {
-    let random = || engine.random.borrow_mut().random();
+    let random = || {
+        // Three words; as many bytes as they have would be drawn one by one.
+        let words: [u64; 3] = engine.random.borrow_mut().random();
+        let mut bytes = trace::Random::default();
+        for (eight, word) in bytes.chunks_exact_mut(8).zip(words) {
+            eight.copy_from_slice(&word.to_ne_bytes());
+        }
+        bytes
+    };
     trace::traced(request.head.all(Name::TraceParent), random, engine.context.access_log().is_on())
 }
 

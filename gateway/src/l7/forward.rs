@@ -94,7 +94,7 @@ impl<'a> Words<'a> {
             edited: (!edits.is_empty()).then(|| Box::new(edits.in_request(request, &engine.supplies))),
             target: rewrite.and_then(|rewrite| rewrite.target(request.path())),
             host: rewritten.or_else(|| routed.host_of_old_clients(zone, request).map(Cow::Owned)),
-            jobname: visit.connection.jobname.borrow().clone(),
+            jobname: visit.connection.jobname(),
         }
     }
 
@@ -106,7 +106,7 @@ impl<'a> Words<'a> {
     /// and what it is told beside.
     fn terms<'t>(&'t self, exchange: &Exchange<'t>) -> Terms<'t> {
         let Exchange { request, visit, trace, .. } = *exchange;
-        let peer = visit.connection.client.get().ip();
+        let peer = visit.connection.client().ip();
         let forwarding = Forwarding {
             peer,
             trusted: visit.trusts(peer),
@@ -217,20 +217,22 @@ async fn talk_h2(
     let https = routed.port.port.tls.is_some();
     let head = request_h2(words.request(exchange), &words.terms(exchange), https);
     let head = head.map_err(Failed::Unspeakable)?;
-    if request.line.websocket {
+    let websocket = request.line.websocket;
+    if websocket && !shared.takes_websocket(engine.context.limits().hello_timeout).await {
         return Err(Failed::NotOverH2);
     }
     let place = shared.place;
     place.touch(engine.context.connections().now());
     let mut sender = shared.sender.ready().await.map_err(|_| Failed::Unsent)?;
-    let sent = sender.send_request(head, !request.has_body());
+    let sent = sender.send_request(head, !request.has_body() && !websocket);
     let (response, stream) = sent.map_err(|_| Failed::Unsent)?;
     if request.line.expects {
         client.allow(&engine.supplies).await.map_err(|_| Failed::ClientGone)?;
     }
-    let sink = Sink::H2(H2Sink::new(request.has_body().then_some(stream)));
+    let (up, stream) = if websocket { (Some(stream), None) } else { (None, Some(stream)) };
+    let sink = Sink::H2(H2Sink::new(stream.filter(|_| request.has_body())));
     let mut upload = Transfer::new(body(client, request), sink).at_most(routed.max_body());
-    let answering = Answering::H2 { response: Box::new(response), body: None };
+    let answering = Answering::H2 { response: Box::new(response), body: None, up };
     let talked = converse(exchange, routed, endpoint, client, &mut upload, answering).await;
     upload.put_away(&engine.desk, &engine.supplies);
     talked.map(|(went, _)| went)
@@ -268,7 +270,7 @@ fn refusal(context: &Context, routed: &Routed, tried: usize, address: SocketAddr
         Failed::NotOverH2 => Refusal::new(
             Reason::NotImplemented,
             format!(
-                "the instances of job `{job}` speak HTTP/2, and WebSocket goes to them by HTTP/1.1; give the port \"http\":\"auto\""
+                "the instances of job `{job}` speak HTTP/2 and do not take WebSocket over it (RFC 8441); give the port \"http\":\"auto\" if they speak HTTP/1.1 too"
             ),
         ),
         Failed::Unspeakable(error) => Refusal::bad(format!(

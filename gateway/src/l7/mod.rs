@@ -35,7 +35,7 @@ mod timeout;
 mod tunnel;
 
 use std::cell::RefCell;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -87,13 +87,13 @@ pub enum Scope {
     /// The Host header and the path.
     ByHost,
     /// The address that was dialled; the Host passes through.
-    Vip(SocketAddr),
+    Vip,
 }
 
 /// What is known of whoever asks, for all requests of a connection.
 struct Visit<'a> {
     connection: &'a Connection,
-    scope: &'a Scope,
+    scope: Scope,
     /// Where it came in by one.
     entrypoint: Option<&'a Arc<Entrypoint>>,
     /// Its scheme is https.
@@ -108,7 +108,7 @@ impl Visit<'_> {
 
     /// Who asks: the peer, or whom proxies name that are trusted.
     fn client(&self, request: &Request) -> Client {
-        let peer = self.connection.client.get();
+        let peer = self.connection.client();
         if !self.trusts(peer.ip()) {
             return Client { address: peer.ip(), port: Some(peer.port()), hops: 0 };
         }

@@ -180,11 +180,17 @@ pub(super) fn request_h2(
         .authority(host)
         .path_and_query(path)
         .build()?;
-    let mut to =
-        http::Request::builder().method(request.method()).uri(uri).version(http::Version::HTTP_2).body(())?;
+    let websocket = request.line.websocket;
+    let method = if websocket { "CONNECT" } else { request.method() };
+    let mut to = http::Request::builder().method(method).uri(uri).version(http::Version::HTTP_2).body(())?;
+    if websocket {
+        to.extensions_mut().insert(h2::ext::Protocol::from_static("websocket"));
+    }
     let map = to.headers_mut();
     copy_map(map, &request.head, |field| match field.name {
         Name::Host | Name::Expect => false,
+        // RFC 8441, 5: a stream needs no proof that it is no old connection's.
+        Name::WebSocketKey => !websocket,
         name => goes_on(name, true, terms),
     });
     if says_length(request)

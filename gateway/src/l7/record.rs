@@ -143,7 +143,7 @@ impl Drop for Record<'_> {
         let Some(noted) = &self.noted else { return };
         let (request, connection) = (noted.request, noted.visit.connection);
         let (job, route, instance) = (noted.job.borrow(), noted.route.borrow(), noted.instance.borrow());
-        let jobname = connection.jobname.borrow();
+        let jobname = connection.jobname();
         let peer = connection.peer;
         let client = SocketAddr::new(noted.client.address, noted.client.port.unwrap_or_default());
         let (request_bytes, response_bytes) = noted.bytes.get();

@@ -93,8 +93,8 @@ pub(super) fn route(
     request: &Request,
     https_port: Option<u16>,
 ) -> Way {
-    let found = match *visit.scope {
-        Scope::Vip(address) => at_vip(table, address),
+    let found = match visit.scope {
+        Scope::Vip => at_vip(table, visit.connection.local.get()),
         Scope::ByHost => by_host(table, worker, request, https_port),
     };
     found.unwrap_or_else(|refusal| Way::Nowhere(refusal.at(table.revision)))

@@ -53,7 +53,7 @@ impl Engine {
         let client = Rc::new(OfAll {
             tls: visit.tls.cloned(),
             entrypoint: visit.entrypoint.cloned(),
-            scope: *visit.scope,
+            scope: visit.scope,
             carrier: entered.connection.clone(),
             open: Cell::new(0),
         });
@@ -105,7 +105,7 @@ impl Engine {
                     continue;
                 }
                 Ok(Some(Err(error))) => {
-                    tracing::debug!(client = %entered.client.get(), %error, "HTTP/2 connection ended");
+                    tracing::debug!(client = %entered.client(), %error, "HTTP/2 connection ended");
                     return None;
                 }
                 Ok(None) => return None,
@@ -153,7 +153,7 @@ impl Engine {
             let entered = engine.context.connections().enter_within(&of_all.carrier);
             let visit = Visit {
                 connection: &entered,
-                scope: &of_all.scope,
+                scope: of_all.scope,
                 entrypoint: of_all.entrypoint.as_ref(),
                 tls: of_all.tls.as_ref(),
             };

@@ -70,16 +70,15 @@ pub struct ConnectionId {
 
 #[derive(Debug)]
 pub struct Connection {
-    pub id: ConnectionId,
+    worker: u16,
+    number: u64,
     pub kind: Cell<Kind>,
     /// The other end of the socket.
     pub peer: SocketAddr,
-    /// The client, by a trusted PROXY header where there is one.
-    pub client: Cell<SocketAddr>,
     /// The address that was dialled.
     pub local: Cell<SocketAddr>,
-    /// Which job the client says it is, or has proved to be.
-    pub jobname: RefCell<Option<Box<str>>>,
+    /// Boxed, as most have nothing of it: ten thousand quiet connections are ten thousand of these.
+    said: RefCell<Option<Box<Said>>>,
     /// Its bytes must not begin with a PROXY header.
     pub guarded: Cell<bool>,
     since: Tick,
@@ -98,6 +97,15 @@ pub struct Connection {
     work: RefCell<Option<Work>>,
     ending: Cell<Option<Reason>>,
     task: RefCell<Option<Waker>>,
+}
+
+/// What is known of a client beside the other end of its socket.
+#[derive(Clone, Debug, Default)]
+struct Said {
+    /// By a trusted PROXY header.
+    client: Option<SocketAddr>,
+    /// Which job the client says it is, or has proved to be.
+    jobname: Option<Box<str>>,
 }
 
 /// One worker's.
@@ -172,12 +180,12 @@ impl Connections {
         self.entered.set(number + 1);
         let now = self.now.get();
         let connection = Rc::new(Connection {
-            id: ConnectionId { worker: self.worker, number },
+            worker: self.worker,
+            number,
             kind: Cell::new(kind),
             peer: client,
-            client: Cell::new(client),
             local: Cell::new(local),
-            jobname: RefCell::default(),
+            said: RefCell::default(),
             guarded: Cell::new(false),
             since: now,
             last: Cell::new(now),
@@ -199,8 +207,7 @@ impl Connections {
     /// One that is carried by another: of the same client, and with an end of its own.
     pub fn enter_within(self: &Rc<Self>, carrier: &Connection) -> Entered {
         let entered = self.enter(carrier.kind.get(), carrier.peer, carrier.local.get());
-        entered.client.set(carrier.client.get());
-        entered.jobname.borrow_mut().clone_from(&carrier.jobname.borrow());
+        entered.said.borrow_mut().clone_from(&carrier.said.borrow());
         entered
     }
 
@@ -300,6 +307,28 @@ impl Drop for Entered {
 }
 
 impl Connection {
+    pub fn id(&self) -> ConnectionId {
+        ConnectionId { worker: self.worker, number: self.number }
+    }
+
+    /// The other end of the socket, or whom a trusted PROXY header names.
+    pub fn client(&self) -> SocketAddr {
+        self.said.borrow().as_ref().and_then(|said| said.client).unwrap_or(self.peer)
+    }
+
+    pub fn set_client(&self, client: SocketAddr) {
+        self.said.borrow_mut().get_or_insert_default().client = Some(client);
+    }
+
+    /// Which job the client says it is, or has proved to be.
+    pub fn jobname(&self) -> Option<Box<str>> {
+        self.said.borrow().as_ref().and_then(|said| said.jobname.clone())
+    }
+
+    pub fn set_jobname(&self, jobname: Option<Box<str>>) {
+        self.said.borrow_mut().get_or_insert_default().jobname = jobname;
+    }
+
     /// What ends it from now on if nothing moves for `idle`, or after `lifetime` in all.
     pub fn time_out(&self, idle: Duration, lifetime: Option<Duration>) {
         // One more: the tick that it began in was partly over.
@@ -405,9 +434,9 @@ impl Connection {
         let work = self.work.borrow();
         let endpoint = work.as_ref().map(Work::endpoint);
         Shown {
-            id: self.id.to_string(),
+            id: self.id().to_string(),
             kind: self.kind.get(),
-            client: self.client.get(),
+            client: self.client(),
             local: self.local.get(),
             job: endpoint.map(|endpoint| endpoint.job.clone()),
             instance: endpoint.map(|endpoint| endpoint.id),
@@ -424,8 +453,8 @@ impl Filter {
     pub fn fits(&self, connection: &Connection) -> bool {
         let work = connection.work.borrow();
         let endpoint = work.as_ref().map(Work::endpoint);
-        self.id.is_none_or(|id| id == connection.id)
-            && self.client.is_none_or(|net| net.contains(&connection.client.get().ip().to_canonical()))
+        self.id.is_none_or(|id| id == connection.id())
+            && self.client.is_none_or(|net| net.contains(&connection.client().ip().to_canonical()))
             && self.job.as_ref().is_none_or(|job| endpoint.is_some_and(|endpoint| endpoint.job == *job))
             && self.instance.is_none_or(|id| endpoint.is_some_and(|endpoint| endpoint.id == id))
             && self

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use roundhouse_config::{Label, PortName};
 use roundhouse_registry::probe::Verdict;
@@ -31,6 +31,8 @@ pub struct Endpoint {
 #[derive(Debug)]
 pub struct Live {
     verdict: AtomicU8,
+    /// The registry wants nothing new to go there: what was kept for that is of no use.
+    leaving: AtomicBool,
     pub open: AtomicU32,
     pub served: AtomicU64,
     pub connect_failures: AtomicU64,
@@ -40,10 +42,19 @@ impl Live {
     pub fn new(verdict: Verdict) -> Live {
         Live {
             verdict: AtomicU8::new(verdict as u8),
+            leaving: AtomicBool::new(false),
             open: AtomicU32::new(0),
             served: AtomicU64::new(0),
             connect_failures: AtomicU64::new(0),
         }
+    }
+
+    pub fn is_leaving(&self) -> bool {
+        self.leaving.load(Relaxed)
+    }
+
+    pub fn set_leaving(&self, leaving: bool) {
+        self.leaving.store(leaving, Relaxed);
     }
 
     pub fn verdict(&self) -> Verdict {

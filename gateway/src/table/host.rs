@@ -5,6 +5,17 @@ use std::borrow::Cow;
 /// RFC 1035, 2.3.4; a longer one is no name.
 const MAX_NAME: usize = 253;
 
+/// Bytes of names, and of addresses in brackets.
+const ALLOWED: [bool; 256] = {
+    let (mut allowed, mut byte) = ([false; 256], 0);
+    while byte < 128 {
+        let is = byte as u8;
+        allowed[byte] = is.is_ascii_alphanumeric() || matches!(is, b'-' | b'.' | b'_' | b'[' | b']' | b':');
+        byte += 1;
+    }
+    allowed
+};
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum HostError {
     #[error("the Host is empty")]
@@ -20,7 +31,9 @@ pub enum HostError {
 /// `App2.jobs.Coding.net.:1111` becomes `app2.jobs.coding.net`; the port is checked and dropped (the listener that took
 /// the request says more than the header).
 pub fn host_name(host: &str) -> Result<Cow<'_, str>, HostError> {
-    let (name, port) = match host.rsplit_once(':') {
+    // Most have none, and a search from the front is the quicker one.
+    let colon = memchr::memchr(b':', host.as_bytes()).and_then(|_| host.rsplit_once(':'));
+    let (name, port) = match colon {
         // The colons of an IPv6 literal are inside its brackets.
         Some((name, port)) if !port.ends_with(']') => (name, Some(port)),
         _ => (host, None),
@@ -38,16 +51,17 @@ pub fn host_name(host: &str) -> Result<Cow<'_, str>, HostError> {
     if name.len() > MAX_NAME {
         return Err(HostError::TooLong);
     }
-    let allowed =
-        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'[' | b']' | b':');
-    if !name.bytes().all(allowed) {
-        return Err(HostError::Character);
+    // Both of all bytes at once, without a way out: each request asks.
+    let (mut wrong, mut capital) = (false, false);
+    for byte in name.bytes() {
+        wrong |= !ALLOWED[usize::from(byte)];
+        capital |= byte.is_ascii_uppercase();
     }
-    Ok(if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        Cow::Owned(name.to_ascii_lowercase())
-    } else {
-        Cow::Borrowed(name)
-    })
+    match (wrong, capital) {
+        (true, _) => Err(HostError::Character),
+        (false, true) => Ok(Cow::Owned(name.to_ascii_lowercase())),
+        (false, false) => Ok(Cow::Borrowed(name)),
+    }
 }
 
 #[cfg(test)]

@@ -112,12 +112,15 @@ fn digit(byte: u8) -> Option<u8> {
     }
 }
 
+/// Without a table to look in, so that the compiler does many at once.
+fn digit_of(value: u8) -> u8 {
+    value + if value < 10 { b'0' } else { b'a' - 10 }
+}
+
 fn digits<const N: usize, const M: usize>(bytes: [u8; N]) -> [u8; M] {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut text = [0; M];
     for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
-        pair[0] = DIGITS[usize::from(byte >> 4)];
-        pair[1] = DIGITS[usize::from(byte & 15)];
+        pair.copy_from_slice(&[digit_of(byte >> 4), digit_of(byte & 15)]);
     }
     text
 }

@@ -65,6 +65,38 @@ async fn a_client_that_goes_takes_its_stream_back_alone() {
     assert!(origin.connections.load(Relaxed) <= 2, "each has its worker's connection");
 }
 
+/// It can end by itself then, and has no deadline to wait for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_instance_that_drains_is_left_once_nobody_uses_it() {
+    let stage = Stage::start();
+    let (old, new) = (Origin::start(stage.app(0)).await, Origin::start(stage.app(1)).await);
+    stage.job("web", H2C, &[stage.app(0)]);
+    let client = Http2::dial(stage.gateway.http()).await;
+    let request = Request::get("http://web.jobs/stall").body(()).unwrap();
+    let mut sender = client.sender.clone().ready().await.unwrap();
+    let (response, mut stream) = sender.send_request(request, true).unwrap();
+    let response = timeout(LONG, response).await.expect("a head in time").unwrap();
+
+    stage.gateway.register("web", stage.app(1));
+    stage.gateway.wait_up("web", 2);
+    let instances = stage.gateway.api("/v1/instances/web").json();
+    let is_old = |one: &&serde_json::Value| one["address"] == stage.app(0).ip().to_string();
+    let id = instances.as_array().unwrap().iter().find(is_old).unwrap()["id"].as_str().unwrap().to_owned();
+    let path = format!("/v1/instances/web/{id}/state");
+    assert_eq!(stage.gateway.call("POST", &path, r#"{"state":"draining"}"#).status, 200);
+    eventually(SOON, "the gateway has it draining", || {
+        let job = stage.gateway.api("/v1/jobs/web").json();
+        let drains = |one: &serde_json::Value| one["state"] == "draining";
+        seen(job, |job| job["instances"].as_array().is_some_and(|all| all.iter().any(drains)))
+    });
+    assert_eq!(client.get("http://web.jobs/").await.unwrap().text(), "ok");
+    assert_eq!((old.open.load(Relaxed), new.connections.load(Relaxed)), (1, 1));
+
+    stream.send_reset(h2::Reason::CANCEL);
+    drop(response);
+    eventually(SOON, "the connection to it ends", || seen(old.open.load(Relaxed), |open| *open == 0));
+}
+
 /// Its backlog is full: connections to it are neither taken nor refused (listen(2)).
 fn silent(address: SocketAddr) -> Vec<socket2::Socket> {
     let socket = || socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();

@@ -1,17 +1,20 @@
 //! WebSocket: Python's `websockets` on both sides, and RFC 8441 by a client of the tests' own.
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::process::Command;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use h2::ext::Protocol;
 use h2::{RecvStream, SendStream};
 use http::{Method, Request};
-use roundhouse_tests::{Background, SOON, Signal};
+use roundhouse_tests::{Background, SOON, Signal, dial, read_to_its_end};
 use tokio::time::timeout;
 
 use crate::http2::{Http2, room};
+use crate::origin::h2::Origin;
 use crate::peers::{python, said};
 use crate::stage::{DOMAIN, Stage};
 
@@ -25,13 +28,17 @@ struct Served {
 
 /// The job `web`, with fields of its own.
 fn served(more: &str) -> Served {
+    served_by("websocket/server.py", "", more)
+}
+
+fn served_by(script: &str, of_port: &str, more: &str) -> Served {
     let stage = Stage::with("[limits]\ndrain = \"1s\"");
     let address = stage.app(0);
-    let mut command = python("websocket/server.py");
+    let mut command = python(script);
     command.args([address.ip().to_string(), address.port().to_string()]);
     let server = Background::spawn(command);
     server.wait_line(SOON * 3, "ready");
-    let vip = stage.job_with("web", "", more, &[address]);
+    let vip = stage.job_with("web", of_port, more, &[address]);
     stage.domain("web");
     Served { stage, server, vip }
 }
@@ -75,6 +82,35 @@ fn a_server_that_refuses_is_heard() {
     for command in served("").everywhere("refuse") {
         holds(command);
     }
+}
+
+/// RFC 8441 towards the instance; the client upgrades a connection as ever, or has a stream of its own.
+#[test]
+fn it_goes_to_instances_that_speak_nothing_but_http_2() {
+    let served = served_by("websocket/asgi.py", r#""http":"h2c""#, "");
+    for check in ["messages", "refuse", "leave"] {
+        for command in served.everywhere(check) {
+            holds(command);
+        }
+    }
+    served.server.wait_line(SOON, "over HTTP/2");
+    served.stage.wait_quiet("web");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn but_not_where_they_do_not_take_it() {
+    let stage = Stage::start();
+    let origin = Origin::start(stage.app(0)).await;
+    stage.job("web", r#""http":"h2c""#, &[stage.app(0)]);
+    let asked = "GET /chat HTTP/1.1\r\nHost: web.jobs\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                 Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    for _ in 0..2 {
+        let mut client = dial(stage.gateway.http());
+        client.write_all(asked.as_bytes()).unwrap();
+        let answer = String::from_utf8(read_to_its_end(&mut client).0).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 501 ") && answer.contains("RFC 8441"), "{answer}");
+    }
+    assert!(origin.connections.load(Relaxed) <= 2);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::io;
 use std::task::{Context as Poller, Poll, ready};
 
+use bytes::Bytes;
 use h2::client::ResponseFuture;
 
 use super::super::body::{H1Source, H2Source, Source};
@@ -24,6 +25,8 @@ pub(in crate::l7) enum Answering<'i> {
     H2 {
         response: Box<ResponseFuture>,
         body: Option<h2::RecvStream>,
+        /// What goes up once a WebSocket is open.
+        up: Option<h2::SendStream<Bytes>>,
     },
 }
 
@@ -55,10 +58,12 @@ impl<'i> Answering<'i> {
                 let read = read_response(&inbound.unread()[from..to], *to_head, &mut head);
                 inbound.consume(to, supplies);
                 let line: StatusLine = read.map_err(NoAnswer::Malformed)?;
+                // What has come with the head: once that is passed on there is no other answer any more.
+                line.length.fits(inbound.unread()).map_err(NoAnswer::Malformed)?;
                 *persistent = line.persistent;
                 Poll::Ready(Ok(Response::new(head, line.status, line.reason, line.length)))
             }
-            Answering::H2 { response, body } => {
+            Answering::H2 { response, body, .. } => {
                 if let Poll::Ready(Some(interim)) = response.poll_informational(cx) {
                     return Poll::Ready(
                         interim.map(|interim| converted(supplies, &interim, Length::NONE)).map_err(failed),
@@ -81,8 +86,19 @@ impl<'i> Answering<'i> {
             Answering::H1 { stream, inbound, .. } => {
                 Source::H1(H1Source { stream, inbound, decoder: Decoder::new(length) })
             }
-            Answering::H2 { body: None, .. } => Source::Nothing,
-            Answering::H2 { body: Some(stream), .. } => Source::H2(H2Source::new(stream)),
+            Answering::H2 { body, up, .. } => {
+                // It was refused: nothing will go up. A stream that is gone needs no end.
+                let _ = up.map(|mut up| up.send_data(Bytes::new(), true));
+                body.map_or(Source::Nothing, |body| Source::H2(H2Source::new(body)))
+            }
+        }
+    }
+
+    /// Whether it opens the WebSocket that was asked for (RFC 6455, 4.2.2; RFC 8441, 5).
+    pub(in crate::l7) fn opens(&self, status: u16) -> bool {
+        match self {
+            Answering::H1 { .. } => status == 101,
+            Answering::H2 { up, .. } => up.is_some() && (200..300).contains(&status),
         }
     }
 

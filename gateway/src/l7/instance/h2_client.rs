@@ -1,6 +1,6 @@
 //! HTTP/2 towards instances: connections that many requests share.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use h2::client::SendRequest;
-use tokio::sync::Notify;
+use h2::{Ping, PingPong};
+use tokio::sync::{Notify, OnceCell};
 
 use super::pool::Key;
 use crate::l4::Stream;
@@ -47,7 +48,7 @@ struct Dial {
 }
 
 struct Open {
-    #[expect(dead_code, reason = "while it lives its address in memory, which is the key, is nobody else's")]
+    /// While it lives its address in memory, which is the key, is nobody else's.
     endpoint: Arc<Endpoint>,
     sender: SendRequest<Bytes>,
     use_of: Rc<Use>,
@@ -68,6 +69,19 @@ struct Use {
     streams: Cell<usize>,
     last: Cell<Tick>,
     closed: Cell<bool>,
+    ping: RefCell<Option<PingPong>>,
+    /// The instance has said what it takes.
+    settled: OnceCell<()>,
+}
+
+impl Use {
+    /// Its SETTINGS come before its answer to a PING does (RFC 9113, 3.4). Only who has to know waits for that.
+    async fn settle(&self) {
+        let ping = self.ping.borrow_mut().take();
+        if let Some(mut ping) = ping {
+            let _ = ping.ping(Ping::opaque()).await;
+        }
+    }
 }
 
 /// A place on a connection.
@@ -101,6 +115,16 @@ impl Shared {
     pub(in crate::l7) fn is_reused(&self) -> bool {
         self.reused
     }
+
+    /// Whether the instance serves WebSocket on streams (RFC 8441, 3).
+    pub(in crate::l7) async fn takes_websocket(&self, patience: Duration) -> bool {
+        if !self.sender.is_extended_connect_protocol_enabled() {
+            let use_of = &self.place.0;
+            let settled = use_of.settled.get_or_init(|| use_of.settle());
+            let _ = tokio::time::timeout(patience, settled).await;
+        }
+        self.sender.is_extended_connect_protocol_enabled()
+    }
 }
 
 impl Connections {
@@ -120,9 +144,9 @@ impl Connections {
     /// Whether anything is left.
     pub(super) fn sweep(&mut self, now: Tick) -> bool {
         self.open.retain(|open| {
-            let idle = open.use_of.streams.get() == 0
-                && now.0.saturating_sub(open.use_of.last.get().0) >= Tick::of(IDLE);
-            // Without a sender the connection ends by itself.
+            let long = now.0.saturating_sub(open.use_of.last.get().0) >= Tick::of(IDLE);
+            let idle = open.use_of.streams.get() == 0 && (long || open.endpoint.live.is_leaving());
+            // Without a sender the connection ends by itself, with a GOAWAY (RFC 9113, 6.8).
             !idle && !open.use_of.closed.get()
         });
         !self.open.is_empty() || self.dialling.is_some()
@@ -203,8 +227,12 @@ pub(super) async fn begin(
         .enable_push(false)
         .handshake(H2Io::new(stream, Bytes::new()))
         .await;
-    let (sender, connection) = shaken.map_err(io::Error::other)?;
-    let use_of = Rc::new(Use { last: Cell::new(engine.context.connections().now()), ..Use::default() });
+    let (sender, mut connection) = shaken.map_err(io::Error::other)?;
+    let use_of = Rc::new(Use {
+        last: Cell::new(engine.context.connections().now()),
+        ping: RefCell::new(connection.ping_pong()),
+        ..Use::default()
+    });
     let ended = use_of.clone();
     tokio::task::spawn_local(async move {
         if let Err(error) = connection.await {

@@ -45,7 +45,7 @@ pub(in crate::l7) struct Pool {
 /// A connection of HTTP/1.1 to an instance.
 pub(in crate::l7) struct H1Instance {
     key: Key,
-    #[expect(dead_code, reason = "while it lives its address in memory, which is the key, is nobody else's")]
+    /// While it lives its address in memory, which is the key, is nobody else's.
     endpoint: Arc<Endpoint>,
     pub(in crate::l7) stream: Stream,
     pub(in crate::l7) inbound: Inbound,
@@ -109,7 +109,7 @@ impl Pool {
     pub(in crate::l7) fn give(&mut self, mut instance: Box<H1Instance>, now: Tick) {
         instance.since = Some(now);
         let idle = self.idle.entry(instance.key).or_default();
-        if idle.len() < KEPT && instance.inbound.is_empty() {
+        if idle.len() < KEPT && instance.inbound.is_empty() && !instance.endpoint.live.is_leaving() {
             idle.push(instance);
         }
     }
@@ -119,10 +119,13 @@ impl Pool {
         self.idle.remove(&instance.key);
     }
 
-    /// Closes what was idle for too long: addresses that nobody asks for would keep theirs otherwise.
+    /// Closes what was idle for too long, or goes to an instance that wants to leave: addresses that nobody asks for would keep theirs otherwise.
     pub(in crate::l7) fn sweep(&mut self, now: Tick) {
         self.idle.retain(|_, idle| {
-            idle.retain(|kept| kept.is_younger(now, IDLE) && kept.stream.is_quiet(false));
+            idle.retain(|kept| {
+                let wanted = kept.is_younger(now, IDLE) && !kept.endpoint.live.is_leaving();
+                wanted && kept.stream.is_quiet(false)
+            });
             !idle.is_empty()
         });
         self.h2.retain(|_, connections| connections.sweep(now));

@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use roundhouse_config::Protocol;
+use roundhouse_registry::State;
 use roundhouse_registry::probe::is_self_connect;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -59,6 +60,9 @@ impl Departing {
         for Former { job, sets } in former {
             let entry = table.job(job.as_str());
             let is_new = |endpoint: &Endpoint| !entry.is_some_and(|entry| still_there(entry, endpoint));
+            for endpoint in sets.iter().flat_map(|(_, set)| &set.endpoints) {
+                endpoint.live.set_leaving(!entry.is_some_and(|entry| is_up(entry, endpoint)));
+            }
             let replaced = sets.iter().flat_map(|(protocol, set)| {
                 let udp = *protocol == Protocol::Udp;
                 set.endpoints.iter().filter(|one| is_new(one)).map(move |one| (one.clone(), udp))
@@ -121,6 +125,13 @@ fn still_there(entry: &JobEntry, endpoint: &Endpoint) -> bool {
     entry.port_named(&endpoint.port).is_some_and(|port| {
         port.endpoints().find(endpoint.id).is_some_and(|found| std::ptr::eq(&**found, endpoint))
     })
+}
+
+/// The registry has it, in whatever state it was, as one that takes work.
+fn is_up(entry: &JobEntry, endpoint: &Endpoint) -> bool {
+    entry
+        .port_named(&endpoint.port)
+        .is_some_and(|port| port.endpoints().find(endpoint.id).is_some_and(|found| found.state == State::Up))
 }
 
 async fn ask(address: SocketAddr) -> Answer {

@@ -20,20 +20,26 @@ pub(crate) struct Origin {
     /// Streams that their client took back.
     pub(crate) cancelled: Arc<AtomicUsize>,
     pub(crate) connections: Arc<AtomicUsize>,
+    /// Those of them that have not ended.
+    pub(crate) open: Arc<AtomicUsize>,
 }
 
 impl Origin {
     pub(crate) async fn start(address: SocketAddr) -> Origin {
         let listener = TcpListener::bind(address).await.expect("the address is the test's own");
         let (cancelled, connections) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
-        let (count, opened) = (cancelled.clone(), connections.clone());
+        let open = Arc::<AtomicUsize>::default();
+        let (count, opened, now) = (cancelled.clone(), connections.clone(), open.clone());
         let accepting = tokio::spawn(async move {
             let mut serving = tokio::task::JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 opened.fetch_add(1, Relaxed);
+                now.fetch_add(1, Relaxed);
+                let open = Counted(now.clone());
                 let cancelled = count.clone();
                 stream.set_nodelay(true).unwrap();
                 serving.spawn(async move {
+                    let _open = open;
                     let Ok(mut connection) = h2::server::handshake(stream).await else { return };
                     let mut streams = tokio::task::JoinSet::new();
                     while let Some(Ok((request, respond))) = connection.accept().await {
@@ -50,7 +56,15 @@ impl Origin {
                 });
             }
         });
-        Origin { accepting, cancelled, connections }
+        Origin { accepting, cancelled, connections, open }
+    }
+}
+
+struct Counted(Arc<AtomicUsize>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
     }
 }
 
