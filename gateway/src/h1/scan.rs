@@ -8,17 +8,17 @@ use memchr::memchr;
 use super::Malformed;
 
 /// Empty lines before a request are skipped (RFC 9112, 2.2): old clients end a body with one. More are a flood.
-const SKIPPED: usize = 8;
+const SKIPPED: u32 = 8;
 
-/// How far a head has been looked at.
+/// How far a head has been looked at. A head is never longer than `u32` counts, and each connection has one of these.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Scan {
     /// Bytes that belong to no message: empty lines before it.
-    skipped: usize,
+    skipped: u32,
     /// The first byte that was not looked at,
-    looked: usize,
+    looked: u32,
     /// and that of its line.
-    line: usize,
+    line: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,9 +33,9 @@ impl Scan {
     /// `bytes` are those of the last call and what came since.
     pub(crate) fn look(&mut self, bytes: &[u8]) -> Result<Scanned, Malformed> {
         self.begins_well(bytes)?;
-        while let Some(at) = bytes.get(self.looked..).and_then(|rest| memchr(b'\n', rest)) {
-            let end = self.looked + at;
-            if end == self.line || bytes[end - 1] != b'\r' {
+        while let Some(at) = bytes.get(self.looked as usize..).and_then(|rest| memchr(b'\n', rest)) {
+            let end = self.looked + at as u32;
+            if end == self.line || bytes[end as usize - 1] != b'\r' {
                 return Err(Malformed::syntax("a line ends with LF alone; end each with CR LF"));
             }
             self.looked = end + 1;
@@ -50,17 +50,19 @@ impl Scan {
                     self.skipped = self.looked;
                     self.begins_well(bytes)?;
                 }
-                (true, false) => return Ok(Scanned::Head { from: self.skipped, to: self.looked }),
+                (true, false) => {
+                    return Ok(Scanned::Head { from: self.skipped as usize, to: self.looked as usize });
+                }
                 (false, _) => {}
             }
         }
-        self.looked = bytes.len();
+        self.looked = bytes.len() as u32;
         Ok(Scanned::More)
     }
 
     /// A ClientHello has no line's end for long; whoever sent it need not wait for a timeout to learn that.
     fn begins_well(&self, bytes: &[u8]) -> Result<(), Malformed> {
-        match bytes.get(self.looked) {
+        match bytes.get(self.looked as usize) {
             Some(first) if self.looked == self.skipped && !matches!(first, b'\r' | b'\n' | b'!'..=b'~') => {
                 Err(Malformed::syntax(
                     "the first byte begins no HTTP message; is it TLS, or another protocol?",
@@ -72,7 +74,7 @@ impl Scan {
 
     /// Bytes of a head that has not ended.
     pub(crate) fn pending(&self) -> usize {
-        self.looked - self.skipped
+        (self.looked - self.skipped) as usize
     }
 }
 

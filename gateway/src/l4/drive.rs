@@ -6,7 +6,6 @@ use std::io;
 use std::task::{Context as Poller, Poll, ready};
 
 use rustix::pipe::{SpliceFlags, splice};
-use tokio::io::Interest;
 
 use super::pipes::{Pipe, Pipes};
 use super::preface;
@@ -137,7 +136,8 @@ fn poll_guard(
     guarded: &mut bool,
 ) -> Poll<Result<(), Option<Reason>>> {
     while let (true, Some(client)) = (*guarded, client) {
-        match ready!(preface::poll_start(cx, client.stream())) {
+        let Ok(stream) = client.watch() else { return Poll::Ready(Err(None)) };
+        match ready!(preface::poll_start(cx, stream)) {
             Ok(preface::Start::Plain) => *guarded = false,
             Ok(preface::Start::Proxy) => return Poll::Ready(Err(Some(Reason::ProxyForged))),
             Err(_) => return Poll::Ready(Err(None)),
@@ -309,31 +309,13 @@ impl Lane {
     }
 
     fn drain<D: Wire>(&mut self, cx: &mut Poller<'_>, sink: &D, most: usize) -> Poll<io::Result<()>> {
-        let (Some(sink), Some(pipe)) = (sink.plain().map(TcpWire::stream), &self.pipe) else {
+        let (Some(sink), Some(pipe)) = (sink.plain(), &self.pipe) else {
             return Poll::Ready(Err(io::ErrorKind::Other.into()));
         };
         let flags = SpliceFlags::NONBLOCK | SpliceFlags::MOVE;
-        match splice(&pipe.reader, None, sink, None, most, flags) {
-            Ok(n) => {
-                self.direction.written(n);
-                return Poll::Ready(Ok(()));
-            }
-            Err(rustix::io::Errno::AGAIN) => {}
-            Err(error) => return Poll::Ready(Err(error.into())),
-        }
-        loop {
-            ready!(sink.poll_write_ready(cx))?;
-            let moved =
-                sink.try_io(Interest::WRITABLE, || Ok(splice(&pipe.reader, None, sink, None, most, flags)?));
-            match moved {
-                Ok(n) => {
-                    self.direction.written(n);
-                    return Poll::Ready(Ok(()));
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Poll::Ready(Err(error)),
-            }
-        }
+        let moved = sink.poll_write_by(cx, |socket| splice(&pipe.reader, None, socket, None, most, flags));
+        self.direction.written(ready!(moved)?);
+        Poll::Ready(Ok(()))
     }
 
     fn take_pipe(&mut self, desk: &Desk) -> bool {

@@ -15,6 +15,14 @@ pub(crate) enum Stream {
 }
 
 impl Stream {
+    /// See [`TcpWire::watch`].
+    pub(crate) fn is_watched(&self) -> bool {
+        match self {
+            Stream::Plain(wire) => wire.is_watched(),
+            Stream::Tls(_) => true,
+        }
+    }
+
     /// See [`TcpWire::poll_gone`]. What TLS has not opened yet counts as bytes that wait.
     pub(crate) fn poll_gone(&self, cx: &mut Poller<'_>, end_is_leaving: bool) -> Poll<()> {
         let wire = match self {

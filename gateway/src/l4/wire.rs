@@ -1,7 +1,8 @@
 //! One end of a relay, as the driver reads and writes it.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::task::{Context as Poller, Poll, ready};
 
 use rustix::io::Errno;
@@ -39,9 +40,13 @@ pub(crate) trait Wire {
 }
 
 /// A socket whose bytes are the stream's.
-#[derive(Debug)]
+///
+/// The runtime need not know of it until something has to be waited for: a client that says all at once and is answered and
+/// left at once costs no epoll_ctl(2).
 pub(crate) struct TcpWire {
-    stream: TcpStream,
+    stream: OnceCell<TcpStream>,
+    /// Until then.
+    unwatched: Cell<Option<OwnedFd>>,
     /// The runtime knows whom to wake when something comes, and has not done so yet. Telling it again would take a lock,
     /// at each event, for the socket of the two that the event was not of.
     awaited: Cell<bool>,
@@ -59,7 +64,12 @@ pub(super) enum Brought {
 
 impl TcpWire {
     pub(crate) fn new(stream: TcpStream) -> TcpWire {
-        TcpWire { stream, awaited: Cell::new(false), fresh: Cell::new(false) }
+        TcpWire {
+            stream: OnceCell::from(stream),
+            unwatched: Cell::default(),
+            awaited: Cell::new(false),
+            fresh: Cell::new(false),
+        }
     }
 
     /// One that was just accepted: most clients speak first, and what they said is mostly there, before the runtime has
@@ -68,29 +78,62 @@ impl TcpWire {
         TcpWire { fresh: Cell::new(true), ..TcpWire::new(stream) }
     }
 
-    pub(crate) fn stream(&self) -> &TcpStream {
-        &self.stream
+    /// The same of a socket that does not block, which the runtime may never have to hear of.
+    pub(crate) fn unwatched(socket: OwnedFd) -> TcpWire {
+        TcpWire {
+            stream: OnceCell::new(),
+            unwatched: Cell::new(Some(socket)),
+            awaited: Cell::new(false),
+            fresh: Cell::new(true),
+        }
+    }
+
+    pub(crate) fn is_watched(&self) -> bool {
+        self.stream.get().is_some()
+    }
+
+    /// From now on the runtime knows of it.
+    pub(crate) fn watch(&self) -> io::Result<&TcpStream> {
+        if let Some(stream) = self.stream.get() {
+            return Ok(stream);
+        }
+        let socket = self.unwatched.take().ok_or(io::ErrorKind::NotConnected)?;
+        let stream = TcpStream::from_std(socket.into())?;
+        Ok(self.stream.get_or_init(|| stream))
+    }
+
+    /// A system call on it that does not block.
+    fn call<R>(&self, act: impl FnOnce(BorrowedFd<'_>) -> Result<R, Errno>) -> Result<R, Errno> {
+        if let Some(stream) = self.stream.get() {
+            return act(stream.as_fd());
+        }
+        // There is none where the runtime could not take it.
+        let socket = self.unwatched.take().ok_or(Errno::NOTCONN)?;
+        let outcome = act(socket.as_fd());
+        self.unwatched.set(Some(socket));
+        outcome
     }
 
     /// Reads in the caller's way, once something may be there.
     pub(super) fn poll_read_by(
         &self,
         cx: &mut Poller<'_>,
-        mut read: impl FnMut(&TcpStream) -> Result<Brought, Errno>,
+        mut read: impl FnMut(BorrowedFd<'_>) -> Result<Brought, Errno>,
     ) -> Poll<io::Result<usize>> {
         if self.fresh.replace(false) {
-            match read(&self.stream) {
+            match self.call(&mut read) {
                 Ok(Brought::Some(n) | Brought::All(n)) => return Poll::Ready(Ok(n)),
                 Err(Errno::AGAIN | Errno::INTR) => {}
                 Err(error) => return Poll::Ready(Err(error.into())),
             }
         }
+        let stream = self.watch()?;
         loop {
             let mut outcome = None;
             // What it answers matters to the runtime alone: whether the socket is still thought to be readable.
-            let _ = self.stream.try_io(Interest::READABLE, || {
+            let _ = stream.try_io(Interest::READABLE, || {
                 self.awaited.set(false);
-                match outcome.insert(read(&self.stream)) {
+                match outcome.insert(read(stream.as_fd())) {
                     Ok(Brought::All(_)) | Err(Errno::AGAIN) => Err(io::ErrorKind::WouldBlock.into()),
                     _ => Ok(()),
                 }
@@ -101,7 +144,7 @@ impl TcpWire {
                 Some(Err(error)) => return Poll::Ready(Err(error.into())),
                 None if self.awaited.get() => return Poll::Pending,
                 None => {
-                    if self.stream.poll_read_ready(cx)?.is_pending() {
+                    if stream.poll_read_ready(cx)?.is_pending() {
                         // A task whose turn is over is told to come again instead, and nothing is awaited.
                         self.awaited.set(has_budget_remaining());
                         return Poll::Pending;
@@ -110,23 +153,23 @@ impl TcpWire {
             }
         }
     }
-}
 
-impl TcpWire {
-    fn poll_write_by(
+    /// Writes in the caller's way, once there may be room.
+    pub(super) fn poll_write_by(
         &self,
         cx: &mut Poller<'_>,
-        mut write: impl FnMut(&TcpStream) -> Result<usize, Errno>,
+        mut write: impl FnMut(BorrowedFd<'_>) -> Result<usize, Errno>,
     ) -> Poll<io::Result<usize>> {
         // Tried before it is known to be writable: it nearly always is, and a fresh socket says so only a poll later.
-        match write(&self.stream) {
+        match self.call(&mut write) {
             Ok(n) => return Poll::Ready(Ok(n)),
             Err(Errno::AGAIN | Errno::INTR) => {}
             Err(error) => return Poll::Ready(Err(error.into())),
         }
+        let stream = self.watch()?;
         loop {
-            ready!(self.stream.poll_write_ready(cx))?;
-            let sent = self.stream.try_io(Interest::WRITABLE, || Ok(write(&self.stream)?));
+            ready!(stream.poll_write_ready(cx))?;
+            let sent = stream.try_io(Interest::WRITABLE, || Ok(write(stream.as_fd())?));
             match sent {
                 Err(error)
                     if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
@@ -138,17 +181,21 @@ impl TcpWire {
     /// Whether nothing has come, the peer's end included. `surely`: by asking the kernel, where otherwise what the runtime
     /// has heard is enough.
     pub(super) fn is_quiet(&self, surely: bool) -> bool {
-        let mut byte = [0];
-        let mut peek = || recv(&self.stream, &mut byte, RecvFlags::PEEK | RecvFlags::DONTWAIT);
+        let peek = || {
+            let peeked = self.call(|socket| recv(socket, &mut [0; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT));
+            matches!(peeked, Err(Errno::AGAIN))
+        };
         if surely {
-            return matches!(peek(), Err(Errno::AGAIN));
+            return peek();
         }
         let mut quiet = true;
-        let _ = self.stream.try_io(Interest::READABLE, || {
-            quiet = matches!(peek(), Err(Errno::AGAIN));
-            // The runtime may believe what was not true any more.
-            if quiet { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
-        });
+        if let Some(stream) = self.stream.get() {
+            let _ = stream.try_io(Interest::READABLE, || {
+                quiet = peek();
+                // The runtime may believe what was not true any more.
+                if quiet { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+            });
+        }
         quiet
     }
 
@@ -156,13 +203,14 @@ impl TcpWire {
     /// of it wait to be read, nothing can be said.
     pub(crate) fn poll_gone(&self, cx: &mut Poller<'_>, end_is_leaving: bool) -> Poll<()> {
         self.awaited.set(false);
+        let Ok(stream) = self.watch() else { return Poll::Ready(()) };
         let (mut byte, mut seen) = ([0], None);
         loop {
-            if ready!(self.stream.poll_read_ready(cx)).is_err() {
+            if ready!(stream.poll_read_ready(cx)).is_err() {
                 return Poll::Ready(());
             }
-            let _ = self.stream.try_io(Interest::READABLE, || {
-                match *seen.insert(recv(&self.stream, &mut byte, RecvFlags::PEEK | RecvFlags::DONTWAIT)) {
+            let _ = stream.try_io(Interest::READABLE, || {
+                match *seen.insert(recv(stream, &mut byte, RecvFlags::PEEK | RecvFlags::DONTWAIT)) {
                     Err(Errno::AGAIN) => Err(io::ErrorKind::WouldBlock.into()),
                     _ => Ok(()),
                 }
@@ -179,21 +227,21 @@ impl TcpWire {
 
 impl Wire for TcpWire {
     fn poll_read(&self, cx: &mut Poller<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        self.poll_read_by(cx, |stream| {
-            let (n, _) = recv(stream, &mut *buffer, RecvFlags::DONTWAIT)?;
+        self.poll_read_by(cx, |socket| {
+            let (n, _) = recv(socket, &mut *buffer, RecvFlags::DONTWAIT)?;
             // Less than there was room for: the socket is empty. Its end is told by an event that stays.
             Ok(if n == 0 || n == buffer.len() { Brought::Some(n) } else { Brought::All(n) })
         })
     }
 
     fn poll_write(&self, cx: &mut Poller<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.poll_write_by(cx, |stream| send(stream, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL))
+        self.poll_write_by(cx, |socket| send(socket, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL))
     }
 
     fn poll_write_vectored(&self, cx: &mut Poller<'_>, pieces: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        self.poll_write_by(cx, |stream| {
+        self.poll_write_by(cx, |socket| {
             let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-            sendmsg(stream, pieces, &mut SendAncillaryBuffer::default(), flags)
+            sendmsg(socket, pieces, &mut SendAncillaryBuffer::default(), flags)
         })
     }
 
@@ -203,7 +251,7 @@ impl Wire for TcpWire {
 
     fn poll_shutdown(&self, _: &mut Poller<'_>) -> Poll<io::Result<()>> {
         // ENOTCONN: the peer has reset it already, which the other direction reports.
-        let _ = shutdown(&self.stream, Shutdown::Write);
+        let _ = self.call(|socket| shutdown(socket, Shutdown::Write));
         Poll::Ready(Ok(()))
     }
 
@@ -215,7 +263,9 @@ impl Wire for TcpWire {
         // It may be read there, or waited for.
         self.awaited.set(false);
         self.fresh.set(false);
-        act(&self.stream);
+        if let Ok(stream) = self.watch() {
+            act(stream);
+        }
     }
 }
 
@@ -256,6 +306,23 @@ mod tests {
         };
         client.write_all(b"second").unwrap();
         assert_eq!(read(&wire).await, b"second");
+        drop(client);
+        assert_eq!(read(&wire).await, b"");
+    }
+
+    #[tokio::test]
+    async fn the_runtime_hears_of_a_socket_when_something_is_waited_for() {
+        let (mut client, stream) = pair().await;
+        client.write_all(b"first").unwrap();
+        let wire = TcpWire::unwatched(stream.into_std().unwrap().into());
+        let nobody = &mut Poller::from_waker(std::task::Waker::noop());
+        assert!(matches!(wire.poll_read(nobody, &mut [0; 64]), Poll::Ready(Ok(5))));
+        assert!(matches!(wire.poll_write(nobody, b"answer"), Poll::Ready(Ok(6))));
+        assert!(wire.is_quiet(true) && !wire.is_watched());
+        client.write_all(b"second").unwrap();
+        assert!(!wire.is_quiet(true));
+        assert_eq!(read(&wire).await, b"second");
+        assert!(wire.is_watched());
         drop(client);
         assert_eq!(read(&wire).await, b"");
     }

@@ -14,6 +14,7 @@ use super::response::Response;
 use super::supplies::Supplies;
 use crate::h1::{Encoder, Length, Version};
 use crate::l4::{Stream, Wire};
+use crate::plane::{Connection, Tick};
 
 pub(super) struct Client<'c> {
     pub(super) source: Source<'c>,
@@ -65,9 +66,20 @@ impl<'c> Client<'c> {
 
 impl<'c> Reply<'c> {
     /// Ready when nobody waits for the answer any more.
-    pub(super) fn poll_gone(&mut self, cx: &mut Poller<'_>, end_is_leaving: bool) -> Poll<()> {
+    pub(super) fn poll_gone(
+        &mut self,
+        cx: &mut Poller<'_>,
+        connection: &Connection,
+        now: Tick,
+        end_is_leaving: bool,
+    ) -> Poll<()> {
         match self {
-            Reply::H1(stream) => stream.poll_gone(cx, end_is_leaving),
+            // Most answers are there before that would have paid.
+            Reply::H1(stream) if !stream.is_watched() && !connection.is_asked_again(now) => Poll::Pending,
+            Reply::H1(stream) => {
+                connection.settled();
+                stream.poll_gone(cx, end_is_leaving)
+            }
             // Once the head is sent this is not for the crate to ask here: the body's sink finds out.
             Reply::H2(respond) => match respond.poll_reset(cx) {
                 Poll::Ready(Err(error)) if !error.is_io() && error.reason().is_none() => Poll::Pending,

@@ -193,7 +193,7 @@ async fn answer(
         if let Poll::Ready(answered) = answering.poll(cx, &engine.supplies, most) {
             return Poll::Ready(answered.map_err(Failed::Instance));
         }
-        if !uploading && reply.poll_gone(cx, false).is_ready() {
+        if !uploading && reply.poll_gone(cx, connection, now(), false).is_ready() {
             return Poll::Ready(Err(Failed::ClientGone));
         }
         Poll::Pending

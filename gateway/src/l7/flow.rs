@@ -73,6 +73,9 @@ pub(super) async fn both(
         Pace::Quiet => connection.unhurried(),
         Pace::Endless => connection.endless(),
     };
+    let gone = |cx: &mut Poller<'_>, reply: &mut Reply<'_>| {
+        reply.poll_gone(cx, connection, context.connections().now(), pace == Pace::Endless)
+    };
     wait();
     let mut uploading = !upload.is_done();
     let flowed = poll_fn(|cx: &mut Poller<'_>| {
@@ -104,9 +107,7 @@ pub(super) async fn both(
             Poll::Ready(Err(broken)) => Poll::Ready(Err(Cut::Broken(broken))),
             Poll::Ready(Ok(())) if until == Until::Answered || !uploading => Poll::Ready(Ok(())),
             // A quiet stream would never find out by writing that nobody reads it.
-            Poll::Pending if !uploading && reply.poll_gone(cx, pace == Pace::Endless).is_ready() => {
-                Poll::Ready(Err(Cut::ClientGone))
-            }
+            Poll::Pending if !uploading && gone(cx, reply).is_ready() => Poll::Ready(Err(Cut::ClientGone)),
             _ => Poll::Pending,
         }
     });

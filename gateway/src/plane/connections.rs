@@ -91,6 +91,8 @@ pub struct Connection {
     resting: Cell<bool>,
     /// What it is at has no end of its own.
     endless: Cell<bool>,
+    /// Its task looks again after this tick.
+    again: Cell<Tick>,
     to_instance: Cell<u64>,
     to_client: Cell<u64>,
     /// Held once an instance is picked; counts at its endpoint.
@@ -194,6 +196,7 @@ impl Connections {
             due: Cell::new(Tick(u32::MAX)),
             resting: Cell::new(false),
             endless: Cell::new(false),
+            again: Cell::new(Tick(u32::MAX)),
             to_instance: Cell::new(0),
             to_client: Cell::new(0),
             work: RefCell::default(),
@@ -235,8 +238,11 @@ impl Connections {
         let ticks = self.began.elapsed().as_millis() / SWEEP.as_millis();
         self.now.set(Tick(u32::try_from(ticks).unwrap_or(u32::MAX)));
         self.each(|connection| {
-            if let Some(reason) = connection.over(self.now.get()) {
+            let now = self.now.get();
+            if let Some(reason) = connection.over(now) {
                 connection.end(reason);
+            } else if now > connection.again.get() {
+                connection.wake();
             }
         });
     }
@@ -359,6 +365,7 @@ impl Connection {
     pub fn rest(&self, now: Tick, patience: Duration) {
         self.within(now, patience);
         self.resting.set(true);
+        self.settled();
     }
 
     /// Counts it at the endpoint until it leaves, or is done there.
@@ -394,6 +401,26 @@ impl Connection {
             if let Some(task) = self.task.borrow_mut().take() {
                 task.wake();
             }
+        }
+    }
+
+    /// Whether it was asked before, a tick ago or more; if not, its task is woken to ask again.
+    pub fn is_asked_again(&self, now: Tick) -> bool {
+        if self.again.get() == Tick(u32::MAX) {
+            self.again.set(now);
+            return false;
+        }
+        now > self.again.get()
+    }
+
+    /// Nobody will.
+    pub fn settled(&self) {
+        self.again.set(Tick(u32::MAX));
+    }
+
+    fn wake(&self) {
+        if let Some(task) = &*self.task.borrow() {
+            task.wake_by_ref();
         }
     }
 

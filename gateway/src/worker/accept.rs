@@ -12,7 +12,6 @@ use std::time::Duration;
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, acceptfrom_with, sockopt};
 use tokio::io::unix::AsyncFd;
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
 use super::serve::Engines;
@@ -121,14 +120,10 @@ impl Door {
         }
         // Asked for only where the listener's address does not say it.
         let Ok(local) = site.address().map_or_else(|| local_address(&socket), Ok) else { return };
-        let stream = match TcpStream::from_std(std::net::TcpStream::from(socket)) {
-            Ok(stream) => stream,
-            Err(error) => return tracing::warn!(%error, "connection lost: the runtime did not take it"),
-        };
         count(&counters.accepted, 1);
         count(&counters.open, 1);
         let entered = self.context.connections().enter(Kind::Tcp, canonical(peer), local);
-        if let Some(serving) = self.engines.serve(stream, entered, site) {
+        if let Some(serving) = self.engines.serve(socket, entered, site) {
             tokio::task::spawn_local(serving);
         }
     }

@@ -9,11 +9,14 @@
 //!                              └► tcp: its job ─► L4
 //! ```
 
+use std::os::fd::{AsFd, OwnedFd};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use roundhouse_config::{EntrypointProtocol, Protocol};
+use rustix::net::sockopt;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
@@ -65,13 +68,14 @@ impl Engines {
 
     /// What serves a connection to its end; `None`: nothing, it was refused. Where the site alone says where it leads that is
     /// its engine and nothing around it: ten thousand quiet connections are ten thousand of these.
-    pub(super) fn serve(self: &Rc<Self>, stream: TcpStream, entered: Entered, site: Site) -> Option<Serving> {
+    pub(super) fn serve(self: &Rc<Self>, socket: OwnedFd, entered: Entered, site: Site) -> Option<Serving> {
         let led = match &site {
-            Site::Vip(_) | Site::Captured => self.at_address(&entered, stream),
+            Site::Vip(_) | Site::Captured => self.at_address(&entered, socket),
             Site::Entrypoint(entrypoint) if entrypoint.asks_nothing() => {
-                self.at_open_entrypoint(&entered, stream, entrypoint)
+                self.at_open_entrypoint(&entered, socket, entrypoint)
             }
             Site::Hub(_) | Site::Entrypoint(_) => {
+                let stream = watched(socket)?;
                 return Some(Box::pin(Arrived::new(self, entered).asking(stream, site)));
             }
         };
@@ -79,17 +83,17 @@ impl Engines {
     }
 
     /// The address chooses the job.
-    fn at_address(&self, entered: &Entered, stream: TcpStream) -> Result<Led, Reason> {
-        let slots = self.admit(entered, &stream, None)?;
+    fn at_address(&self, entered: &Entered, socket: OwnedFd) -> Result<Led, Reason> {
+        let slots = self.admit(entered, &socket, None)?;
         let local = entered.local.get();
         let to = match self.context.look(|table| table.by_address(local)) {
             // The job went while the client connected, or the port is UDP's; where all ports are captured, no job's.
-            Some((_, port)) if port.port.protocol == Protocol::Udp => return nowhere(&stream),
-            None => return nowhere(&stream),
+            Some((_, port)) if port.port.protocol == Protocol::Udp => return nowhere(&socket),
+            None => return nowhere(&socket),
             Some((_, port)) if port.port.protocol.is_http() => To::Requests(l7::Scope::Vip),
             Some((job, port)) => To::Job(job, port),
         };
-        Ok(Led { client: Stream::Plain(TcpWire::accepted(stream)), to, slots })
+        Ok(Led { client: Stream::Plain(TcpWire::unwatched(socket)), to, slots })
     }
 
     async fn at_hub(&self, entered: &Entered, stream: TcpStream) -> Result<Led, Reason> {
@@ -115,12 +119,12 @@ impl Engines {
     fn at_open_entrypoint(
         &self,
         entered: &Entered,
-        stream: TcpStream,
+        socket: OwnedFd,
         entrypoint: &Arc<Entrypoint>,
     ) -> Result<Led, Reason> {
-        let slots = self.admit(entered, &stream, Some(entrypoint))?;
-        let Some(to) = self.from(entrypoint) else { return nowhere(&stream) };
-        Ok(Led { client: Stream::Plain(TcpWire::accepted(stream)), to, slots })
+        let slots = self.admit(entered, &socket, Some(entrypoint))?;
+        let Some(to) = self.from(entrypoint) else { return nowhere(&socket) };
+        Ok(Led { client: Stream::Plain(TcpWire::unwatched(socket)), to, slots })
     }
 
     /// Where all connections of an entrypoint lead.
@@ -145,9 +149,7 @@ impl Engines {
         entrypoint: &Arc<Entrypoint>,
     ) -> Result<Led, Reason> {
         let deadline = Instant::now() + self.context.limits().hello_timeout;
-        self.believe(entered, &stream, entrypoint, deadline)
-            .await
-            .inspect_err(|_| drop(stream.set_zero_linger()))?;
+        self.believe(entered, &stream, entrypoint, deadline).await.inspect_err(|_| reset(&stream))?;
         let slots = self.admit(entered, &stream, Some(entrypoint))?;
         let settings = &entrypoint.settings;
         let to = match settings.protocol {
@@ -241,11 +243,11 @@ impl Engines {
     ) -> Result<TlsWire, Reason> {
         entered.kind.set(Kind::Tls);
         let Some(tls) = &entrypoint.tls else {
-            drop(stream.set_zero_linger());
+            reset(&stream);
             return Err(Reason::Handshake);
         };
         let Ok(Ok(_turn)) = timeout_at(deadline, self.handshakes.acquire()).await else {
-            drop(stream.set_zero_linger());
+            reset(&stream);
             return Err(Reason::HelloTimeout);
         };
         let left = deadline.saturating_duration_since(Instant::now());
@@ -271,7 +273,7 @@ impl Engines {
     fn admit(
         &self,
         entered: &Entered,
-        stream: &TcpStream,
+        socket: &impl AsFd,
         entrypoint: Option<&Arc<Entrypoint>>,
     ) -> Result<Slots, Reason> {
         let per_client = self.context.limits().connections_per_client;
@@ -285,13 +287,25 @@ impl Engines {
             let of_client = per_client.map(|_| self.context.capacity().enter(most, client)).transpose();
             Ok([here, of_client.map_err(|_| Reason::ClientFull)?])
         };
-        enter_all().inspect_err(|_| drop(stream.set_zero_linger()))
+        enter_all().inspect_err(|_| reset(socket))
     }
 }
 
-fn nowhere(stream: &TcpStream) -> Result<Led, Reason> {
-    drop(stream.set_zero_linger());
+fn nowhere(socket: &impl AsFd) -> Result<Led, Reason> {
+    reset(socket);
     Err(Reason::NoRoute)
+}
+
+/// Closing it from now on is a reset (socket(7), SO_LINGER).
+fn reset(socket: &impl AsFd) {
+    let _ = sockopt::set_socket_linger(socket, Some(Duration::ZERO));
+}
+
+/// The runtime knows of it.
+fn watched(socket: OwnedFd) -> Option<TcpStream> {
+    TcpStream::from_std(socket.into())
+        .inspect_err(|error| tracing::warn!(%error, "connection lost: the runtime did not take it"))
+        .ok()
 }
 
 type Found = Option<(Arc<JobEntry>, Arc<PortEntry>)>;
