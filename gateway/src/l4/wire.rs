@@ -272,7 +272,7 @@ impl Wire for TcpWire {
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;
-    use std::io::Write;
+    use std::io::{Read, Write};
     use std::time::Duration;
 
     use tokio::task::coop::poll_proceed;
@@ -319,6 +319,7 @@ mod tests {
         assert!(matches!(wire.poll_read(nobody, &mut [0; 64]), Poll::Ready(Ok(5))));
         assert!(matches!(wire.poll_write(nobody, b"answer"), Poll::Ready(Ok(6))));
         assert!(wire.is_quiet(true) && !wire.is_watched());
+        client.read_exact(&mut [0; 6]).unwrap();
         client.write_all(b"second").unwrap();
         assert!(!wire.is_quiet(true));
         assert_eq!(read(&wire).await, b"second");
