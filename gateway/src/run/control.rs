@@ -113,7 +113,9 @@ impl Control {
                     verdict: Verdict::Unhealthy,
                     reason: "refused a connection".into(),
                 }),
-                Some(answered) = self.departing.next() => self.departing.answered(answered),
+                Some(happened) = self.departing.next() => {
+                    self.departing.take(happened, &self.shared.table.load());
+                }
                 () = reread.notified() => self.reread(),
                 _ = look.tick() => {
                     self.departing.look();

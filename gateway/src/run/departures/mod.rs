@@ -16,12 +16,13 @@ mod decide;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use roundhouse_config::Protocol;
+use roundhouse_config::{Label, Protocol};
 use roundhouse_registry::State;
 use roundhouse_registry::probe::is_self_connect;
 use tokio::net::TcpStream;
@@ -29,17 +30,30 @@ use tokio::sync::mpsc;
 
 use self::decide::{Answer, Departures, Present, Probe};
 use crate::plane::{Filter, Reason};
-use crate::table::{Endpoint, Former, JobEntry, Live, Table};
+use crate::table::{Endpoint, Former, Live, Table};
 use crate::worker::Lender;
 
+/// Changes are looked at together: a thousand a second would each look at everybody who is on his way out.
+const GATHER: Duration = Duration::from_millis(100);
 /// In one network an answer takes a millisecond, and Linux repeats a SYN after a second.
 const TIMEOUT: Duration = Duration::from_secs(1);
 
 pub(super) struct Departing {
     workers: Lender,
     departures: Departures,
+    /// Endpoints that were replaced, and whether they are of UDP, by the jobs that changed,
+    changed: HashMap<Label, Vec<(Arc<Endpoint>, bool)>>,
+    /// which is looked at then.
+    gathered: Option<Instant>,
     answer: mpsc::UnboundedSender<Answered>,
     answers: mpsc::UnboundedReceiver<Answered>,
+}
+
+/// What [`Departing::take`] is for.
+pub(super) enum Happened {
+    Answered(Answered),
+    /// There are changes to look at.
+    Changed,
 }
 
 /// Of a probe.
@@ -51,26 +65,45 @@ pub(super) struct Answered {
 impl Departing {
     pub(super) fn new(workers: Lender) -> Departing {
         let (answer, answers) = mpsc::unbounded_channel();
-        Departing { workers, departures: Departures::default(), answer, answers }
+        Departing {
+            workers,
+            departures: Departures::default(),
+            changed: HashMap::new(),
+            gathered: None,
+            answer,
+            answers,
+        }
     }
 
     /// `table` has replaced what these jobs had.
     pub(super) fn changed(&mut self, former: &[Former], table: &Table) {
-        let now = Instant::now();
         for Former { job, sets } in former {
             let entry = table.job(job.as_str());
-            let is_new = |endpoint: &Endpoint| !entry.is_some_and(|entry| still_there(entry, endpoint));
-            for endpoint in sets.iter().flat_map(|(_, set)| &set.endpoints) {
-                endpoint.live.set_leaving(!entry.is_some_and(|entry| is_up(entry, endpoint)));
+            let mut replaced = Vec::new();
+            for (protocol, set) in sets {
+                let Some(first) = set.endpoints.first() else { continue };
+                let now = entry.and_then(|entry| entry.port_named(&first.port)).map(|port| port.endpoints());
+                for endpoint in &set.endpoints {
+                    let now = now.as_ref().and_then(|now| now.find(endpoint.id));
+                    if now.is_none_or(|now| !Arc::ptr_eq(now, endpoint)) {
+                        endpoint.live.set_leaving(now.is_none_or(|now| now.state != State::Up));
+                        replaced.push((endpoint.clone(), *protocol == Protocol::Udp));
+                    }
+                }
             }
-            let replaced = sets.iter().flat_map(|(protocol, set)| {
-                let udp = *protocol == Protocol::Udp;
-                set.endpoints.iter().filter(|one| is_new(one)).map(move |one| (one.clone(), udp))
-            });
-            let replaced: Vec<_> = replaced.collect();
             if !replaced.is_empty() || self.departures.is_watched(job) {
-                self.departures.update(job, replaced, &Present::of(entry.map(|entry| &**entry)), now);
+                self.changed.entry(job.clone()).or_default().append(&mut replaced);
+                self.gathered.get_or_insert_with(|| Instant::now() + GATHER);
             }
+        }
+    }
+
+    fn look_at_changes(&mut self, table: &Table) {
+        let now = Instant::now();
+        self.gathered = None;
+        for (job, replaced) in self.changed.drain() {
+            let entry = table.job(job.as_str());
+            self.departures.update(&job, replaced, &Present::of(entry.map(|entry| &**entry)), now);
         }
         self.look();
     }
@@ -97,12 +130,27 @@ impl Departing {
         }
     }
 
-    /// The next answer of a probe, for [`Departing::answered`]; nothing is lost if it is not awaited to its end.
-    pub(super) async fn next(&mut self) -> Option<Answered> {
-        self.answers.recv().await
+    /// What is next, for [`Departing::take`]; nothing is lost if it is not awaited to its end.
+    pub(super) async fn next(&mut self) -> Option<Happened> {
+        let gathered = self.gathered.map(tokio::time::Instant::from_std);
+        let gathered = async {
+            match gathered {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            answered = self.answers.recv() => answered.map(Happened::Answered),
+            () = gathered => Some(Happened::Changed),
+        }
     }
 
-    pub(super) fn answered(&mut self, first: Answered) {
+    /// `table`: the one that is served now.
+    pub(super) fn take(&mut self, happened: Happened, table: &Table) {
+        let first = match happened {
+            Happened::Answered(first) => first,
+            Happened::Changed => return self.look_at_changes(table),
+        };
         let now = Instant::now();
         let more = std::iter::from_fn(|| self.answers.try_recv().ok());
         for Answered { probe, answer } in std::iter::once(first).chain(more) {
@@ -118,20 +166,6 @@ impl Departing {
                 .end(&Filter { endpoints: Some(lives.into_iter().collect()), ..Filter::default() }, reason);
         }
     }
-}
-
-/// Nothing that the registry says of it has changed.
-fn still_there(entry: &JobEntry, endpoint: &Endpoint) -> bool {
-    entry.port_named(&endpoint.port).is_some_and(|port| {
-        port.endpoints().find(endpoint.id).is_some_and(|found| std::ptr::eq(&**found, endpoint))
-    })
-}
-
-/// The registry has it, in whatever state it was, as one that takes work.
-fn is_up(entry: &JobEntry, endpoint: &Endpoint) -> bool {
-    entry
-        .port_named(&endpoint.port)
-        .is_some_and(|port| port.endpoints().find(endpoint.id).is_some_and(|found| found.state == State::Up))
 }
 
 async fn ask(address: SocketAddr) -> Answer {
