@@ -33,8 +33,12 @@ use crate::plane::{Filter, Reason};
 use crate::table::{Endpoint, Former, Live, Table};
 use crate::worker::Lender;
 
-/// Changes are looked at together: a thousand a second would each look at everybody who is on his way out.
+/// Changes are looked at together: a thousand a second would each look at everybody who is on his way out. The more of
+/// these there are the longer they are gathered: a look has one part in so many of the thread's time, and comes within a
+/// second.
 const GATHER: Duration = Duration::from_millis(100);
+const GATHER_AT_MOST: Duration = Duration::from_secs(1);
+const PART: u32 = 200;
 /// In one network an answer takes a millisecond, and Linux repeats a SYN after a second.
 const TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -43,8 +47,10 @@ pub(super) struct Departing {
     departures: Departures,
     /// Endpoints that were replaced, and whether they are of UDP, by the jobs that changed,
     changed: HashMap<Label, Vec<(Arc<Endpoint>, bool)>>,
-    /// which is looked at then.
+    /// which is looked at then;
     gathered: Option<Instant>,
+    /// how long they are gathered.
+    gathering: Duration,
     answer: mpsc::UnboundedSender<Answered>,
     answers: mpsc::UnboundedReceiver<Answered>,
 }
@@ -70,6 +76,7 @@ impl Departing {
             departures: Departures::default(),
             changed: HashMap::new(),
             gathered: None,
+            gathering: GATHER,
             answer,
             answers,
         }
@@ -93,7 +100,7 @@ impl Departing {
             }
             if !replaced.is_empty() || self.departures.is_watched(job) {
                 self.changed.entry(job.clone()).or_default().append(&mut replaced);
-                self.gathered.get_or_insert_with(|| Instant::now() + GATHER);
+                self.gathered.get_or_insert_with(|| Instant::now() + self.gathering);
             }
         }
     }
@@ -106,6 +113,7 @@ impl Departing {
             self.departures.update(&job, replaced, &Present::of(entry.map(|entry| &**entry)), now);
         }
         self.look();
+        self.gathering = (now.elapsed() * PART).clamp(GATHER, GATHER_AT_MOST);
     }
 
     /// Their connections end: their check failed, and their job wants that.
