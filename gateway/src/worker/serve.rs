@@ -406,6 +406,8 @@ mod tests {
             size_of::<F>()
         }
         let (relayed, answered) = (relayed(Arrived::relayed), answered(l7::Engine::serve));
-        assert!(relayed <= 672 && answered <= 448, "{relayed} and {answered} bytes");
+        // 448 is a class of jemalloc's. With the features that the workspace's tests want of it, the runtime's socket is a
+        // word larger than in what is shipped.
+        assert!(relayed <= 688 && answered <= 456, "{relayed} and {answered} bytes");
     }
 }
