@@ -13,7 +13,7 @@ use crate::echoes;
 
 /// More fill what the kernel has for all of TCP (tcp(7), tcp_mem: 500 took 2.2 GiB of it), it throws away what has come, and
 /// connections of other tests stand still as well.
-const CLIENTS: usize = 300;
+const CLIENTS: usize = 200;
 /// Of the sockets that are the test's own.
 const BUFFER: usize = 16 << 10;
 /// What a relay may keep of a client that does not read, and what a gateway may grow by for reasons of its own.

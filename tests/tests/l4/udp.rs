@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use roundhouse_tests::{Background, Gateway, SOON, dial, eventually, seen};
+use roundhouse_tests::{Background, Gateway, SOON, eventually, seen};
 
 /// Answers each datagram with its own name and the same bytes, until it is dropped.
 struct Echo {
@@ -240,8 +240,7 @@ fn dig_asks_a_dns_server_by_udp_and_by_tcp() {
     let instance = format!(r#"{{"address":"{}","ports":{{"udp":5353,"tcp":5353}}}}"#, address.ip());
     assert_eq!(gateway.call("POST", "/v1/instances/dns", &instance).status, 201);
     gateway.wait_up("dns", 1);
-    let vip = gateway.vip("dns");
-    drop(dial(SocketAddr::new(vip, 5353)));
+    let vip = gateway.listening_vip("dns", 5353).ip();
     for options in [&["-p", "53"][..], &["-p", "5353", "+tcp"]] {
         let mut dig = Command::new("dig");
         dig.args(["+short", "+time=2", "+tries=5", &format!("@{vip}"), "name.test"]).args(options);
