@@ -75,8 +75,10 @@ impl Engines {
                 self.at_open_entrypoint(&entered, socket, entrypoint)
             }
             Site::Hub(_) | Site::Entrypoint(_) => {
+                // First, so that it is counted as gone where the runtime does not take it.
+                let arrived = Arrived::new(self, entered);
                 let stream = watched(socket)?;
-                return Some(Box::pin(Arrived::new(self, entered).asking(stream, site)));
+                return Some(Box::pin(arrived.asking(stream, site)));
             }
         };
         Arrived::new(self, entered).led(led, site.entrypoint())

@@ -18,7 +18,7 @@ const CLIENTS: usize = 200;
 const BUFFER: usize = 16 << 10;
 /// What a relay may keep of a client that does not read, and what a gateway may grow by for reasons of its own.
 const A_CLIENT: u64 = 64 << 10;
-const OWN: u64 = 16 << 20;
+const OWN: u64 = 6 << 20;
 
 /// Sends as fast as the gateway takes it; how much that was.
 fn flood(address: SocketAddr) -> (Server, Arc<AtomicU64>) {

@@ -1,6 +1,7 @@
 //! HTTP/2 towards instances: connections that many requests share.
 
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -77,10 +78,15 @@ struct Use {
 impl Use {
     /// Its SETTINGS come before its answer to a PING does (RFC 9113, 3.4). Only who has to know waits for that.
     async fn settle(&self) {
-        let ping = self.ping.borrow_mut().take();
-        if let Some(mut ping) = ping {
-            let _ = ping.ping(Ping::opaque()).await;
+        // Whoever asked before and went has perhaps sent one: then that one's answer is waited for.
+        if let Some(ping) = &mut *self.ping.borrow_mut() {
+            let _ = ping.send_ping(Ping::opaque());
         }
+        poll_fn(|cx| match &mut *self.ping.borrow_mut() {
+            Some(ping) => ping.poll_pong(cx).map(drop),
+            None => Poll::Ready(()),
+        })
+        .await;
     }
 }
 

@@ -2,6 +2,7 @@ use roundhouse_registry::State;
 use roundhouse_registry::probe::Verdict;
 
 use super::*;
+use crate::table::Live;
 
 fn endpoint(job: &str, address: &str) -> Arc<Endpoint> {
     Arc::new(Endpoint {

@@ -1,0 +1,53 @@
+//! Which of a worker's connections somebody means.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+use roundhouse_config::Label;
+use roundhouse_registry::InstanceId;
+
+use super::{Connection, ConnectionId};
+use crate::table::{Live, Work};
+
+/// Which connections are meant; each field that is there must fit.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    pub id: Option<ConnectionId>,
+    pub job: Option<Label>,
+    pub instance: Option<InstanceId>,
+    pub client: Option<IpNet>,
+    /// Any of these endpoints.
+    pub endpoints: Option<Endpoints>,
+}
+
+/// Endpoints by their live state, which stays the same one for as long as a table names it.
+#[derive(Clone, Debug, Default)]
+pub struct Endpoints(HashMap<usize, Arc<Live>>);
+
+impl Endpoints {
+    fn has(&self, live: &Arc<Live>) -> bool {
+        self.0.contains_key(&Arc::as_ptr(live).addr())
+    }
+}
+
+impl FromIterator<Arc<Live>> for Endpoints {
+    fn from_iter<I: IntoIterator<Item = Arc<Live>>>(lives: I) -> Endpoints {
+        Endpoints(lives.into_iter().map(|live| (Arc::as_ptr(&live).addr(), live)).collect())
+    }
+}
+
+impl Filter {
+    pub fn fits(&self, connection: &Connection) -> bool {
+        let work = connection.work.borrow();
+        let endpoint = work.as_ref().map(Work::endpoint);
+        self.id.is_none_or(|id| id == connection.id())
+            && self.client.is_none_or(|net| net.contains(&connection.client().ip().to_canonical()))
+            && self.job.as_ref().is_none_or(|job| endpoint.is_some_and(|endpoint| endpoint.job == *job))
+            && self.instance.is_none_or(|id| endpoint.is_some_and(|endpoint| endpoint.id == id))
+            && self
+                .endpoints
+                .as_ref()
+                .is_none_or(|any| endpoint.is_some_and(|endpoint| any.has(&endpoint.live)))
+    }
+}
