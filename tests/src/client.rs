@@ -23,27 +23,31 @@ pub enum End {
 /// When nobody listens.
 #[track_caller]
 pub fn dial(server: SocketAddr) -> TcpStream {
-    open(None, server).unwrap_or_else(|error| panic!("cannot connect to {server}: {error}"))
+    try_dial(None, server).unwrap_or_else(|error| panic!("cannot connect to {server}: {error}"))
 }
 
 /// From one of this machine's other addresses.
 #[track_caller]
 pub fn dial_from(local: IpAddr, server: SocketAddr) -> TcpStream {
-    open(Some(local), server)
+    try_dial(Some(local), server)
         .unwrap_or_else(|error| panic!("cannot connect to {server} from {local}: {error}"))
 }
 
 /// What a new connection is told until its end. A reset may come before the connect returns (tcp(7)): it is that end.
 #[track_caller]
 pub fn knock(local: Option<IpAddr>, server: SocketAddr) -> (Vec<u8>, End) {
-    match open(local, server) {
+    match try_dial(local, server) {
         Ok(mut stream) => read_to_its_end(&mut stream),
         Err(error) if is_reset(&error) => (Vec::new(), End::Reset),
         Err(error) => panic!("cannot connect to {server}: {error}"),
     }
 }
 
-fn open(local: Option<IpAddr>, server: SocketAddr) -> io::Result<TcpStream> {
+/// Connected, with a deadline for every read and write.
+///
+/// # Errors
+/// Those of connect(2): a server that resets at once may be heard of here.
+pub fn try_dial(local: Option<IpAddr>, server: SocketAddr) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::for_address(server), Type::STREAM, Some(Protocol::TCP))?;
     if let Some(local) = local {
         socket.bind(&SocketAddr::new(local, 0).into())?;

@@ -54,7 +54,7 @@ mod wire;
 pub use authority::Authority;
 pub use backend::Backend;
 pub use background::Background;
-pub use client::{End, dial, dial_from, is_reset, knock, listens, read_to_its_end, reset_on_close};
+pub use client::{End, dial, dial_from, is_reset, knock, listens, read_to_its_end, reset_on_close, try_dial};
 pub use etcd::{Certificates, Etcd, EtcdCluster, Users};
 pub use eventually::{Look, eventually, eventually_async, seen};
 pub use fleet::{App, Fleet};
