@@ -122,7 +122,7 @@ impl Door {
         let Ok(local) = site.address().map_or_else(|| local_address(&socket), Ok) else { return };
         count(&counters.accepted, 1);
         count(&counters.open, 1);
-        let entered = self.context.connections().enter(Kind::Tcp, canonical(peer), local);
+        let entered = self.context.connections().enter(Kind::Tcp, canonical(peer), canonical(local));
         if let Some(serving) = self.engines.serve(socket, entered, site) {
             tokio::task::spawn_local(serving);
         }
@@ -137,10 +137,10 @@ impl Door {
 /// The address that was dialled (getsockname(2)), also when the packet was captured on its way to it.
 fn local_address(socket: &OwnedFd) -> io::Result<SocketAddr> {
     let address = SocketAddr::try_from(rustix::net::getsockname(socket)?);
-    Ok(canonical(address.map_err(|_| io::ErrorKind::Unsupported)?))
+    address.map_err(|_| io::ErrorKind::Unsupported.into())
 }
 
-/// An IPv4 client of a socket for both families comes in IPv6's clothes.
+/// IPv4 on a socket of IPv6 comes in IPv6's clothes (RFC 4291, 2.5.5.2): the client's end, and ours too.
 fn canonical(address: SocketAddr) -> SocketAddr {
     match address {
         SocketAddr::V4(_) => address,

@@ -1,7 +1,7 @@
 //! WebSocket: Python's `websockets` on both sides, and RFC 8441 by a client of the tests' own.
 
-use std::io::Write;
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
@@ -10,7 +10,9 @@ use bytes::Bytes;
 use h2::ext::Protocol;
 use h2::{RecvStream, SendStream};
 use http::{Method, Request};
-use roundhouse_tests::{Background, SOON, Signal, dial, read_to_its_end};
+use roundhouse_tests::{Background, SOON, Signal, dial, eventually, read_to_its_end, seen};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::http2::{Http2, room};
@@ -102,15 +104,66 @@ async fn but_not_where_they_do_not_take_it() {
     let stage = Stage::start();
     let origin = Origin::start(stage.app(0)).await;
     stage.job("web", r#""http":"h2c""#, &[stage.app(0)]);
-    let asked = "GET /chat HTTP/1.1\r\nHost: web.jobs\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-                 Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     for _ in 0..2 {
-        let mut client = dial(stage.gateway.http());
-        client.write_all(asked.as_bytes()).unwrap();
+        let mut client = asking(stage.gateway.http());
         let answer = String::from_utf8(read_to_its_end(&mut client).0).unwrap();
         assert!(answer.starts_with("HTTP/1.1 501 ") && answer.contains("RFC 8441"), "{answer}");
     }
     assert!(origin.connections.load(Relaxed) <= 2);
+}
+
+/// A client that upgrades its connection (RFC 6455, 4.1).
+fn asking(server: SocketAddr) -> TcpStream {
+    let mut client = dial(server);
+    let asked = "GET /chat HTTP/1.1\r\nHost: web.jobs\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                 Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    client.write_all(asked.as_bytes()).unwrap();
+    client
+}
+
+/// What it takes is not known before its SETTINGS. Who has waited for them in vain spoils nothing for the next.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_instance_that_is_slow_to_say_what_it_takes_is_waited_for() {
+    let stage = Stage::with("[limits]\nhello_timeout = \"4s\"");
+    let (speak, silent) = watch::channel(false);
+    let listener = TcpListener::bind(stage.app(0)).await.unwrap();
+    let origin = tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let mut silent = silent.clone();
+            tokio::spawn(async move {
+                silent.wait_for(|speaks| *speaks).await.unwrap();
+                let mut builder = h2::server::Builder::new();
+                let shaken = builder.enable_connect_protocol().handshake::<_, Bytes>(stream).await;
+                let Ok(mut connection) = shaken else { return };
+                let mut open = Vec::new();
+                while let Some(Ok((_, mut respond))) = connection.accept().await {
+                    open.push(respond.send_response(http::Response::new(()), false));
+                }
+            });
+        }
+    });
+    let vip = stage.job("web", r#""http":"h2c""#, &[stage.app(0)]);
+    // A VIP's clients are handed round: each worker has one.
+    let all_ask = || {
+        let clients = [asking(vip), asking(vip)];
+        eventually(SOON, "both ask the instance", || {
+            seen(stage.gateway.connections("?job=web"), |open| open.len() == clients.len())
+        });
+        clients
+    };
+    for mut client in all_ask() {
+        let answer = String::from_utf8(read_to_its_end(&mut client).0).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 501 "), "{answer}");
+    }
+    stage.wait_quiet("web");
+    let clients = all_ask();
+    speak.send_replace(true);
+    for mut client in clients {
+        let mut answer = [0; 13];
+        client.read_exact(&mut answer).unwrap();
+        assert_eq!(std::str::from_utf8(&answer), Ok("HTTP/1.1 101 "));
+    }
+    origin.abort();
 }
 
 #[test]

@@ -82,6 +82,26 @@ fn an_entrypoint_of_both_families_leads_anywhere() {
     }
 }
 
+/// IPv4 is shown as such, also where an entrypoint was written in IPv6's form of it.
+#[test]
+fn an_entrypoint_written_ipv4_mapped_serves_ipv4() {
+    let mut gateway = Gateway::prepared("embedded", "");
+    let entrypoint = SocketAddr::new(gateway.net.gateway(), 7100);
+    gateway.add(&format!(
+        "[[entrypoint]]\nname = \"mapped\"\nlisten = \"[::ffff:{}]:7100\"\nprotocol = \"tcp\"\njob = \"app\"",
+        entrypoint.ip()
+    ));
+    gateway.run();
+    let server = Server::echo(SocketAddr::new(gateway.net.app(0), 7000));
+    gateway.tcp_job("app", 7000, "", &[server.address]);
+    let mut client = dial(entrypoint);
+    assert!(echoes(&mut client, b"hello"));
+    let open = gateway.connections("?job=app");
+    assert_eq!(open.len(), 1, "{open:?}");
+    assert_eq!(open[0]["local"], entrypoint.to_string());
+    assert_eq!(open[0]["client"], client.local_addr().unwrap().to_string());
+}
+
 /// Version 2 tells an IPv6 client as one; and an instance of IPv4 is told so too.
 #[test]
 fn a_proxy_header_names_an_ipv6_client() {
