@@ -35,8 +35,8 @@ pub use jobs::{CheckSpec, JobSpec, JobsFile, Served, StaticInstance};
 pub use names::{DomainName, JobName, Label, Name, NameError, NameFormError, PortName, Selector, Tag, Zone};
 pub use problem::{Place, Problem, Problems};
 pub use service::{
-    Balance, Check, CheckKind, DefaultAccess, HttpVersion, JobLimits, OnUnhealthy, OriginateTls, Policy,
-    Port, Protocol, ProxyVersion, ServiceError, Timeouts, TrustedCa,
+    App, Balance, Check, CheckKind, DefaultAccess, HttpVersion, JobLimits, OnUnhealthy, OriginateTls, Outage,
+    Policy, Port, Protocol, ProxyVersion, ServiceError, Stale, Timeouts, TrustedCa,
 };
 pub use settings::{
     AccessLogSettings, AdminSettings, Answer, Catch, DnsSettings, HoldSettings, JobsSettings, Limits,

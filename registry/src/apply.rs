@@ -2,14 +2,21 @@
 //!
 //! Pure. A record that does not parse goes to quarantine, and the key's former record is gone with it: what is served
 //! is always what the store says now. One bad record never stops the others.
+//!
+//! Rules and guards are the exception, since losing one can open a door: a bad one leaves in force what its key had before,
+//! and the key of a guard says all that matters of it.
 
 use std::sync::Arc;
 
 use roundhouse_config::Label;
 
 use crate::kv::{Batch, Change, Entry};
-use crate::record::{Instance, InstanceId, Job, Key, Record, ValueError, Vip, VipOwner, read};
+use crate::quarantine::Quarantined;
+use crate::record::{Guard, Instance, InstanceId, Job, Key, Record, ValueError, Vip, VipOwner, read};
 use crate::snapshot::{PerInstance, Snapshot, Versioned};
+
+/// Of a rule whose value is bad.
+const IN_FORCE: &str = "the rule as it was before stays in force";
 
 /// The snapshot after the batch. What the batch does not touch is shared with the old one.
 pub fn apply(old: &Snapshot, batch: &Batch) -> Snapshot {
@@ -34,8 +41,47 @@ impl Snapshot {
         match read.and_then(|key| self.put_record(key, entry).map_err(|error| error.to_string())) {
             Ok(()) => self.quarantine.remove(&entry.key),
             Err(reason) => {
-                self.delete(&entry.key);
+                let reason = match self.shuts_as_before(entry) {
+                    Some(how) => format!("{reason}; {how}"),
+                    None => {
+                        self.delete(&entry.key);
+                        reason
+                    }
+                };
                 self.quarantine.insert(&entry.key, &reason, entry.modified);
+            }
+        }
+    }
+
+    /// What stays in force at the key of a rule or a guard whose value is bad.
+    fn shuts_as_before(&mut self, entry: &Entry) -> Option<&'static str> {
+        match Key::parse(&entry.key).ok()? {
+            Key::Rule(id) => self.rules.contains_key(&id).then_some(IN_FORCE),
+            Key::Guard(selector) => {
+                self.guards.entry(selector).or_insert_with(|| versioned(Guard::default(), entry));
+                Some("it guards all the same")
+            }
+            _ => None,
+        }
+    }
+
+    /// After a listing: what `old` had where this one has rules and guards that cannot be read.
+    pub(crate) fn shut_as(&mut self, old: &Snapshot) {
+        let bad: Vec<(Arc<str>, Quarantined)> =
+            self.quarantine.iter().map(|(key, bad)| (key.clone(), bad.clone())).collect();
+        for (key, Quarantined { reason, revision }) in bad {
+            match Key::parse(&key) {
+                Ok(Key::Rule(id)) => {
+                    let Some(rule) = old.rules.get(&id) else { continue };
+                    self.rules.insert(id, rule.clone());
+                    self.quarantine.insert(&key, &format!("{reason}; {IN_FORCE}"), revision);
+                }
+                Ok(Key::Guard(selector)) => {
+                    if let Some(guard) = old.guards.get(&selector) {
+                        self.guards.insert(selector, guard.clone());
+                    }
+                }
+                _ => {}
             }
         }
     }

@@ -14,6 +14,8 @@
 //!   is and makes it stale; it never makes it empty.
 //! - [`registrar`] keeps one instance registered, for ever, against either backend or another gateway's HTTP API.
 
+#[cfg(feature = "access")]
+pub mod access;
 pub mod apply;
 pub mod delta;
 pub mod follow;

@@ -1,17 +1,18 @@
 //! How a job wants to be served: what its record in the registry says too, with the same names and bounds.
 
-use std::str::FromStr;
 use std::time::Duration;
 
 use super::fields::Fields;
-use crate::service::{Balance, DefaultAccess, JobLimits, OnUnhealthy, Timeouts};
+use crate::service::{App, Balance, DefaultAccess, JobLimits, OnUnhealthy, Outage, Timeouts};
 use crate::units::duration;
 
 /// How a job wants to be served. `None`: the file says nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Served {
     pub balance: Balance,
+    pub app: Option<App>,
     pub access: Option<DefaultAccess>,
+    pub outage: Option<Outage>,
     /// How long live connections may go on once an instance drains.
     pub drain: Option<Duration>,
     pub on_unhealthy: OnUnhealthy,
@@ -26,7 +27,9 @@ pub struct Served {
 pub(super) fn read(job: &Fields<'_>) -> Served {
     Served {
         balance: balance(job),
-        access: access(job),
+        app: job.parsed("app"),
+        access: job.parsed("access"),
+        outage: outage(job),
         drain: job.read("drain", duration::parse),
         on_unhealthy: job.parsed("on_unhealthy").unwrap_or_default(),
         timeouts: timeouts(job),
@@ -41,11 +44,15 @@ fn balance(job: &Fields<'_>) -> Balance {
     Balance { policy: policy.unwrap_or_default() }
 }
 
-fn access(job: &Fields<'_>) -> Option<DefaultAccess> {
-    job.read("access", |text| {
-        let access = DefaultAccess::from_str(text).map_err(|error| error.to_string())?;
-        access.enforced().map_err(|error| error.to_string())
-    })
+fn outage(job: &Fields<'_>) -> Option<Outage> {
+    let fields = job.message("outage")?;
+    let [max_stale, proof_stale] =
+        ["max_stale", "proof_stale"].map(|field| fields.read(field, duration::parse));
+    let Outage { max_stale: usual, .. } = Outage::default();
+    let max_stale = max_stale.unwrap_or(usual);
+    let outage = Outage { max_stale, then: fields.parsed("then").unwrap_or_default(), proof_stale };
+    outage.out_of_bounds().for_each(|(field, message)| fields.wrong(field, message));
+    Some(outage)
 }
 
 fn timeouts(job: &Fields<'_>) -> Timeouts {

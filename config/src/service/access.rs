@@ -1,6 +1,5 @@
 //! Who may come to a job.
 
-use super::ServiceError;
 use crate::serde_as_text;
 use crate::word::words;
 
@@ -14,13 +13,3 @@ pub enum DefaultAccess {
 
 words!(DefaultAccess { Allow = "allow", Deny = "deny" });
 serde_as_text!(DefaultAccess);
-
-impl DefaultAccess {
-    /// Refuses what this version would not do: a door that is said to be shut must not stand open.
-    pub fn enforced(self) -> Result<Self, ServiceError> {
-        match self {
-            Self::Allow => Ok(self),
-            Self::Deny => Err(ServiceError::Deny),
-        }
-    }
-}

@@ -5,17 +5,21 @@
 //! refused with what to write instead.
 
 mod access;
+mod app;
 mod balance;
 mod check;
 mod connections;
+mod outage;
 mod port;
 mod protocol;
 mod tls;
 
 pub use access::DefaultAccess;
+pub use app::App;
 pub use balance::{Balance, Policy};
 pub use check::{Check, CheckKind};
 pub use connections::{JobLimits, OnUnhealthy, Timeouts};
+pub use outage::{Outage, Stale};
 pub use port::{HttpVersion, Port, ProxyVersion};
 pub use protocol::Protocol;
 pub use tls::{OriginateTls, TrustedCa};
@@ -77,9 +81,6 @@ pub enum ServiceError {
         "`ca` is no absolute path; write it as the gateway sees it, as in {{\"file\":\"/etc/tls/ca.pem\"}}"
     )]
     CaPath,
-
-    #[error("`deny` needs access rules, which this version does not enforce; write \"allow\"")]
-    Deny,
 
     #[error("check {field} `{value}` is out of bounds; write `{least}` to `{most}`")]
     Bounds { field: &'static str, value: String, least: String, most: String },

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use anyhow::anyhow;
-use roundhouse_config::{Check, CheckSpec, DefaultAccess, DomainName, JobName, JobSpec, Label, Port};
+use roundhouse_config::{Check, CheckSpec, DefaultAccess, DomainName, JobName, JobSpec, Label, Outage, Port};
 use roundhouse_registry::{Instance, InstanceId, Job};
 
 #[derive(Debug, Clone)]
@@ -13,6 +13,7 @@ pub(crate) struct Desired {
     record: Job,
     /// What the file says of it.
     access: Option<DefaultAccess>,
+    outage: Option<Outage>,
     pub(crate) instances: Vec<(InstanceId, Instance)>,
     pub(crate) domains: Vec<DomainName>,
 }
@@ -42,6 +43,7 @@ impl Desired {
             label: spec.label.clone(),
             record: record(spec),
             access: spec.served.access,
+            outage: spec.served.outage.clone(),
             instances: if spec.is_static { listed.chain(on_host).collect() } else { Vec::new() },
             domains: spec.domains.clone(),
         }
@@ -57,6 +59,7 @@ impl Desired {
             job.jobname = stored.jobname.clone();
         }
         job.access = self.access.unwrap_or(stored.access);
+        job.outage = self.outage.clone().unwrap_or_else(|| stored.outage.clone());
         job.vip = job.vip.or(stored.vip);
         job
     }
@@ -73,7 +76,9 @@ fn record(spec: &JobSpec) -> Job {
             None => Some(Check::default()),
         },
         balance: served.balance,
+        app: served.app,
         access: served.access.unwrap_or_default(),
+        outage: served.outage.unwrap_or_default(),
         drain: served.drain.unwrap_or(default.drain),
         on_unhealthy: served.on_unhealthy,
         timeouts: served.timeouts,

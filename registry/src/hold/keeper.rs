@@ -186,6 +186,7 @@ impl Keeper {
                 insert(fresh, job, *id, held.clone());
             }
         }
+        fresh.shut_as(old);
         self.released
             .retain(|(job, id), released| held(fresh, job, *id).is_some() || released.is_on_its_way(now));
         retain::carry(old, fresh);

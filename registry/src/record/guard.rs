@@ -3,6 +3,7 @@
 //! The selector is the key. Written in the transaction of the first allow rule that is enforced there, and removed by a
 //! person only: that rules are deleted or expire opens nothing.
 
+use roundhouse_config::Label;
 use serde::{Deserialize, Serialize};
 
 use super::text::check_note;
@@ -10,6 +11,10 @@ use super::{Name, Timestamp, ValueError};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Guard {
+    /// It covers this job alone, and whatever has the JOBNAME that the selector spells; absent: the whole subtree. A job
+    /// that a rule names by its label is guarded so: its selector may well cover others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<Label>,
     /// The rule that brought it; it may be gone.
     #[serde(default)]
     pub rule: Option<Name>,

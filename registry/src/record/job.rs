@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use roundhouse_config::{
-    Balance, Check, DefaultAccess, JobLimits, JobName, Label, OnUnhealthy, Port, PortName, Timeouts,
-    TrustedCa, duration,
+    App, Balance, Check, DefaultAccess, JobLimits, JobName, Label, OnUnhealthy, Outage, Port, PortName,
+    Timeouts, TrustedCa, duration,
 };
 use serde::{Deserialize, Serialize};
 
@@ -23,8 +23,14 @@ pub struct Job {
     /// `null`: instances are believed without a check.
     #[serde(default = "default_check")]
     pub check: Option<Check>,
+    /// What is spoken on its TCP ports, so that a refusal can be in those words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app: Option<App>,
     #[serde(default)]
     pub access: DefaultAccess,
+    /// Who may come in while the registry is away.
+    #[serde(default, skip_serializing_if = "Outage::is_default")]
+    pub outage: Outage,
     /// How long live connections may go on once an instance drains.
     #[serde(default = "default_drain", with = "duration")]
     pub drain: Duration,
@@ -67,7 +73,9 @@ impl Job {
             ports,
             balance: Balance::default(),
             check: default_check(),
+            app: None,
             access: DefaultAccess::default(),
+            outage: Outage::default(),
             drain: default_drain(),
             on_unhealthy: OnUnhealthy::default(),
             timeouts: Timeouts::default(),
@@ -91,7 +99,6 @@ impl Job {
                 format!("{} ports; the most is {MAX_PORTS}", self.ports.len()),
             ));
         }
-        self.access.enforced().map_err(|error| ValueError::field("access", error.to_string()))?;
         for (i, port) in self.ports.iter().enumerate() {
             if let Some(other) = self.ports[..i].iter().find(|other| other.name == port.name) {
                 let message = format!(
@@ -110,10 +117,11 @@ impl Job {
         }
         let timeouts = self.timeouts.out_of_bounds().map(|wrong| ("timeouts", wrong));
         let limits = self.limits.out_of_bounds().map(|wrong| ("limits", wrong));
-        match timeouts.chain(limits).next() {
-            Some((outer, (field, message))) => {
-                Err(ValueError::field(format!("{outer}.{field}"), format!("{message}, or null")))
-            }
+        if let Some((outer, (field, message))) = timeouts.chain(limits).next() {
+            return Err(ValueError::field(format!("{outer}.{field}"), format!("{message}, or null")));
+        }
+        match self.outage.out_of_bounds().next() {
+            Some((field, message)) => Err(ValueError::field(format!("outage.{field}"), message)),
             None => Ok(()),
         }
     }

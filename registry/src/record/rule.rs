@@ -42,7 +42,7 @@ pub struct Rule {
 }
 
 /// What the rule defends: one job by its label, or all jobs of a subtree, also later ones.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", try_from = "RawTarget")]
 pub enum Target {
     Job(Label),
@@ -100,6 +100,10 @@ impl Rule {
         }
         for (i, path) in self.paths.iter().enumerate() {
             domain::check_path(format!("paths[{i}]"), path)?;
+        }
+        if self.action == Action::Deny && self.proof != Proof::None {
+            let message = "a deny rule that wants proof would let in whoever shows none; leave it out";
+            return Err(ValueError::field("proof", message));
         }
         check_note("note", &self.note)
     }
@@ -236,7 +240,7 @@ mod tests {
     fn ports_have_numbers_and_names() {
         let rule: Rule = decode(
             br#"{"to":{"jobname":"cop.*"},"from":{"cidr":["::/0"]},"action":"deny","ports":[3306,"admin"],
-                "methods":["GET"],"paths":["/v1"],"proof":"mtls","expires":17}"#,
+                "methods":["GET"],"paths":["/v1"],"expires":17}"#,
         )
         .unwrap();
         assert_eq!(rule.ports, [RulePort::Number(3306), RulePort::Name("admin".parse().unwrap())]);
@@ -263,6 +267,7 @@ mod tests {
         assert!(refused(r#""ports":["main","main"]"#).contains("ports[1]: `main` is there twice"));
         assert!(refused(r#""methods":["get"]"#).contains("upper case"));
         assert!(refused(r#""paths":["v1"]"#).contains("starts with `/`"));
+        assert!(refused(r#""proof":"token""#).contains("proof: a deny rule that wants proof"));
         assert!(refused(r#""proof":"secret""#).contains("expected one of `none`, `token`, `mtls`"));
         assert!(refused(&format!(r#""note":"{}""#, "x".repeat(1_025))).contains("the most is 1024"));
     }

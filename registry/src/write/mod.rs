@@ -4,7 +4,8 @@
 //! jobs/<label>                    first owner keeps the label; an implicit record yields to an explicit one
 //! instances/<label>/<uuid>        with addresses/tcp/<ip>:<port>, both only if absent, under one lease
 //! vips/<label>, vip-owners/<n>    both in one transaction, so that every gateway agrees and no two jobs share one
-//! everything else                 by its key: rules, lines, pools, domains, certificates, tokens
+//! rules/<id>                      with guards/<selector>, if it is the first allow rule there that is enforced
+//! everything else                 by its key: lines, pools, domains, certificates, tokens
 //! ```
 //!
 //! A writer may be [limited](Registry::within) to instances of its own.
@@ -15,6 +16,7 @@ mod jobs;
 mod reach;
 mod records;
 mod restore;
+mod rules;
 mod vips;
 
 use std::sync::Arc;
@@ -27,6 +29,7 @@ use crate::record::{Key, ValueError};
 pub use self::instances::NewInstance;
 pub use self::reach::Reach;
 pub use self::restore::Restored;
+pub use self::rules::RuleWritten;
 pub use self::vips::VipAllocator;
 
 /// Times that a transaction is made again before the caller is told that the registry is too busy. With 8 writers at

@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::{parse, problems};
 use crate::jobs::Served;
 use crate::service::{
-    Balance, DefaultAccess, JobLimits, OnUnhealthy, OriginateTls, ProxyVersion, Timeouts, TrustedCa,
+    App, Balance, DefaultAccess, JobLimits, OnUnhealthy, OriginateTls, Outage, ProxyVersion, Stale, Timeouts,
+    TrustedCa,
 };
 
 const PEM: &str = "-----BEGIN CERTIFICATE-----\\nMAMCAQA=\\n-----END CERTIFICATE-----\\n";
@@ -26,7 +27,8 @@ fn what_a_record_says_a_file_can_say() {
           ports < name: "read" port: "5433" tls: <
             server_name: "db.internal" ca: < file: "/etc/tls/ca.pem" > certificate: "hub" verify: false
           > >
-          balance < policy: "round_robin" > access: "allow" drain: "1m30s" on_unhealthy: "close"
+          balance < policy: "round_robin" > app: "postgres" access: "deny"
+          outage < max_stale: "10m" then: "deny" proof_stale: "5m" > drain: "1m30s" on_unhealthy: "close"
           timeouts < connect: "10ms" idle: "30d" lifetime: "1d" >
           limits < connections: 1000000 connections_per_client: 1 > hold: false vip: 7
         >"#,
@@ -45,7 +47,13 @@ fn what_a_record_says_a_file_can_say() {
     assert_eq!((job.ports[1].proxy, &job.ports[1].tls), (None, &Some(tls)));
     let served = Served {
         balance: Balance::default(),
-        access: Some(DefaultAccess::Allow),
+        app: Some(App::Postgres),
+        access: Some(DefaultAccess::Deny),
+        outage: Some(Outage {
+            max_stale: Duration::from_secs(600),
+            then: Stale::Deny,
+            proof_stale: Some(Duration::from_secs(300)),
+        }),
         drain: Some(Duration::from_secs(90)),
         on_unhealthy: OnUnhealthy::Close,
         timeouts: Timeouts {
@@ -184,10 +192,9 @@ fn a_job_s_refusals_say_what_to_write() {
     for (fields, expected) in [
         ("balance < policy: 'random' >", "balance.policy: `random` is unknown; write `round_robin`"),
         ("access: 'none'", "access: `none` is unknown; write `allow` or `deny`"),
-        (
-            "access: 'deny'",
-            "access: `deny` needs access rules, which this version does not enforce; write \"allow\"",
-        ),
+        ("app: 'oracle'", "app: `oracle` is unknown; write `mysql`, `postgres` or `redis`"),
+        ("outage < then: 'open' >", "outage.then: `open` is unknown; write `freeze` or `deny`"),
+        ("outage < max_stale: '0s' >", "outage.max_stale: \"0s\" is out of bounds; write \"1s\" to \"30d\""),
         (
             "drain: '30'",
             "drain: duration `30` has no unit; write `30s` for seconds or `30ms` for milliseconds",
@@ -219,7 +226,7 @@ fn a_job_s_refusals_say_what_to_write() {
 #[test]
 fn every_problem_has_its_place() {
     let text = "jobs <\n name: 'a' port: '1' proxy: 'v9'\n tls < server_name: '*.x.net'\n   ca < file: 'ca' > >\n \
-                drain: 'x' timeouts <\n   idle: '0s' connect: '2m' >\n limits: < connections: 0 > access: 'deny' >";
+                drain: 'x' timeouts <\n   idle: '0s' connect: '2m' >\n limits: < connections: 0 > access: 'none' >";
     let places: Vec<String> = crate::jobs::JobsFile::parse(text, "f")
         .unwrap_err()
         .iter()

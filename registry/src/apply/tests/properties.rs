@@ -37,23 +37,38 @@ fn change() -> impl Strategy<Value = (String, Option<String>)> {
 
 /// What the store holds after each batch, kept as plainly as can be.
 #[derive(Default)]
-struct Twin(BTreeMap<String, Entry>);
+struct Twin {
+    stored: BTreeMap<String, Entry>,
+    /// Of rules and guards, the last value that could be read.
+    good: BTreeMap<String, Entry>,
+}
 
 impl Twin {
     fn change(&mut self, key: String, value: Option<String>, revision: u64) -> Change {
         let Some(value) = value else {
-            self.0.remove(&key);
+            self.stored.remove(&key);
+            self.good.remove(&key);
             return Change::Delete { key, revision: Revision(revision) };
         };
         let entry = entry(&key, &value, revision);
-        self.0.insert(key, entry.clone());
+        let shuts = key.starts_with("rules/") || key.starts_with("guards/");
+        if shuts && alone([entry.clone()], revision).quarantine.is_empty() {
+            self.good.insert(key.clone(), entry.clone());
+        }
+        self.stored.insert(key, entry.clone());
         Change::Put(entry)
     }
 
     fn listed(&self, revision: u64) -> Snapshot {
-        let entries = self.0.values().cloned().collect();
-        Snapshot::from_listing(Listing { origin: String::new(), revision: Revision(revision), entries })
+        let mut listed = alone(self.stored.values().cloned(), revision);
+        listed.shut_as(&alone(self.good.values().cloned(), revision));
+        listed
     }
+}
+
+fn alone(entries: impl IntoIterator<Item = Entry>, revision: u64) -> Snapshot {
+    let entries = entries.into_iter().collect();
+    Snapshot::from_listing(Listing { origin: String::new(), revision: Revision(revision), entries })
 }
 
 /// The naive delta compares what would be written down.
@@ -103,7 +118,7 @@ proptest! {
         prop_assert_eq!(keys.len(), entries.len());
         let again = Snapshot::from_listing(Listing { origin: String::new(), revision, entries });
         prop_assert!(again.quarantine.is_empty(), "{:?}", again.quarantine);
-        // What is quarantined is not in the entries; everything else is.
+        // What is quarantined is not in the entries; everything else is, as it is in force.
         snapshot.quarantine = again.quarantine.clone();
         prop_assert!(again.same_records(&snapshot), "{again:?}\n{snapshot:?}");
     }

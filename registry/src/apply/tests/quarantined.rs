@@ -2,7 +2,7 @@
 
 use super::sample::{ID, entry, good, put};
 use crate::apply;
-use crate::kv::{Batch, Change, Revision};
+use crate::kv::{Batch, Change, Listing, Revision};
 use crate::snapshot::Snapshot;
 
 fn reason(key: &str, value: &[u8]) -> String {
@@ -10,7 +10,8 @@ fn reason(key: &str, value: &[u8]) -> String {
     bad.value = value.to_vec().into();
     let batch = Batch { revision: Revision(1), changes: vec![Change::Put(bad)] };
     let snapshot = apply(&Snapshot::default(), &batch);
-    assert!(snapshot.entries().is_empty(), "{key}");
+    // The key of a guard says enough.
+    assert_eq!(snapshot.entries().len(), usize::from(key.starts_with("guards/cop.coding")), "{key}");
     let [(listed, quarantined)]: [_; 1] = snapshot.quarantine.iter().collect::<Vec<_>>().try_into().unwrap();
     assert!(
         listed.chars().count() < 600 && quarantined.reason.len() < 2_000,
@@ -91,7 +92,12 @@ fn a_bad_record_is_kept_out_and_listed_and_comes_back_when_it_is_mended() {
     for (key, value) in good() {
         let first = apply(&Snapshot::default(), &put(&key, &value, 1));
         let bad = apply(&first, &put(&key, "{", 2));
-        assert!(bad.entries().is_empty(), "the old record is not what the store says: {key}");
+        match key.split_once('/') {
+            Some(("rules" | "guards", _)) => {
+                assert!(bad.entries() == first.entries(), "it shuts as before: {key}")
+            }
+            _ => assert!(bad.entries().is_empty(), "the old record is not what the store says: {key}"),
+        }
         assert_eq!(bad.quarantine.len(), usize::from(!key.starts_with("kv/")), "{key}");
         let mended = apply(&bad, &put(&key, &value, 3));
         assert_eq!((mended.entries().len(), mended.quarantine.len()), (first.entries().len(), 0), "{key}");
@@ -113,4 +119,46 @@ fn a_bad_record_does_not_stop_its_neighbours() {
     };
     let snapshot = apply(&Snapshot::default(), &batch);
     assert_eq!((snapshot.jobs.len(), snapshot.quarantine.len()), (1, 2));
+}
+
+/// A typing error in a rule must not open what the rule shut.
+#[test]
+fn a_bad_rule_leaves_the_last_good_one_in_force() {
+    let rule = |action: &str| {
+        format!(r#"{{"to":{{"job":"db"}},"from":{{"cidr":["10.0.0.0/8"]}},"action":"{action}"}}"#)
+    };
+    let put = |key: &str, value: &str, at| Change::Put(entry(key, value, at));
+    let step =
+        |old: &Snapshot, at, change| apply(old, &Batch { revision: Revision(at), changes: vec![change] });
+    let id: crate::record::Name = "r".parse().unwrap();
+
+    let good = step(&Snapshot::default(), 1, put("rules/r", &rule("deny"), 1));
+    let bad = step(&good, 2, put("rules/r", &rule("denny"), 2));
+    assert!(bad.rules[&id] == good.rules[&id]);
+    let reason = &bad.quarantine.get("rules/r").unwrap().reason;
+    assert!(reason.contains("expected `allow` or `deny`") && reason.ends_with("stays in force"), "{reason}");
+    // A listing alone does not know what there was.
+    let mut listed = Snapshot::from_listing(Listing {
+        origin: String::new(),
+        revision: Revision(2),
+        entries: vec![entry("rules/r", &rule("denny"), 2)],
+    });
+    assert!(listed.rules.is_empty());
+    listed.shut_as(&bad);
+    assert!(listed.same_records(&bad));
+    assert_eq!(listed.quarantine.get("rules/r"), bad.quarantine.get("rules/r"));
+
+    let mended = step(&bad, 3, put("rules/r", &rule("allow"), 3));
+    assert!(mended.quarantine.is_empty() && mended.rules[&id].modified == Revision(3));
+    let deleted = step(&bad, 3, Change::Delete { key: "rules/r".into(), revision: Revision(3) });
+    assert!(deleted.quarantine.is_empty() && deleted.rules.is_empty());
+}
+
+#[test]
+fn a_guard_whose_value_is_bad_guards() {
+    let bad = Change::Put(entry("guards/cop.z", "{", 1));
+    let snapshot = apply(&Snapshot::default(), &Batch { revision: Revision(1), changes: vec![bad] });
+    let selector: roundhouse_config::Selector = "cop.z".parse().unwrap();
+    assert!(snapshot.guards.contains_key(&selector));
+    assert!(snapshot.quarantine.get("guards/cop.z").unwrap().reason.ends_with("it guards all the same"));
 }

@@ -1,0 +1,49 @@
+//! The decision table: immutable, and of one revision. The next one shares with it whatever did not change.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+use imbl::GenericHashMap;
+use imbl::shared_ptr::DefaultSharedPtr;
+use roundhouse_config::Label;
+
+use super::place::{Place, Resident};
+use super::policy::Policy;
+use crate::kv::Revision;
+
+pub(super) type Map<K, V> = GenericHashMap<K, V, RandomState, DefaultSharedPtr>;
+
+#[derive(Clone, Default)]
+pub struct Table {
+    pub revision: Revision,
+    pub(super) policies: Map<Label, Arc<Policy>>,
+    pub(super) places: Map<IpAddr, Arc<Place>>,
+}
+
+impl Table {
+    pub fn policy(&self, job: &Label) -> Option<&Arc<Policy>> {
+        self.policies.get(job)
+    }
+
+    /// The instances that live at a canonical address, job by job.
+    pub fn live_at(&self, address: IpAddr) -> &[Resident] {
+        self.places.get(&address).map_or(&[], |place| place.live())
+    }
+
+    /// Those that a newer instance there evicted.
+    pub fn evicted_at(&self, address: IpAddr) -> &[Resident] {
+        self.places.get(&address).map_or(&[], |place| place.evicted())
+    }
+}
+
+impl std::fmt::Debug for Table {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (jobs, places) = (self.policies.len(), self.places.len());
+        f.debug_struct("Table")
+            .field("revision", &self.revision)
+            .field("jobs", &jobs)
+            .field("places", &places)
+            .finish()
+    }
+}
