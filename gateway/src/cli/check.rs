@@ -4,8 +4,10 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use roundhouse_config::{JobsFile, Problems, Settings};
+use roundhouse_registry::record::Timestamp;
 use serde_json::{Value, json};
 
+use super::rules_file::{self, RulesFile};
 use super::{Outcome, Output, print_json};
 
 pub(super) fn check(files: &[PathBuf], output: Output, out: &mut impl Write) -> anyhow::Result<Outcome> {
@@ -30,9 +32,12 @@ pub(super) fn check(files: &[PathBuf], output: Output, out: &mut impl Write) -> 
     Ok(if failed { Outcome::Failed } else { Outcome::Ok })
 }
 
-/// By its name: `.toml` is a gateway's settings, anything else a jobs file.
+/// By its name: `.toml` is a gateway's settings, or rules by the tables that it has; anything else is a jobs file.
 fn summary(file: &Path) -> Result<String, Problems> {
     if file.extension().is_some_and(|extension| extension == "toml") {
+        if rules_file::is_rules_file(file) {
+            return Ok(RulesFile::from_file(file)?.summary(Timestamp::now()));
+        }
         let settings = Settings::from_file(file)?;
         let files = crate::jobs::check(&settings.jobs.files)?;
         let jobs: usize = files.iter().map(|file| file.jobs.len()).sum();
@@ -94,5 +99,19 @@ mod tests {
         let found: Value = serde_json::from_slice(&out).unwrap();
         assert_eq!((&found[0]["ok"], &found[1]["ok"]), (&json!(false), &json!(true)));
         assert!(found[0]["problems"][0]["line"].as_u64().unwrap() > 0);
+    }
+
+    #[test]
+    fn a_rules_file_is_checked_as_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let [good, bad] = ["good.toml", "bad.toml"].map(|name| folder.path().join(name));
+        std::fs::write(&good, "[[guard]]\nselector = \"job.redis\"\n").unwrap();
+        std::fs::write(&bad, "[[rule]]\nid = \"a\"\n").unwrap();
+        let mut out = Vec::new();
+        assert_eq!(check(&[good, bad], Output::Json, &mut out).unwrap(), Outcome::Failed);
+        let found: Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!(found[0]["summary"], json!("0 rules, 1 guard"));
+        let paths: Vec<_> = found[1]["problems"].as_array().unwrap().iter().map(|one| &one["path"]).collect();
+        assert_eq!(paths, ["rule[0].action", "rule[0].from", "rule[0].to"]);
     }
 }

@@ -2,9 +2,11 @@
 
 mod certificates;
 mod rows;
+mod rules;
 
 use std::io::Write;
 
+use roundhouse_registry::record::Timestamp;
 use serde_json::Value;
 
 use super::server::Server;
@@ -73,7 +75,7 @@ impl What {
             What::Instances => &INSTANCE_HEADS,
             What::Domains => &["DOMAIN", "ROUTE", "TO", "HTTPS", "CERTIFICATE"],
             What::Certs => &["CERT", "NAMES", "EXPIRES", "STATE", "FINGERPRINT"],
-            What::Rules => &["RULE", "ACTION", "TO", "PORTS", "FROM", "EXPIRES", "NOTE"],
+            What::Rules => &rules::HEADS,
             What::Guards => &["GUARD", "RULE", "SINCE", "NOTE"],
             What::Lines => &["LINE", "VIPS", "FALLBACK", "PREFIXES"],
             What::Pools => &["POOL", "TO", "PORT", "SINK", "SCHEDULER", "LINES"],
@@ -101,8 +103,8 @@ impl What {
             What::Instances => instance(item),
             What::Domains => Vec::new(),
             What::Certs => rows::cert(item),
-            What::Rules => rows::rule(item),
-            What::Guards => texts(item, &["selector", "rule", "since", "note"]),
+            What::Rules => rules::rule(item, Timestamp::now()),
+            What::Guards => rules::guard(item, Timestamp::now()),
             What::Lines => rows::line(item),
             What::Pools => rows::pool(item),
             What::Entrypoints => rows::entrypoint(item),

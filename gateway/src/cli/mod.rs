@@ -3,16 +3,17 @@
 //! ```text
 //! run, tour, sample     start something here
 //! check                 read files, say everything that is wrong with them
-//! apply, diff           a jobs file ─► plan (pure) ─► the gateway's API
-//! domain, cert          one record, amended: what is there ─► what it shall be (pure) ─► the gateway's API
+//! apply, diff           a jobs file or a rules file ─► plan (pure) ─► the gateway's API
+//! domain, cert, rule, guard    one record, amended: what is there ─► what it shall be (pure) ─► the gateway's API
 //! registry              everything out to a file, and in from one: by a gateway, or without
-//! get, describe, drain, undrain, close, token, explain    ask a running gateway, over its API
+//! get, describe, drain, undrain, close, token, explain, access    ask a running gateway, over its API
 //! ```
 //!
 //! Answers go to stdout, what went wrong to stderr; no colour, so that a pipe sees what a person sees.
 //! A stderr that nobody reads changes no exit status.
-//! Exit status: 0 it is so, 1 it failed, 2 `diff` found differences.
+//! Exit status: 0 it is so, 1 it failed, 2 `diff` found differences or `access test` a refusal.
 
+mod access;
 mod apply;
 mod cert;
 mod check;
@@ -23,9 +24,13 @@ mod domain;
 mod drain;
 mod explain;
 mod get;
+mod guard;
 mod holds;
+mod moment;
 mod options;
 mod registry;
+mod rule;
+mod rules_file;
 mod run;
 mod server;
 mod token;
@@ -47,6 +52,8 @@ enum Outcome {
     /// And every reason was printed.
     Failed,
     Different,
+    /// The peer would be kept out.
+    Denied,
 }
 
 pub fn main() -> ExitCode {
@@ -62,7 +69,7 @@ pub fn main() -> ExitCode {
     match execute(line, &mut io::stdout()) {
         Ok(Outcome::Ok) => ExitCode::SUCCESS,
         Ok(Outcome::Failed) => ExitCode::from(1),
-        Ok(Outcome::Different) => ExitCode::from(2),
+        Ok(Outcome::Different | Outcome::Denied) => ExitCode::from(2),
         Err(error) if reader_is_gone(&error) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(io::stderr(), "error: {error:#}");
@@ -94,12 +101,14 @@ async fn ask(
     out: &mut impl Write,
 ) -> anyhow::Result<Outcome> {
     match command {
-        Command::Apply { file, dry_run: false } => apply::apply(&file, server, output, out).await,
-        Command::Apply { file, dry_run: true } => {
-            let outcome = apply::diff(&file, server, output, out).await?;
+        Command::Apply { file, prune, dry_run: false } => {
+            apply::apply(&file, prune, server, output, out).await
+        }
+        Command::Apply { file, prune, dry_run: true } => {
+            let outcome = apply::diff(&file, prune, server, output, out).await?;
             Ok(if outcome == Outcome::Different { Outcome::Ok } else { outcome })
         }
-        Command::Diff { file } => apply::diff(&file, server, output, out).await,
+        Command::Diff { file, prune } => apply::diff(&file, prune, server, output, out).await,
         Command::Holds(HoldsCommand::Release { what, all: _ }) => {
             holds::release(what.as_deref(), server, output, out).await
         }
@@ -123,6 +132,9 @@ async fn ask(
         Command::Token(TokenCommand::Rm { id }) => token::remove(&id, server, out).await,
         Command::Domain(command) => domain::run(command, server, output, out).await,
         Command::Cert(command) => cert::run(command, server, output, out).await,
+        Command::Rule(command) => rule::run(command, server, output, out).await,
+        Command::Guard(command) => guard::run(command, server, output, out).await,
+        Command::Access(command) => access::run(command, server, output, out).await,
         Command::Explain { target } => explain::explain(&target, server, output, out).await,
         Command::Registry(command) => registry::run(command, server, output, out).await,
         Command::Run { .. } | Command::Check { .. } | Command::Sample(_) | Command::Tour(_) => {

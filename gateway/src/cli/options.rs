@@ -7,11 +7,14 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use roundhouse_config::{Selector, duration};
 use roundhouse_registry::record::{Name, Network, Role};
 
+use super::access::AccessCommand;
 use super::cert::CertCommand;
 use super::connections::{CloseOptions, Which};
 use super::domain::DomainCommand;
 use super::get::What;
+use super::guard::GuardCommand;
 use super::registry::RegistryCommand;
+use super::rule::RuleCommand;
 use crate::sample::SampleOptions;
 use crate::tour::TourOptions;
 
@@ -58,20 +61,28 @@ pub(super) enum Command {
         #[arg(long)]
         wait: bool,
     },
-    /// Say everything that is wrong with settings (.toml) or jobs files.
+    /// Say everything that is wrong with settings (.toml), rules files (.toml with [[rule]] or [[guard]]) or jobs files.
     Check {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
-    /// Make the registry as a jobs file says. Jobs that are not in the file are left alone.
+    /// Make the registry as a jobs file, or a rules file (.toml), says. What is not in the file is left alone.
     Apply {
         file: PathBuf,
+        /// For rules files: delete the rules that are not in the file. Guards stay.
+        #[arg(long)]
+        prune: bool,
         /// Print what would be done, and do nothing.
         #[arg(long)]
         dry_run: bool,
     },
     /// Show what `apply` would change, field by field (exit status 2: something).
-    Diff { file: PathBuf },
+    Diff {
+        file: PathBuf,
+        /// As with `apply --prune`.
+        #[arg(long)]
+        prune: bool,
+    },
     /// List what there is.
     Get(GetOptions),
     /// Show one job with its instances: `describe job app2`, or `describe app2`.
@@ -97,6 +108,15 @@ pub(super) enum Command {
     /// Certificates of domains; `get certs` lists them.
     #[command(subcommand)]
     Cert(CertCommand),
+    /// Access rules: who may or may not reach which job; `get rules` lists them.
+    #[command(subcommand)]
+    Rule(RuleCommand),
+    /// Jobs that let in only whom a rule lets in; `get guards` lists them.
+    #[command(subcommand)]
+    Guard(GuardCommand),
+    /// What the access rules make of a peer.
+    #[command(subcommand)]
+    Access(AccessCommand),
     /// Say where a name, an address or a URL leads, and why (exit status 1: nowhere).
     Explain { target: String },
     /// Move everything that the registry has: export it to a file, import it from one.

@@ -71,6 +71,12 @@ impl Server {
         self.ask(Method::DELETE, path).await
     }
 
+    /// As long as the headers' condition holds.
+    pub(super) async fn delete_if(&self, path: &str, headers: &[(&str, &str)]) -> Result<Value, HttpError> {
+        let answer = self.client.call(Method::DELETE, path, headers, None).await.map_err(pointed)?;
+        Ok(serde_json::from_slice(&answer.body).unwrap_or_default())
+    }
+
     /// A POST that says everything by its path.
     pub(super) async fn order<T: DeserializeOwned>(&self, path: &str) -> Result<T, HttpError> {
         self.ask(Method::POST, path).await

@@ -1,4 +1,4 @@
-//! `roundhouse apply` and `diff`: the registry as a jobs file says.
+//! `roundhouse apply` and `diff`: the registry as a file says, one of jobs or (`.toml`, module `rules`) one of rules.
 //!
 //! ```text
 //! JobsFile ─► Desired (hosts looked up) ─┐
@@ -16,36 +16,57 @@
 
 mod current;
 mod report;
+mod rules;
 mod write;
 
 use std::io::{self, Write};
 use std::path::Path;
 
-use roundhouse_config::{JobSpec, JobsFile};
+use anyhow::bail;
+use roundhouse_config::{JobSpec, JobsFile, Problems};
 use roundhouse_registry::http::HttpError;
 
-use self::report::{Mode, Report};
+use self::report::{Line, Mode, Report};
 use super::server::Server;
 use super::{Outcome, Output};
 use crate::jobs::{Desired, plan};
 
 pub(super) async fn apply(
     file: &Path,
+    prune: bool,
     server: &Server,
     output: Output,
     out: &mut impl Write,
 ) -> anyhow::Result<Outcome> {
-    each_job(file, server, Report::new(Mode::Apply, output), out).await
+    whichever(file, prune, server, Report::new(Mode::Apply, output), out).await
 }
 
 /// What [`apply`] would do.
 pub(super) async fn diff(
     file: &Path,
+    prune: bool,
     server: &Server,
     output: Output,
     out: &mut impl Write,
 ) -> anyhow::Result<Outcome> {
-    each_job(file, server, Report::new(Mode::Diff, output), out).await
+    whichever(file, prune, server, Report::new(Mode::Diff, output), out).await
+}
+
+/// By its name: `.toml` is a rules file, anything else a jobs file.
+async fn whichever(
+    file: &Path,
+    prune: bool,
+    server: &Server,
+    report: Report,
+    out: &mut impl Write,
+) -> anyhow::Result<Outcome> {
+    if file.extension().is_some_and(|extension| extension == "toml") {
+        return rules::whole_file(file, prune, server, report, out).await;
+    }
+    if prune {
+        bail!("--prune is for rules files (.toml); what a jobs file leaves out is left alone");
+    }
+    each_job(file, server, report, out).await
 }
 
 async fn each_job(
@@ -56,10 +77,7 @@ async fn each_job(
 ) -> anyhow::Result<Outcome> {
     let jobs = match JobsFile::from_file(file) {
         Ok(jobs) => jobs,
-        Err(problems) => {
-            let _ = writeln!(io::stderr(), "{problems}");
-            return Ok(Outcome::Failed);
-        }
+        Err(problems) => return Ok(refused(&problems)),
     };
     for spec in &jobs.jobs {
         if let Err(error) = one_job(spec, server, &mut report, out).await {
@@ -85,9 +103,14 @@ async fn one_job(
         if report.mode() == Mode::Apply {
             write::carry_out(&change, server).await?;
         }
-        report.add(&change, out)?;
+        report.add(&Line::of(&change), out)?;
     }
     Ok(())
+}
+
+fn refused(problems: &Problems) -> Outcome {
+    let _ = writeln!(io::stderr(), "{problems}");
+    Outcome::Failed
 }
 
 /// An output that is closed, or a gateway that is gone, is gone for the next job too.

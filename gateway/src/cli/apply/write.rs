@@ -33,7 +33,7 @@ pub(super) async fn carry_out(change: &Change, server: &Server) -> Result<(), Ht
     }
 }
 
-fn condition(at: Option<Revision>) -> (&'static str, String) {
+pub(super) fn condition(at: Option<Revision>) -> (&'static str, String) {
     match at {
         Some(revision) => ("If-Match", format!("\"{revision}\"")),
         None => ("If-None-Match", "*".to_owned()),

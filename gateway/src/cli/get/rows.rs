@@ -56,26 +56,6 @@ pub(super) fn cert(item: &Value) -> Vec<String> {
     vec![text(&item["name"]), list(&item["names"]), time(item), text(&item["state"]), leaf]
 }
 
-pub(super) fn rule(item: &Value) -> Vec<String> {
-    let (to, from) = (&item["to"], &item["from"]);
-    let mut action = text(&item["action"]);
-    if item["dry_run"].as_bool() == Some(true) {
-        action += " (dry run)";
-    }
-    let from = [text(&from["jobname"]), list(&from["cidr"])];
-    let from = from.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" in ");
-    let to = target(to);
-    vec![
-        text(&item["id"]),
-        action,
-        to,
-        list(&item["ports"]),
-        from,
-        text(&item["expires"]),
-        text(&item["note"]),
-    ]
-}
-
 pub(super) fn line(item: &Value) -> Vec<String> {
     let prefixes = match item["prefix_list"].as_str() {
         Some(list) => list.to_owned(),
@@ -125,7 +105,7 @@ pub(super) fn health(item: &Value) -> Vec<String> {
 }
 
 /// A job and its port, the hubs, another pool, or jobs of a JOBNAME.
-fn target(to: &Value) -> String {
+pub(super) fn target(to: &Value) -> String {
     for (field, what) in [("jobname", ""), ("hubs", "hubs at "), ("pool", "pool ")] {
         if let Some(name) = to[field].as_str() {
             return format!("{what}{name}");
@@ -135,7 +115,7 @@ fn target(to: &Value) -> String {
     format!("{}{port}", text(&to["job"]))
 }
 
-fn list(value: &Value) -> String {
+pub(super) fn list(value: &Value) -> String {
     value.as_array().into_iter().flatten().map(text).collect::<Vec<_>>().join(",")
 }
 
@@ -156,10 +136,6 @@ mod tests {
         let row = ["redis", ":6379", "tcp", "redis:main", "registry", "0", "not listening: held by nginx"];
         assert_eq!(super::entrypoint(&entrypoint), row);
         assert_eq!(target(&json!({"hubs": "http"})), "hubs at http");
-        let rule = json!({"id": "redis-1", "action": "allow", "dry_run": true, "to": {"job": "redis"}, "ports": [6379],
-            "from": {"jobname": "cop.coding", "cidr": ["10.0.0.0/8"]}, "expires": null, "note": "n"});
-        let row = ["redis-1", "allow (dry run)", "redis", "6379", "cop.coding in 10.0.0.0/8", "", "n"];
-        assert_eq!(super::rule(&rule), row);
     }
 
     #[test]
