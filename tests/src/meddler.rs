@@ -59,6 +59,10 @@ impl Source for Meddler {
         });
         Box::pin(async { Ok(watch) })
     }
+
+    fn newest(&self) -> Pending<'_, Revision> {
+        self.kv.newest()
+    }
 }
 
 impl Kv for Meddler {

@@ -82,8 +82,12 @@ pub(super) fn path(selector: &Selector) -> String {
 
 /// The guard as it shall be: who or what brought it, and when, stays.
 pub(super) fn wanted(before: Option<&Guard>, note: Option<Box<str>>, now: Timestamp) -> Guard {
-    let mut guard =
-        before.cloned().unwrap_or_else(|| Guard { rule: None, since: Some(now), note: Box::default() });
+    let mut guard = before.cloned().unwrap_or_else(|| Guard {
+        job: None,
+        rule: None,
+        since: Some(now),
+        note: Box::default(),
+    });
     if let Some(note) = note {
         guard.note = note;
     }

@@ -13,6 +13,7 @@
 //! - Nothing opens a door by being lost: what cannot be read keeps its last good form (see [`apply`](crate::apply())), an
 //!   expired or deleted rule leaves its guard, and a registry that is away leaves the table as it is.
 
+mod catch_up;
 mod compile;
 mod decide;
 mod group;
@@ -24,6 +25,7 @@ mod tags;
 #[cfg(test)]
 mod tests;
 
+pub use self::catch_up::CatchUp;
 pub use self::compile::{Changed, Compiler};
 pub use self::group::Compiled;
 pub use self::place::{CGROUP, Resident, Subject};

@@ -206,6 +206,9 @@ pub trait Source: Send + Sync + 'static {
     fn list(&self) -> Pending<'_, Listing>;
     /// Every commit after `after`.
     fn watch(&self, after: Revision) -> Pending<'_, Watch>;
+    /// The newest revision there is, linearizable: whatever was committed before this was called has it or a lower one.
+    /// Through another gateway it is what that one has seen.
+    fn newest(&self) -> Pending<'_, Revision>;
 }
 
 /// A backend that also takes writes.

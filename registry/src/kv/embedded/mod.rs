@@ -94,6 +94,15 @@ impl Source for Embedded {
             Ok(watch)
         })
     }
+
+    fn newest(&self) -> Pending<'_, Revision> {
+        Box::pin(async move {
+            match self.call(Request::Newest).await? {
+                Outcome::Revision(newest) => Ok(newest),
+                _ => Err(closed()),
+            }
+        })
+    }
 }
 
 impl Kv for Embedded {

@@ -15,6 +15,7 @@ const MAX_TTL: Duration = Duration::from_secs(24 * 3600);
 
 pub(super) enum Request {
     List,
+    Newest,
     Range(String),
     Get(String),
     Commit(Txn),
@@ -26,6 +27,7 @@ pub(super) enum Request {
 #[derive(Debug)]
 pub(super) enum Outcome {
     Listing(Listing),
+    Revision(Revision),
     Entries(Vec<Entry>),
     Entry(Option<Entry>),
     Commit(Commit),
@@ -105,6 +107,7 @@ impl State {
                 let inside = range.take_while(|(key, _)| key.starts_with(&prefix));
                 Ok(Outcome::Entries(inside.map(|(_, entry)| entry.clone()).collect()))
             }
+            Request::Newest => Ok(Outcome::Revision(self.revision)),
             Request::Get(key) => Ok(Outcome::Entry(self.entries.get(&key).cloned())),
             Request::Commit(txn) => self.commit(txn).map(Outcome::Commit),
             Request::Grant(ttl) => {

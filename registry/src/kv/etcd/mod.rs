@@ -145,6 +145,15 @@ impl Source for Etcd {
     fn watch(&self, after: Revision) -> Pending<'_, Watch> {
         Box::pin(watch::open(self.cluster.clone(), self.keys.clone(), after))
     }
+
+    fn newest(&self) -> Pending<'_, Revision> {
+        Box::pin(async move {
+            // Of any key that we may read; a range is linearizable unless it is asked for as serializable.
+            let answer =
+                self.get_range(&self.keys.full("jobs/"), &GetOptions::new().with_count_only()).await?;
+            Ok(revision(answer.header().map_or(0, etcd_client::ResponseHeader::revision)))
+        })
+    }
 }
 
 impl Kv for Etcd {

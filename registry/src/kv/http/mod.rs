@@ -21,7 +21,7 @@ mod tests;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use hyper::StatusCode;
+use hyper::{Method, StatusCode};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -100,6 +100,22 @@ impl Source for Http {
 
     fn watch(&self, after: Revision) -> Pending<'_, Watch> {
         Box::pin(self.open_watch(after))
+    }
+
+    fn newest(&self) -> Pending<'_, Revision> {
+        #[derive(serde::Deserialize)]
+        struct Status {
+            revision: Revision,
+        }
+        Box::pin(async move {
+            let answer = self.client.call(Method::GET, "/v1/status", &[], None).await;
+            let strange = |error: serde_json::Error| KvError::Unavailable {
+                store: self.name(),
+                reason: format!("its status is none: {error}"),
+            };
+            let answer = answer.map_err(|error| self.sort(error, Revision(0)))?;
+            Ok(serde_json::from_slice::<Status>(&answer.body).map_err(strange)?.revision)
+        })
     }
 }
 
