@@ -15,8 +15,10 @@
 //!   the parts of a running gateway read of each other.
 //! - [`cli`] is the operator's side; it talks to a running gateway over [`admin`]'s HTTP API.
 
+pub mod access;
 pub mod access_log;
 pub mod admin;
+mod app;
 pub mod balance;
 pub mod capacity;
 pub mod catch;

@@ -11,6 +11,7 @@ use roundhouse_registry::follow::Holds;
 use roundhouse_registry::{Registry, Store};
 use tokio::sync::{Notify, watch};
 
+use crate::access::Access;
 use crate::access_log;
 use crate::catch::NotCaught;
 use crate::jobs::Status;
@@ -55,6 +56,8 @@ pub struct Shared {
     pub(crate) jobs_files: Vec<ArcSwap<Status>>,
     /// One for each worker; summed when somebody asks.
     pub counters: Vec<Arc<Counters>>,
+    /// Who may come in.
+    pub access: Arc<Access>,
     pub access_log: Arc<access_log::State>,
     pub started: Instant,
     pub phase: watch::Receiver<Phase>,

@@ -77,6 +77,7 @@ mod tests {
             jobname = "job.app2_cop.coding"
             port = ["1111", "dns=53/udp"]
             address = "2001:db8::1"
+            shared_ip = true
             id = "6f2c1c0e-9b59-4a0f-8a53-0d6d3b0a2f11"
             line = "telecom"
             weight = 50

@@ -112,6 +112,10 @@ pub(crate) struct Options {
     #[arg(long, env = "JOB_INIT_ADDRESS", value_name = "IP")]
     pub(crate) address: Option<IpAddr>,
 
+    /// Other jobs live at the address too, as with the host's own network: the address alone names nobody then
+    #[arg(long, env = "JOB_INIT_SHARED_IP", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    pub(crate) shared_ip: Option<bool>,
+
     /// The instance's UUID [default: a random one at each start]
     #[arg(long, env = "JOB_INIT_ID", value_name = "UUID")]
     #[serde(deserialize_with = "text")]
@@ -170,6 +174,7 @@ impl Options {
             jobname: self.jobname.or(other.jobname),
             port: self.port.or(other.port),
             address: self.address.or(other.address),
+            shared_ip: self.shared_ip.or(other.shared_ip),
             id: self.id.or(other.id),
             line: self.line.or(other.line),
             weight: self.weight.or(other.weight),

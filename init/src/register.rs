@@ -67,6 +67,8 @@ fn start(plan: &Plan, address: IpAddr) -> Result<Registrar, impl std::error::Err
         line: plan.line.clone(),
         weight: plan.weight,
         version: plan.version.clone(),
+        shared_ip: plan.shared_ip,
+        proof: Some(plan.identity.proof.1),
         ttl: plan.ttl,
     };
     Registrar::start(&plan.registry, registration, State::Up)

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use roundhouse_config::{Access, JobName, Label, Port, Protocol, RawAccess, RegistrySettings, RegistryUrl};
 use roundhouse_registry::InstanceId;
+use roundhouse_registry::record::Digest;
+use roundhouse_registry::registrar::new_proof;
 
 use crate::exit::ExitMap;
 use crate::file;
@@ -40,18 +42,20 @@ pub(crate) struct Settings {
     pub(crate) plan: Option<Plan>,
 }
 
-/// Who the command is.
-#[derive(Debug, Clone)]
+/// Who the command is. Not to be printed: whoever has its proof is it.
+#[derive(Clone)]
 pub(crate) struct Identity {
     pub(crate) job: Label,
     /// The JOBNAME as given.
     pub(crate) jobname: Option<JobName>,
     pub(crate) id: InstanceId,
     pub(crate) ports: Vec<Port>,
+    /// The token by which the command proves who it is, and its hash.
+    pub(crate) proof: (String, Digest),
 }
 
 /// What is registered, and where.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Plan {
     pub(crate) registry: RegistrySettings,
     pub(crate) identity: Identity,
@@ -60,6 +64,8 @@ pub(crate) struct Plan {
     pub(crate) line: Option<Label>,
     pub(crate) weight: u32,
     pub(crate) version: Option<String>,
+    /// Other jobs live at the address too.
+    pub(crate) shared_ip: bool,
     pub(crate) ttl: Duration,
     /// The port a connect to which must succeed before anything is registered.
     pub(crate) check: Option<u16>,
@@ -108,7 +114,7 @@ fn identity(options: &Options, problems: &mut Vec<String>) -> Option<Identity> {
         (None, None) => return None,
     };
     let id = options.id.unwrap_or_else(InstanceId::random);
-    Some(Identity { job, jobname: options.jobname.clone(), id, ports })
+    Some(Identity { job, jobname: options.jobname.clone(), id, ports, proof: new_proof() })
 }
 
 fn plan(options: &Options, identity: Option<&Identity>, problems: &mut Vec<String>) -> Option<Plan> {
@@ -146,6 +152,7 @@ fn plan(options: &Options, identity: Option<&Identity>, problems: &mut Vec<Strin
         line: options.line.clone(),
         weight: options.weight.unwrap_or(WEIGHT),
         version: options.app_version.clone(),
+        shared_ip: options.shared_ip.unwrap_or(false),
         ttl,
     })
 }

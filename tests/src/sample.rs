@@ -53,6 +53,8 @@ pub fn registration(job: &str, number: u16, ttl: Duration) -> Registration {
         line: None,
         weight: 100,
         version: None,
+        shared_ip: false,
+        proof: None,
         ttl,
     }
 }

@@ -49,8 +49,11 @@ pub(super) async fn guard(State(api): State<Api>, peer: Peer, mut request: Reque
 fn admit(api: &Api, request: &Request, Peer(peer): Peer) -> Result<Caller, Problem> {
     let admin = &api.shared.settings.admin;
     let any_host = admin.tls.is_some() && admin.require_token;
-    refuse_pages(request.method(), request.uri(), request.headers(), any_host)?;
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    // A proxy asks there with its client's headers and by its client's method; nothing is written.
+    let asks = route.is_some_and(|route| route.starts_with("/v1/access/auth/"));
+    let method = if asks { &Method::GET } else { request.method() };
+    refuse_pages(method, request.uri(), request.headers(), any_host)?;
     let who = route.and_then(|route| api.table.who(request.method(), route));
     let required = admin.require_token && who != Some(For::Anybody);
     let snapshot = api.shared.store.load();
@@ -103,7 +106,10 @@ impl Audit {
         let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
         let path = if pasted { route } else { path };
         Audit {
-            method: writes(request.method()).then(|| request.method().clone()),
+            // Questions, though they are posted.
+            method: Some(request.method())
+                .filter(|method| writes(method) && !route.starts_with("/v1/access/"))
+                .cloned(),
             path: path.chars().take(MAX_SHOWN).collect(),
             heartbeat: route.ends_with("/keepalive"),
             peer: peer.to_canonical(),

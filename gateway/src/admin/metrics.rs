@@ -14,7 +14,10 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use roundhouse_registry::access::{self, Verdict};
+
 use super::{Api, Problem};
+use crate::access::Verdicts;
 use crate::plane::{Reason, Totals};
 use crate::shared::Shared;
 
@@ -122,7 +125,27 @@ fn of_the_data_plane(shared: &Shared, registry: &mut Registry) {
     for reason in Reason::ALL {
         ended.get_or_create(&[("reason", reason.as_str())]).inc_by(shared.ended(*reason));
     }
+    of_access(shared, registry);
     registry.register("connections_ended", "Connections refused or ended by the gateway, or reset", ended);
+}
+
+/// Of every verdict and reason there is one series, whoever asks.
+fn of_access(shared: &Shared, registry: &mut Registry) {
+    let decisions = Family::<[(&str, &str); 2], Counter>::default();
+    let tried = Family::<[(&str, &str); 1], Counter>::default();
+    let sum = |of: &dyn Fn(&Verdicts) -> u64| shared.counters.iter().map(|counters| of(&counters.access)).sum::<u64>();
+    for verdict in [Verdict::Allow, Verdict::Deny] {
+        for reason in access::Reason::ALL {
+            let labels = [("verdict", verdict.as_str()), ("reason", reason.as_str())];
+            decisions.get_or_create(&labels).inc_by(sum(&|verdicts| verdicts.of(verdict, reason)));
+        }
+        tried.get_or_create(&[("verdict", verdict.as_str())]).inc_by(sum(&|verdicts| verdicts.tried(verdict)));
+    }
+    registry.register("access_decisions", "Who was let in and who was not, and why", decisions);
+    let help = "Decisions that dry-run rules would have turned into this one";
+    registry.register("access_dry_run", help, tried);
+    let unwritten = sum(&|verdicts| verdicts.unwritten.load(Relaxed));
+    counter(registry, "access_lines_unwritten", "Audit lines beyond a hundred a second and worker", unwritten);
 }
 
 fn of_what_is_limited(shared: &Shared, registry: &mut Registry) {

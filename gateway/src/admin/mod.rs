@@ -13,6 +13,7 @@
 //! - Every kind of record goes the same way ([`records`]); jobs and instances, which have owners, have their own.
 //! - Everything that goes wrong is a [`Problem`], an RFC 9457 document made in one place.
 
+mod access;
 mod bootstrap;
 mod caller;
 mod certificates;

@@ -16,12 +16,24 @@ use roundhouse_registry::record::{
 
 use super::records::{self, Kind, Writable};
 use super::{
-    Api, connections, explain, health, holds, instances, jobs, leases, metrics, overview, snapshot, tokens,
+    Api, access, connections, explain, health, holds, instances, jobs, leases, metrics, overview, snapshot, tokens,
     transfer, watch,
 };
 
 /// A record of the largest size, and room for what a registration has around it.
 const AROUND: usize = 4 << 10;
+
+/// Those that have a name (RFC 9110, 9.3; RFC 5789); of another one nobody is told whom the route is for.
+const ANY: [Method; 8] = [
+    Method::GET,
+    Method::POST,
+    Method::PUT,
+    Method::DELETE,
+    Method::OPTIONS,
+    Method::PATCH,
+    Method::TRACE,
+    Method::CONNECT,
+];
 
 /// Whom a route is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +97,10 @@ pub(super) fn routes() -> Routes {
         .get("/v1/export", R(Admin), transfer::export)
         .post("/v1/import", R(Admin), transfer::post)
         .get("/v1/watch", R(Read), watch::watch)
+        .post("/v1/access/check", R(Read), access::check)
+        .post("/v1/access/test", R(Read), access::test)
+        .all("/v1/access/auth/{job}", R(Read), access::auth::auth)
+        .all("/v1/access/auth/{job}/{*rest}", R(Read), access::auth::auth)
         .get("/v1/status", R(Read), overview::status)
         .get("/v1/explain", R(Read), explain::handler)
         .get("/metrics", R(Read), metrics::metrics)
@@ -110,6 +126,15 @@ impl Routes {
 
     fn delete<T: 'static>(self, path: &'static str, who: For, handler: impl Handler<T, Api>) -> Routes {
         self.on(Method::DELETE, path, who, on(MethodFilter::DELETE, handler))
+    }
+
+    /// Whatever the method: it is somebody else's.
+    fn all<T: 'static>(mut self, path: &'static str, who: For, handler: impl Handler<T, Api>) -> Routes {
+        for method in ANY {
+            self.table.entries.push((method, path, who));
+        }
+        self.router = self.router.route(path, axum::routing::any(handler));
+        self
     }
 
     fn read_only<K: Kind>(self, reader: Role) -> Routes {

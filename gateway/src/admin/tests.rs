@@ -78,6 +78,7 @@ impl Gateway {
             not_caught: ArcSwap::default(),
             jobs_files: Vec::new(),
             counters: vec![Arc::default()],
+            access: Arc::default(),
             access_log: Arc::default(),
             started: Instant::now(),
             phase: phases,

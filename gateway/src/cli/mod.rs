@@ -135,7 +135,7 @@ async fn ask(
         Command::Rule(command) => rule::run(command, server, output, out).await,
         Command::Guard(command) => guard::run(command, server, output, out).await,
         Command::Access(command) => access::run(command, server, output, out).await,
-        Command::Explain { target } => explain::explain(&target, server, output, out).await,
+        Command::Explain(options) => explain::explain(&options, server, output, out).await,
         Command::Registry(command) => registry::run(command, server, output, out).await,
         Command::Run { .. } | Command::Check { .. } | Command::Sample(_) | Command::Tour(_) => {
             Ok(Outcome::Ok)

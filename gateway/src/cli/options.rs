@@ -1,10 +1,11 @@
 //! The command line.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use roundhouse_config::{Selector, duration};
+use roundhouse_config::{JobName, Selector, duration};
 use roundhouse_registry::record::{Name, Network, Role};
 
 use super::access::AccessCommand;
@@ -118,7 +119,7 @@ pub(super) enum Command {
     #[command(subcommand)]
     Access(AccessCommand),
     /// Say where a name, an address or a URL leads, and why (exit status 1: nowhere).
-    Explain { target: String },
+    Explain(ExplainOptions),
     /// Move everything that the registry has: export it to a file, import it from one.
     #[command(subcommand)]
     Registry(RegistryCommand),
@@ -220,4 +221,16 @@ mod tests {
         assert!(taken(&["--all"]) && taken(&["--id", "0-1"]) && taken(&["--job", "a", "--client", "::1"]));
         assert!(!taken(&[]) && !taken(&["--all", "--job", "a"]) && !taken(&["--all", "--id", "0-1"]));
     }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ExplainOptions {
+    /// A name with its port, a URL or an address.
+    pub(super) target: String,
+    /// Say too whether somebody at this address would be let in, and which rule decides.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) from: Option<IpAddr>,
+    /// Whom somebody there says that it is.
+    #[arg(long = "as", value_name = "JOBNAME", requires = "from")]
+    pub(super) claimed: Option<JobName>,
 }

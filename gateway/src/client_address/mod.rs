@@ -21,7 +21,7 @@ mod node;
 mod walk;
 
 pub use self::forwarding::{Came, Forwarding, Scheme};
-pub use self::walk::{Client, MAX_HOPS, client};
+pub use self::walk::{Client, MAX_HOPS, client, last_forwarded};
 
 #[cfg(test)]
 mod tests;

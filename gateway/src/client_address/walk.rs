@@ -39,6 +39,12 @@ where
     walk(peer, elements.map(|element| node(of_whom(element)?)), trusted)
 }
 
+/// Whom the last proxy says that it was asked by: the last element of `X-Forwarded-For`, in the order of its lines.
+pub fn last_forwarded<'a>(lines: impl DoubleEndedIterator<Item = &'a [u8]>) -> Option<IpAddr> {
+    let (address, _) = node(lines.rev().flat_map(list_from_the_right).next()?)?;
+    Some(address)
+}
+
 fn walk(
     peer: Client,
     named: impl Iterator<Item = Option<(IpAddr, Option<u16>)>>,

@@ -61,6 +61,7 @@ names! {
     Host = b"host",
     Http2Settings = b"http2-settings",
     Jobname = b"x-jobname",
+    JobnameProof = b"x-jobname-proof",
     KeepAlive = b"keep-alive",
     ProxyAuthenticate = b"proxy-authenticate",
     ProxyAuthorization = b"proxy-authorization",
@@ -125,6 +126,7 @@ impl Name {
                 | Name::ForwardedProto
                 | Name::RealIp
                 | Name::Jobname
+                | Name::JobnameProof
         )
     }
 

@@ -12,6 +12,7 @@ mod connect;
 mod drive;
 mod pipes;
 pub(crate) mod preface;
+mod refusal;
 mod relay;
 mod stream;
 mod tls;
@@ -19,10 +20,13 @@ mod wire;
 
 use std::rc::Rc;
 
-use roundhouse_config::{Port, ProxyVersion};
+use roundhouse_config::{App, Port, Protocol, ProxyVersion};
 use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
 
 use self::connect::{Connected, First};
+use self::refusal::Greeted;
+use crate::access::{Asking, Judged, Judgement};
 use crate::capacity::Full;
 use crate::plane::{Connection, Context, Reason, count};
 use crate::proxy_protocol::{Out, Transport, encode_v1, encode_v2};
@@ -51,6 +55,15 @@ fn proxy_header(connection: &Connection, port: &Port) -> Vec<u8> {
     }
 }
 
+/// A client that was let in.
+#[derive(Default)]
+struct Admitted {
+    /// What it said before that.
+    words: refusal::Words,
+    /// It is to say who it is in its answer to the instance's greeting.
+    claims: bool,
+}
+
 /// One worker's.
 pub struct Engine {
     context: Rc<Context>,
@@ -72,6 +85,16 @@ impl Engine {
     ) {
         let context = &*self.context;
         let limits = context.limits();
+        let admitted = match self.judge(connection, job, port) {
+            Judgement::Allowed(_) => Admitted::default(),
+            // Boxed: what a refusal needs is no part of those who are let in.
+            Judgement::Denied(judged) => {
+                match Box::pin(self.turn_away(connection, client, job, port, judged)).await {
+                    Some(admitted) => admitted,
+                    None => return,
+                }
+            }
+        };
         let _slot = match job.enter(context.client(connection.client().ip())) {
             Ok(slot) => slot,
             Err(Full::All) => return self.refuse(client, Reason::JobFull),
@@ -79,7 +102,8 @@ impl Engine {
         };
         let served = match &port.port.tls {
             None => {
-                self.forward(connection, client, job, port, async |stream| Ok(TcpWire::new(stream))).await
+                let ready = async |stream| Ok(TcpWire::new(stream));
+                self.forward(connection, client, (job, port), admitted, ready).await
             }
             Some(tls) => {
                 let timeout = limits.hello_timeout;
@@ -90,7 +114,7 @@ impl Engine {
                     stream.map(TlsWire::new).map_err(std::io::Error::other)
                 };
                 // Boxed, so that those without TLS to the instance do not have its size.
-                Box::pin(self.forward(connection, client, job, port, ready)).await
+                Box::pin(self.forward(connection, client, (job, port), admitted, ready)).await
             }
         };
         match served {
@@ -105,22 +129,115 @@ impl Engine {
         }
     }
 
-    /// Pick, dial and relay.
-    async fn forward<C: Wire, I: Wire>(
+    /// Whether the client may come in, by what is known of it now.
+    fn judge(&self, connection: &Connection, job: &JobEntry, port: &PortEntry) -> Judgement {
+        let said = connection.said();
+        let asking = Asking::of_connection(connection, said.as_deref(), port.unseen());
+        self.context.gate().judge(&asking, &job.label, port.asked())
+    }
+
+    /// The same, while it is in.
+    fn may_stay(&self, connection: &Connection, job: &JobEntry, port: &PortEntry) -> bool {
+        let said = connection.said();
+        let asking = Asking::of_connection(connection, said.as_deref(), port.unseen());
+        self.context.gate().still_allows(&asking, &job.label, port.asked())
+    }
+
+    /// A client that is not let in: it may have registered just now, or say who it is. `None`: it was refused.
+    async fn turn_away<C: Wire>(
         &self,
         connection: &Connection,
         client: &C,
         job: &JobEntry,
         port: &PortEntry,
+        judged: Judged,
+    ) -> Option<Admitted> {
+        let context = &*self.context;
+        let mut judged = judged;
+        if judged.miss {
+            let peer = connection.client().ip();
+            if context.gate().access().catch_up().caught_up(peer).await {
+                match self.judge(connection, job, port) {
+                    Judgement::Allowed(_) => return Some(Admitted::default()),
+                    Judgement::Denied(again) => judged = again,
+                }
+            }
+        }
+        let app = job.app().filter(|_| port.port.protocol == Protocol::Tcp);
+        let Some(app) = app else {
+            self.refuse(client, Reason::Denied);
+            return None;
+        };
+        let deadline = Instant::now() + context.limits().hello_timeout;
+        if !judged.claimable {
+            context.counters().reasons.add(Reason::Denied);
+            refusal::refuse(client, app, connection, deadline).await;
+            return None;
+        }
+        if app == App::MySql {
+            return Some(Admitted { claims: true, ..Admitted::default() });
+        }
+        let Ok(Ok(Some(words))) = timeout_at(deadline, refusal::claim(client, app, connection)).await else {
+            self.refuse(client, Reason::Denied);
+            return None;
+        };
+        if let Judgement::Allowed(_) = self.judge(connection, job, port) {
+            return Some(Admitted { words, claims: false });
+        }
+        context.counters().reasons.add(Reason::Denied);
+        refusal::refuse_claimed(client, app, connection, words, deadline).await;
+        None
+    }
+
+    /// Pick, dial and relay.
+    async fn forward<C: Wire, I: Wire>(
+        &self,
+        connection: &Connection,
+        client: &C,
+        (job, port): (&JobEntry, &PortEntry),
+        admitted: Admitted,
         ready: impl AsyncFn(TcpStream) -> std::io::Result<I>,
     ) -> Result<Ended, ConnectError> {
         let context = &*self.context;
+        let claims = admitted.claims;
         // Boxed: what dialling needs is gone when the relay begins, which is for longer.
-        let (Connected { wire: instance, endpoint, .. }, opening) =
-            Box::pin(self.open(connection, client, job, port, ready)).await?;
+        let (Connected { wire: instance, endpoint, .. }, mut opening) =
+            Box::pin(self.open(connection, client, (job, port), admitted, ready)).await?;
         connection.serve_at(endpoint);
+        if claims {
+            match Box::pin(self.greet(connection, client, (job, port), &instance)).await {
+                Some(words) => opening = Opening::Read { bytes: words, taken: 0 },
+                None => return Ok(Ended::Because(Reason::Denied)),
+            }
+        }
+        // Rules and addresses may have changed while it was dialled; from here on whoever changes them finds it.
+        if !self.may_stay(connection, job, port) {
+            connection.end(Reason::Revoked);
+        }
         connection.time_out(job.idle_timeout(context.limits()), job.lifetime(context.limits()));
         Ok(relay(&self.desk, context.connections(), connection, (client, &instance), opening).await)
+    }
+
+    /// MySQL's greeting goes to the client, whose answer says who it is; the answer, if it is let in.
+    async fn greet<C: Wire, I: Wire>(
+        &self,
+        connection: &Connection,
+        client: &C,
+        (job, port): (&JobEntry, &PortEntry),
+        instance: &I,
+    ) -> Option<Vec<u8>> {
+        let deadline = Instant::now() + self.context.limits().hello_timeout;
+        let greeted = timeout_at(deadline, refusal::greet(client, instance, connection)).await;
+        match greeted {
+            Ok(Ok(Greeted::Said { words, refusal })) => match self.judge(connection, job, port) {
+                Judgement::Allowed(_) => return Some(words),
+                Judgement::Denied(_) => refusal::say(client, &refusal, deadline).await,
+            },
+            Ok(Ok(Greeted::Refused)) => {}
+            Ok(Err(_)) | Err(_) => client.reset(),
+        }
+        instance.reset();
+        None
     }
 
     /// A connection to an instance that knows what the gateway has to say, and what is left of the client's first words.
@@ -128,14 +245,18 @@ impl Engine {
         &self,
         connection: &Connection,
         client: &C,
-        job: &JobEntry,
-        port: &PortEntry,
+        (job, port): (&JobEntry, &PortEntry),
+        admitted: Admitted,
         ready: impl AsyncFn(TcpStream) -> std::io::Result<I>,
     ) -> Result<(Connected<I>, Opening), ConnectError> {
         let said = proxy_header(connection, &port.port);
-        let guarded = connection.guarded.get() || port.port.proxy.is_some();
+        let Admitted { words, claims } = admitted;
+        // Words that were read as a database's begin with no PROXY header.
+        let was_read = claims || !words.is_empty();
+        let guarded = !was_read && (connection.guarded.get() || port.port.proxy.is_some());
         // Nothing can go before what the gateway says, nor before a handshake, nor before it was looked at.
         let early = match client.plain() {
+            _ if was_read => words,
             Some(client) if self.context.dials_fast() && !guarded && port.port.tls.is_none() => {
                 let mut said = Vec::new();
                 client.on_socket(&mut |client| said = preface::said_already(client));
@@ -143,7 +264,8 @@ impl Engine {
             }
             _ => Vec::new(),
         };
-        let first = First { said: &said, early: &early };
+        let with_syn = if said.is_empty() && port.port.tls.is_none() { &*early } else { &[] };
+        let first = First { said: &said, early: with_syn };
         let connected = connect::connect(&self.context, job, port, first, ready).await?;
         let opening = match guarded {
             true => Opening::Guarded,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rand::RngExt as _;
 
+use super::admit::Question;
 use super::client::Client;
 use super::forward::forward;
 use super::outgoing::Fate;
@@ -64,13 +65,19 @@ pub(super) async fn exchange(
         Way::Nowhere(refusal) => return exchange.refuse(client, &refusal).await,
     };
     record.led_to(&routed.job, routed.domain.as_ref().zip(routed.route.as_ref()));
+    let question = Question::new(exchange, &routed, asking);
+    let identity = match question.ask().await {
+        Ok(identity) => identity,
+        Err(refusal) => return exchange.refuse(client, &refusal).await,
+    };
     let _slot = match routed.job.enter_request(|| context.client(asking.address)) {
         Ok(slot) => slot,
         Err(full) => return exchange.refuse(client, &job_full(&routed.job.label, full)).await,
     };
     let forwarded = {
-        let forwarding = pin!(forward(&exchange, &routed, client));
-        exchange.in_time(forwarding, patience(request, &routed)).await
+        let forwarding = pin!(forward(&exchange, &routed, identity.as_ref(), client));
+        let watched = pin!(question.watched(forwarding));
+        exchange.in_time(watched, patience(request, &routed)).await
     };
     match forwarded {
         Ok(Ok(went)) => went,

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use roundhouse_config::JobName;
+
 use super::body::{BodyError, H1Sink, H2Sink, Sink, Source, Transfer};
 use super::client::Client;
 use super::converse::{Failed, converse};
@@ -24,12 +26,13 @@ use crate::table::Endpoint;
 pub(super) async fn forward(
     exchange: &Exchange<'_>,
     routed: &Routed,
+    identity: Option<&JobName>,
     client: &mut Client<'_>,
 ) -> Result<Went, Refusal> {
     let Exchange { engine, request, record, .. } = *exchange;
     let context = &*engine.context;
     fits(routed, request)?;
-    let words = Words::of(exchange, routed);
+    let words = Words::of(exchange, routed, identity);
     let mut wanted = routed.kept_instance(request);
     let mut attempts = Attempts::default();
     let (mut last, mut excuse) = (None, true);
@@ -83,7 +86,8 @@ struct Words<'a> {
 }
 
 impl<'a> Words<'a> {
-    fn of(exchange: &Exchange<'_>, routed: &'a Routed) -> Words<'a> {
+    /// `identity`: who the client is, where somebody had to find out.
+    fn of(exchange: &Exchange<'_>, routed: &'a Routed, identity: Option<&JobName>) -> Words<'a> {
         let Exchange { engine, request, visit, .. } = *exchange;
         let policy = routed.route.as_ref().map(|route| &route.policy);
         let edits = policy.map(|policy| Changes::of(&policy.request_headers)).unwrap_or_default();
@@ -94,7 +98,7 @@ impl<'a> Words<'a> {
             edited: (!edits.is_empty()).then(|| Box::new(edits.in_request(request, &engine.supplies))),
             target: rewrite.and_then(|rewrite| rewrite.target(request.path())),
             host: rewritten.or_else(|| routed.host_of_old_clients(zone, request).map(Cow::Owned)),
-            jobname: visit.connection.jobname(),
+            jobname: identity.map(|name| name.as_str().into()).or_else(|| visit.connection.jobname()),
         }
     }
 

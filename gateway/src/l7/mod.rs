@@ -10,6 +10,7 @@
 //! slows the one that writes. What an exchange needs for its time comes from the worker's supplies and goes back, so
 //! that an idle connection has nothing of it.
 
+mod admit;
 mod body;
 mod client;
 mod coding;

@@ -31,6 +31,8 @@ pub(super) enum Reason {
     RequestTimeout,
     /// The connection is not for this host (RFC 9110, 15.5.20).
     Misdirected,
+    /// The client may not use the job.
+    AccessDenied,
     /// The name or path leads nowhere.
     NoRoute,
     /// The job is known, and nobody serves it now.
@@ -58,6 +60,7 @@ impl Reason {
     pub(super) fn status(self) -> u16 {
         match self {
             Reason::BadRequest => 400,
+            Reason::AccessDenied => 403,
             Reason::NoRoute => 404,
             Reason::RequestTimeout => 408,
             Reason::BodyTooLarge => 413,
@@ -83,6 +86,7 @@ impl Reason {
             Reason::Expectation => "expectation",
             Reason::RequestTimeout => "request-timeout",
             Reason::Misdirected => "misdirected",
+            Reason::AccessDenied => "access-denied",
             Reason::NoRoute => "no-route",
             Reason::NoBackend => "no-backend",
             Reason::JobFull => "job-full",
@@ -97,6 +101,7 @@ impl Reason {
         match self {
             Reason::BadRequest | Reason::RequestTimeout => 13,
             Reason::HeadTooLarge | Reason::BodyTooLarge | Reason::JobFull | Reason::ClientFull => 8,
+            Reason::AccessDenied => 7,
             Reason::NoRoute | Reason::NotImplemented | Reason::Version | Reason::Expectation => 12,
             Reason::Misdirected | Reason::NoBackend | Reason::BadGateway => 14,
             Reason::Timeout => 4,

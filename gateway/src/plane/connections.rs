@@ -8,6 +8,7 @@
 //! Timeouts are kept here too: one sweep in half a second looks at all of them, instead of a timer each.
 
 mod filter;
+mod said;
 
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
@@ -22,7 +23,8 @@ use serde::Serialize;
 use slab::Slab;
 use tokio::sync::Notify;
 
-pub use self::filter::{Endpoints, Filter};
+pub use self::filter::{Endpoints, Filter, Recheck};
+pub use self::said::Said;
 use super::Reason;
 use crate::table::{Endpoint, Work};
 
@@ -78,7 +80,6 @@ pub struct Connection {
     pub peer: SocketAddr,
     /// The address that was dialled.
     pub local: Cell<SocketAddr>,
-    /// Boxed, as most have nothing of it: ten thousand quiet connections are ten thousand of these.
     said: RefCell<Option<Box<Said>>>,
     /// Its bytes must not begin with a PROXY header.
     pub guarded: Cell<bool>,
@@ -92,6 +93,10 @@ pub struct Connection {
     resting: Cell<bool>,
     /// What it is at has no end of its own.
     endless: Cell<bool>,
+    /// Whether its client may still be where it is, its task is to look.
+    recheck: Cell<bool>,
+    /// Requests come by it that others sent.
+    forwards: Cell<bool>,
     /// Its task looks again after this tick.
     again: Cell<Tick>,
     to_instance: Cell<u64>,
@@ -100,15 +105,6 @@ pub struct Connection {
     work: RefCell<Option<Work>>,
     ending: Cell<Option<Reason>>,
     task: RefCell<Option<Waker>>,
-}
-
-/// What is known of a client beside the other end of its socket.
-#[derive(Clone, Debug, Default)]
-struct Said {
-    /// By a trusted PROXY header.
-    client: Option<SocketAddr>,
-    /// Which job the client says it is, or has proved to be.
-    jobname: Option<Box<str>>,
 }
 
 /// One worker's.
@@ -170,6 +166,8 @@ impl Connections {
             due: Cell::new(Tick(u32::MAX)),
             resting: Cell::new(false),
             endless: Cell::new(false),
+            recheck: Cell::new(false),
+            forwards: Cell::new(false),
             again: Cell::new(Tick(u32::MAX)),
             to_instance: Cell::new(0),
             to_client: Cell::new(0),
@@ -233,6 +231,27 @@ impl Connections {
         ended
     }
 
+    /// Looks at those of which somebody's right to be there may have changed: `ends` says of a connection whether that is
+    /// over. Of requests only their own task knows; it is told to look.
+    pub fn recheck(&self, filter: &Recheck, mut ends: impl FnMut(&Connection, &Endpoint) -> bool) {
+        self.each(|connection| {
+            let work = connection.work.borrow();
+            let endpoint = work.as_ref().map(Work::endpoint);
+            if !filter.concerns(connection, endpoint.map(|endpoint| &endpoint.job)) {
+                return;
+            }
+            if connection.kind.get() == Kind::Http {
+                connection.recheck.set(true);
+                connection.wake();
+            } else if let Some(endpoint) = endpoint
+                && connection.ending.get().is_none()
+                && ends(connection, endpoint)
+            {
+                connection.end(Reason::Revoked);
+            }
+        });
+    }
+
     /// The first `most` that fit.
     pub fn list(&self, filter: &Filter, most: usize) -> Vec<Shown> {
         let live = self.live.borrow();
@@ -289,24 +308,6 @@ impl Drop for Entered {
 impl Connection {
     pub fn id(&self) -> ConnectionId {
         ConnectionId { worker: self.worker, number: self.number }
-    }
-
-    /// The other end of the socket, or whom a trusted PROXY header names.
-    pub fn client(&self) -> SocketAddr {
-        self.said.borrow().as_ref().and_then(|said| said.client).unwrap_or(self.peer)
-    }
-
-    pub fn set_client(&self, client: SocketAddr) {
-        self.said.borrow_mut().get_or_insert_default().client = Some(client);
-    }
-
-    /// Which job the client says it is, or has proved to be.
-    pub fn jobname(&self) -> Option<Box<str>> {
-        self.said.borrow().as_ref().and_then(|said| said.jobname.clone())
-    }
-
-    pub fn set_jobname(&self, jobname: Option<Box<str>>) {
-        self.said.borrow_mut().get_or_insert_default().jobname = jobname;
     }
 
     /// What ends it from now on if nothing moves for `idle`, or after `lifetime` in all.
@@ -376,6 +377,16 @@ impl Connection {
                 task.wake();
             }
         }
+    }
+
+    /// Requests of others come by it.
+    pub fn forwards(&self) {
+        self.forwards.set(true);
+    }
+
+    /// Whether its task is to look if its client may still be where it is; it is told once.
+    pub fn take_recheck(&self) -> bool {
+        self.recheck.take()
     }
 
     /// Whether it was asked before, a tick ago or more; if not, its task is woken to ask again.

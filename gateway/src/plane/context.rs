@@ -13,6 +13,7 @@ use roundhouse_registry::probe::Verdict;
 use tokio::sync::{mpsc, watch};
 
 use super::{Connections, Counters};
+use crate::access::{Access, Gate};
 use crate::access_log::{AccessLog, Recorder};
 use crate::capacity::{self, Capacity};
 use crate::phase::Phase;
@@ -36,6 +37,8 @@ pub struct Plane {
     pub https_port: Arc<AtomicU16>,
     /// How instances are spoken to in TLS.
     pub originations: Arc<tls::Origins>,
+    /// Who may come in.
+    pub access: Arc<Access>,
     /// Of which each worker has its own recorder.
     pub access_log: AccessLog,
     /// Endpoints that just refused a connection, for the control plane.
@@ -50,6 +53,7 @@ pub struct Context {
     counters: Arc<Counters>,
     connections: Rc<Connections>,
     access_log: Recorder,
+    gate: Gate,
     ephemeral_from: u16,
 }
 
@@ -59,8 +63,9 @@ impl Context {
         let table = RefCell::new(Cache::new(plane.table.clone()));
         let connections = Rc::new(Connections::new(index));
         let access_log = plane.access_log.recorder();
+        let gate = Gate::new(plane.access.clone(), counters.clone());
         let ephemeral_from = ephemeral_from();
-        Context { index, table, plane, counters, connections, access_log, ephemeral_from }
+        Context { index, table, plane, counters, connections, access_log, gate, ephemeral_from }
     }
 
     /// Looks something up in the current table. A worker keeps the table that it used last, so that a look costs one
@@ -88,6 +93,11 @@ impl Context {
     /// Where each exchange is recorded.
     pub fn access_log(&self) -> &Recorder {
         &self.access_log
+    }
+
+    /// Who may come in.
+    pub(crate) fn gate(&self) -> &Gate {
+        &self.gate
     }
 
     pub fn capacity(&self) -> &Arc<Capacity> {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use serde::Serialize;
 
 use super::Reasons;
+use crate::access::Verdicts;
 
 /// Cache lines of its own: adjacent lines are fetched in pairs on x86-64.
 #[repr(align(128))]
@@ -28,6 +29,7 @@ pub struct Counters {
     pub bytes_to_clients: AtomicU64,
     pub bytes_to_instances: AtomicU64,
     pub reasons: Reasons,
+    pub access: Verdicts,
     /// UDP sessions opened, first datagrams that became none, and sessions open now.
     pub udp_sessions: AtomicU64,
     pub udp_refused: AtomicU64,

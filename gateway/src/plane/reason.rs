@@ -62,6 +62,10 @@ reasons! {
     Handshake = "handshake",
     /// The job went while the client connected.
     NoRoute = "no_route",
+    /// An access rule, or that none lets the client in.
+    Denied = "denied",
+    /// The same, of a client that was let in before.
+    Revoked = "revoked",
     /// No instance took the connection.
     NoBackend = "no_backend",
     /// Nothing moved for the idle timeout.

@@ -18,6 +18,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::catching::Catching;
 use super::certificates::Keeper;
+use super::deciding::Deciding;
 use super::departures::Departing;
 use super::entrypoints::{Entrypoints, Listed};
 use super::places::Wishes;
@@ -46,6 +47,7 @@ pub(super) struct Control {
     failures: mpsc::UnboundedReceiver<Arc<Endpoint>>,
     allocator: Allocator,
     departing: Departing,
+    deciding: Deciding,
     kept: Kept,
 }
 
@@ -67,6 +69,7 @@ impl Control {
         let (events, verdicts) = mpsc::unbounded_channel();
         let allocator = Allocator::new(shared.clone());
         let departing = Departing::new(shared.workers.clone());
+        let deciding = Deciding::new(shared.clone());
         let catching = Catching::new(shared.clone(), catch);
         let snapshot = Arc::default();
         Control {
@@ -80,6 +83,7 @@ impl Control {
             failures,
             allocator,
             departing,
+            deciding,
             kept,
         }
     }
@@ -116,8 +120,10 @@ impl Control {
                 Some(happened) = self.departing.next() => {
                     self.departing.take(happened, &self.shared.table.load());
                 }
+                () = self.deciding.due() => self.deciding.act(),
                 () = reread.notified() => self.reread(),
                 _ = look.tick() => {
+                    self.shared.access.host.look();
                     self.departing.look();
                     self.kept.certificates.look();
                     if self.kept.reload.look() {
@@ -188,6 +194,7 @@ impl Control {
             self.listen();
         }
         self.kept.certificates.take(&self.snapshot.certs);
+        self.deciding.take(&self.snapshot);
         let before = self.shared.table.load_full();
         let (table, delta, former) = before.updated(&self.facts, &old, &self.snapshot, &mut random_start);
         let table = Arc::new(table);

@@ -13,6 +13,7 @@ mod catching;
 mod certificates;
 mod control;
 pub(crate) mod datadir;
+mod deciding;
 mod departures;
 mod differing;
 mod entrypoints;
@@ -44,6 +45,7 @@ pub use self::entrypoints::{Listed, Origin};
 use self::ports::Ports;
 pub use self::reload::ConfigStatus;
 use self::reload::Reload;
+use crate::access::Access;
 use crate::access_log::AccessLog;
 use crate::catch::{Bind, Capture, Catch};
 use crate::descriptors::{self, Share};
@@ -111,6 +113,7 @@ async fn serve(mut settings: Settings, config: Option<PathBuf>, wait: bool) -> a
         hub: settings.names.answer == Answer::Hub,
         newcomer: Verdict::Healthy,
     };
+    let access = Arc::new(Access::new(store.clone(), kv.clone()));
     let (phase, phases) = watch::channel(Phase::Serving);
     let (failures, failed) = mpsc::unbounded_channel();
     let table = Arc::new(ArcSwap::from_pointee(Table::empty(&facts)));
@@ -127,6 +130,7 @@ async fn serve(mut settings: Settings, config: Option<PathBuf>, wait: bool) -> a
         originations: Arc::default(),
         certificates: certificates.clone(),
         https_port: https_port.clone(),
+        access: access.clone(),
         access_log,
     };
     let (origins, log_state) = (plane.originations.clone(), plane.access_log.state().clone());
@@ -155,6 +159,7 @@ async fn serve(mut settings: Settings, config: Option<PathBuf>, wait: bool) -> a
         not_caught: ArcSwap::default(),
         jobs_files,
         counters,
+        access,
         access_log: log_state,
         started: Instant::now(),
         phase: phases,

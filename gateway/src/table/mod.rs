@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use roundhouse_config::{Check, JobName, Label, Limits, PortName, Protocol, Zone};
+use roundhouse_config::{App, Check, JobName, Label, Limits, PortName, Protocol, Zone};
 use roundhouse_registry::record::{JobLimits, OnUnhealthy};
 use roundhouse_registry::{Job, Revision, Versioned};
 
@@ -158,6 +158,11 @@ impl JobEntry {
             JobLimits { connections: None, connections_per_client: None } => Ok(None),
             _ => self.enter(client()).map(Some),
         }
+    }
+
+    /// What is spoken on its TCP ports, where a refusal can be in those words.
+    pub fn app(&self) -> Option<App> {
+        self.record.value.app
     }
 
     pub fn connect_timeout(&self, limits: &Limits) -> Duration {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use roundhouse_config::{Label, Port, PortName, Protocol};
+use roundhouse_registry::access;
 
 use super::{EndpointSet, JobEntry};
 
@@ -34,6 +35,19 @@ impl PortEntry {
 
     pub fn name(&self) -> &PortName {
         &self.port.name
+    }
+
+    /// As access rules know it.
+    pub(crate) fn asked(&self) -> access::Port<'_> {
+        access::Port { number: self.port.port, name: Some(&self.port.name) }
+    }
+
+    /// What of HTTP can be seen on a connection whose bytes are passed on as they are.
+    pub(crate) fn unseen(&self) -> access::Http<'static> {
+        match self.port.protocol {
+            Protocol::Http | Protocol::Grpc | Protocol::Tls => access::Http::Unseen,
+            Protocol::Tcp | Protocol::Udp => access::Http::Not,
+        }
     }
 
     /// Lock-free; hold it no longer than the pick.

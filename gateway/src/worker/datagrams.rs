@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::accept::enter;
 use super::{ListenerId, Site};
+use crate::access::{Asking, Judgement};
 use crate::capacity::{Full, Most, Slot};
 use crate::catch::capture::Replies;
 use crate::plane::{Context, Entered, Kind, Reason, Tick, count};
@@ -212,6 +213,11 @@ impl Host for Datagram {
         let Some((job, port)) = self.route(asked, &site) else {
             return Err(self.refused(Reason::NoRoute, Refused::NoRoute));
         };
+        let entered = self.context.connections().enter(Kind::Udp, client, asked);
+        let asking = Asking::of_connection(&entered, None, port.unseen());
+        if let Judgement::Denied(_) = self.context.gate().judge(&asking, &job.label, port.asked()) {
+            return Err(self.refused(Reason::Denied, Refused::Denied));
+        }
         let slots = self.slots(&site, client.ip(), &job);
         let slots = slots.map_err(|reason| self.refused(reason, Refused::Limit))?;
         let mut before = Tried::default();
@@ -221,7 +227,6 @@ impl Host for Datagram {
             count(&self.context.counters().no_backend, 1);
             return Err(self.refused(Reason::NoBackend, Refused::NoBackend));
         };
-        let entered = self.context.connections().enter(Kind::Udp, client, asked);
         entered.serve_at(endpoint.clone());
         // The engine looks after idleness; the table of connections does after the rest.
         entered.time_out(Duration::MAX, job.lifetime(self.context.limits()));

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Command, Site};
-use crate::plane::{Filter, Reason, Shown};
+use crate::plane::{Filter, Reason, Recheck, Shown};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ListenerId(u64);
@@ -96,6 +96,14 @@ impl Lender {
             count += told.await.unwrap_or(0);
         }
         count
+    }
+
+    /// Tells those to end whose clients may no longer be where they are.
+    pub(crate) fn recheck(&self, recheck: Recheck) {
+        let recheck = Arc::new(recheck);
+        for worker in &self.workers {
+            let _ = worker.send(Command::Recheck(recheck.clone()));
+        }
     }
 
     /// The first `most` connections that fit.

@@ -28,7 +28,7 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use self::lender::{Lender, ListenerId};
 use crate::entrypoint::Entrypoint;
-use crate::plane::{Context, Filter, Plane, Reason, Shown};
+use crate::plane::{Context, Filter, Plane, Reason, Recheck, Shown};
 
 /// Where a connection came in, which says what chooses its job.
 #[derive(Clone, Debug)]
@@ -97,6 +97,8 @@ pub(crate) enum Command {
         reason: Reason,
         ended: Option<oneshot::Sender<usize>>,
     },
+    /// Connections whose clients may no longer be where they are end.
+    Recheck(Arc<Recheck>),
     List {
         filter: Arc<Filter>,
         most: usize,

@@ -13,8 +13,10 @@ use super::lent::{HANDSHAKES, Lent};
 use super::ready::watched;
 use super::serve::Engines;
 use super::{Command, ListenerId};
+use crate::access::Asking;
 use crate::phase::Phase;
-use crate::plane::{Context, Filter, Reason, SWEEP};
+use crate::plane::{Connection, Context, Filter, Reason, SWEEP};
+use crate::table::Endpoint;
 
 /// A client that asks again within this time gets its answer from a draining gateway.
 const LAST_CALL: Duration = Duration::from_secs(1);
@@ -117,6 +119,19 @@ async fn finished(context: &Context, datagrams: &Datagrams) {
     }
 }
 
+/// Whether the client of an open connection may be where it is.
+fn may_stay(context: &Context, connection: &Connection, endpoint: &Endpoint) -> bool {
+    let found = context.look(|table| {
+        let job = table.job(endpoint.job.as_str())?;
+        Some((job.clone(), job.port_named(&endpoint.port)?.clone()))
+    });
+    // Of a job that is gone its instances are looked after elsewhere.
+    let Some((job, port)) = found else { return true };
+    let said = connection.said();
+    let asking = Asking::of_connection(connection, said.as_deref(), port.unseen());
+    context.gate().still_allows(&asking, &job.label, port.asked())
+}
+
 fn obey(command: Command, context: &Context, door: &Rc<Door>, datagrams: &Datagrams) {
     match command {
         Command::Serve { socket, peer, site } => door.keep(socket, peer, site),
@@ -126,6 +141,10 @@ fn obey(command: Command, context: &Context, door: &Rc<Door>, datagrams: &Datagr
             if let Some(ended) = ended {
                 let _ = ended.send(count);
             }
+        }
+        Command::Recheck(recheck) => {
+            context.connections().recheck(&recheck, |connection, endpoint| !may_stay(context, connection, endpoint));
+            datagrams.end_ended();
         }
         Command::List { filter, most, list } => {
             datagrams.show();

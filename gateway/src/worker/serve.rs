@@ -265,7 +265,7 @@ impl Engines {
         })?;
         // Proved, whatever a PROXY header said.
         if let Some(jobname) = stream.get_ref().1.peer_certificates().and_then(peer_jobname) {
-            entered.set_jobname(Some(jobname.into()));
+            entered.set_certified(jobname.into());
         }
         Ok(TlsWire::new(stream))
     }

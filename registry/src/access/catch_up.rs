@@ -48,6 +48,13 @@ impl CatchUp {
         CatchUp { questions, table, strangers: Arc::default() }
     }
 
+    /// One that never asks, where there is no registry.
+    pub fn never() -> CatchUp {
+        let (questions, _) = mpsc::channel(1);
+        let (_, table) = watch::channel(Revision(0));
+        CatchUp { questions, table, strangers: Arc::default() }
+    }
+
     /// After a decision that [may be a miss](super::Decision::may_be_a_miss): true once the table knows all that the
     /// registry knew when this was called, and it is worth to decide again.
     pub async fn caught_up(&self, peer: IpAddr) -> bool {

@@ -162,14 +162,14 @@ enum Kind<'t> {
 
 /// What was proved.
 #[derive(Clone, Copy)]
-struct Proved {
+pub(super) struct Proved {
     token: bool,
     certificate: bool,
 }
 
 impl Proved {
     const NONE: Proved = Proved { token: false, certificate: false };
-    const ALL: Proved = Proved { token: true, certificate: true };
+    pub(super) const ALL: Proved = Proved { token: true, certificate: true };
 
     fn suffices(self, wanted: Proof) -> bool {
         match wanted {
@@ -321,14 +321,14 @@ fn weigh<'t>(
     weighed
 }
 
-enum Counts {
+pub(super) enum Counts {
     Yes,
     No,
     Unproved,
 }
 
 /// Whether a rule that speaks of the job and of the peer speaks of the rest of the question too.
-fn counts(rule: &Rule, query: &Query<'_>, proved: Proved) -> Counts {
+pub(super) fn counts(rule: &Rule, query: &Query<'_>, proved: Proved) -> Counts {
     let is_port = |port: &RulePort| match port {
         RulePort::Number(number) => *number == query.port.number,
         RulePort::Name(name) => query.port.name == Some(name),

@@ -16,6 +16,7 @@
 mod catch_up;
 mod compile;
 mod decide;
+mod explain;
 mod group;
 mod place;
 mod policy;
@@ -27,8 +28,9 @@ mod tests;
 
 pub use self::catch_up::CatchUp;
 pub use self::compile::{Changed, Compiler};
+pub use self::explain::{Explained, Seen};
 pub use self::group::Compiled;
-pub use self::place::{CGROUP, Resident, Subject};
+pub use self::place::{Resident, Subject};
 pub use self::policy::{Otherwise, Policy, Port};
 pub use self::query::{Claim, Decision, Http, Query, Reason, Shown, Verdict, Would};
 pub use self::table::Table;

@@ -7,12 +7,8 @@ use roundhouse_config::{JobName, Label};
 
 use super::tags::Tags;
 use crate::kv::Revision;
-use crate::record::{Digest, Held, Instance, InstanceId};
+use crate::record::{CGROUP, Digest, Held, Instance, InstanceId};
 use crate::snapshot::Versioned;
-
-/// The key of an instance's `meta` where its registrar says which cgroup it is in: the inode number of the cgroup's
-/// directory (cgroups(7)), which is what the kernel calls the cgroup of a socket.
-pub const CGROUP: &str = "cgroup";
 
 /// A job, as one that asks.
 #[derive(Debug)]

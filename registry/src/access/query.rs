@@ -19,7 +19,7 @@ pub struct Query<'a> {
     pub claim: Claim<'a>,
     pub proof: Shown<'a>,
     /// Which socket is at the other end, where that is on this host and its cgroup is known (see
-    /// [`CGROUP`](super::CGROUP)).
+    /// [`CGROUP`](crate::record::CGROUP)).
     pub owner: Option<u64>,
     /// The addresses of this host, where the peer is on it and came from an address that is no instance's, such as
     /// 127.0.0.1.
@@ -88,6 +88,8 @@ pub enum Reason {
     Guarded,
     /// The peer claims to be a job that does not live at its address.
     FalseClaim,
+    /// Somebody on another machine says that it forwards for a loopback address, which is nobody's.
+    Forged,
     /// A rule would let it in if it proved who it is.
     Unproved,
     /// What is known is too old for this job.
@@ -140,13 +142,14 @@ impl Verdict {
 }
 
 impl Reason {
-    pub const ALL: [Reason; 11] = [
+    pub const ALL: [Reason; 12] = [
         Reason::Open,
         Reason::Rule,
         Reason::DefaultAllow,
         Reason::DefaultDeny,
         Reason::Guarded,
         Reason::FalseClaim,
+        Reason::Forged,
         Reason::Unproved,
         Reason::Stale,
         Reason::StaleUnproved,
@@ -162,6 +165,7 @@ impl Reason {
             Reason::DefaultDeny => "default_deny",
             Reason::Guarded => "guarded",
             Reason::FalseClaim => "false_claim",
+            Reason::Forged => "forged",
             Reason::Unproved => "unproved",
             Reason::Stale => "stale",
             Reason::StaleUnproved => "stale_unproved",

@@ -19,6 +19,10 @@ const MAX_META: usize = 64;
 /// Bytes of a host name (RFC 1035), a version, a meta key and a meta value.
 const MAX_TEXT: usize = 253;
 
+/// The key of an instance's `meta` where its registrar says which cgroup it is in, so that a gateway on its host can tell
+/// whose a socket is: the inode number of the cgroup's directory (cgroups(7)), which the kernel calls a socket's cgroup.
+pub const CGROUP: &str = "cgroup";
+
 /// An instance's own name for itself: it proves ownership of its key across restarts of the registrar.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]

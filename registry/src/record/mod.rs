@@ -42,7 +42,7 @@ pub use gateway::Gateway;
 pub use guard::Guard;
 pub use health::Health;
 pub use held::Held;
-pub use instance::{Instance, InstanceId, State};
+pub use instance::{CGROUP, Instance, InstanceId, State};
 pub use job::Job;
 pub use key::{Key, KeyError};
 pub use line::Line;

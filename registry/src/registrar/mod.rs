@@ -16,6 +16,7 @@
 //! the registry has, and a registration that was lost comes back in that state. Once the person lets go, the registry is
 //! told the own health again.
 
+mod cgroup;
 mod target;
 
 use std::net::IpAddr;
@@ -25,9 +26,10 @@ use roundhouse_config::{JobName, Label, Port, RegistrySettings, RegistryUrl};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
+pub use self::cgroup::own_cgroup;
 use self::target::{Refusal, Target};
 use crate::kv::LeaseId;
-use crate::record::{Instance, InstanceId, State};
+use crate::record::{CGROUP, Digest, Instance, InstanceId, State};
 use crate::write::NewInstance;
 
 const FIRST_RETRY: Duration = Duration::from_millis(100);
@@ -51,6 +53,10 @@ pub struct Registration {
     pub line: Option<Label>,
     pub weight: u32,
     pub version: Option<String>,
+    /// Other jobs live at the address too.
+    pub shared_ip: bool,
+    /// The hash of the token by which the instance proves who it is.
+    pub proof: Option<Digest>,
     pub ttl: Duration,
 }
 
@@ -105,7 +111,7 @@ impl Registrar {
         let (commands, inbox) = mpsc::channel(8);
         let (report, progress) = watch::channel(Progress::Pending { error: None });
         let task =
-            Task { target, registration, state, held: None, inbox, report, unwritten: false, lease: None };
+            Task { target, registration, state, held: None, inbox, report, unwritten: false, cgroup: cgroup(), lease: None };
         tokio::spawn(task.run());
         Ok(Registrar { commands, progress })
     }
@@ -145,6 +151,8 @@ struct Task {
     report: watch::Sender<Progress>,
     /// The state changed and the registry has not been told yet.
     unwritten: bool,
+    /// The own cgroup, where there is one.
+    cgroup: Option<u64>,
     /// The last lease that was granted; it may live on in a registry that went silent.
     lease: Option<LeaseId>,
 }
@@ -338,6 +346,11 @@ impl Task {
         instance.host = want.host.as_deref().map(Into::into);
         instance.version = want.version.as_deref().map(Into::into);
         instance.weight = want.weight;
+        instance.shared_ip = want.shared_ip;
+        instance.proof = want.proof;
+        if let Some(cgroup) = self.cgroup {
+            instance.meta = [(CGROUP.into(), cgroup.to_string().into())].into();
+        }
         instance.state = self.held.filter(|_| is_health(self.state)).unwrap_or(self.state);
         if let Some(line) = &want.line {
             instance.line = line.clone();
@@ -350,6 +363,21 @@ impl Task {
             ports: want.ports.clone(),
         }
     }
+}
+
+/// A gateway on this host tells by it whose a socket is. The root cgroup is everybody's.
+fn cgroup() -> Option<u64> {
+    const ROOT: u64 = 1;
+    let own = own_cgroup().inspect_err(|error| tracing::debug!(%error, "the own cgroup is not known"));
+    own.ok().flatten().filter(|cgroup| *cgroup != ROOT)
+}
+
+/// A new token by which an instance proves who it is, and its hash for the registry. It is worth as much as the instance's
+/// key there: with the lease it is gone.
+pub fn new_proof() -> (String, Digest) {
+    let token = format!("rhp_{}", hex::encode(rand::random::<[u8; 32]>()));
+    let hash = Digest::of(token.as_bytes());
+    (token, hash)
 }
 
 fn is_health(state: State) -> bool {

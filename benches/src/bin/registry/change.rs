@@ -177,4 +177,8 @@ impl Source for Fed {
         let gone = || KvError::Invalid("the watch can be taken once".into());
         Box::pin(async move { watch.ok_or_else(gone) })
     }
+
+    fn newest(&self) -> Pending<'_, Revision> {
+        Box::pin(async { Ok(self.listing.revision) })
+    }
 }

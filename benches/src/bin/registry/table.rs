@@ -97,6 +97,7 @@ fn plane(table: Arc<ArcSwap<Table>>) -> Plane {
         capacity: Arc::default(),
         fast_open: false,
         originations: Arc::default(),
+        access: Arc::default(),
         access_log: AccessLog::default(),
         failures,
     }

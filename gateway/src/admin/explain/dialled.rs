@@ -138,5 +138,5 @@ fn port(job: &JobEntry, entry: &PortEntry, facts: &Facts<'_>, steps: &mut Steps)
     for address in addresses {
         steps.add("listener", format!("{} is listened on", SocketAddr::new(*address, number)));
     }
-    endpoints::explain(job, entry, steps)
+    endpoints::explain(job, entry, facts, steps)
 }

@@ -5,14 +5,15 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use roundhouse_registry::State;
 
-use super::{Steps, Verdict};
+use super::{Facts, Steps, Verdict, access};
 use crate::admin::view::health;
 use crate::table::{Endpoint, JobEntry, PortEntry};
 
 /// Steps for single endpoints; a set of thousands is told in numbers.
 const SHOWN: usize = 20;
 
-pub(super) fn explain(job: &JobEntry, entry: &PortEntry, steps: &mut Steps) -> Verdict {
+pub(super) fn explain(job: &JobEntry, entry: &PortEntry, facts: &Facts<'_>, steps: &mut Steps) -> Verdict {
+    let access = access::explain(job, entry, facts, steps);
     let set = entry.endpoints();
     for endpoint in set.endpoints.iter().take(SHOWN) {
         steps.add("endpoint", line(endpoint));
@@ -29,7 +30,7 @@ pub(super) fn explain(job: &JobEntry, entry: &PortEntry, steps: &mut Steps) -> V
     let (turns, remark) = match (healthy.len(), wanted.len()) {
         (0, 0) => {
             steps.add("pick", nobody(job, entry, set.endpoints.len()));
-            return Verdict::NoBackend;
+            return access.and(Verdict::NoBackend);
         }
         (0, _) => (wanted, "nobody is healthy, so those that are wanted are tried all the same: "),
         _ => (healthy, ""),
@@ -44,7 +45,7 @@ pub(super) fn explain(job: &JobEntry, entry: &PortEntry, steps: &mut Steps) -> V
         "pick",
         format!("{remark}{} of {} in turn: {}{more}", turns.len(), set.endpoints.len(), who.join(", ")),
     );
-    if remark.is_empty() { Verdict::Ok } else { Verdict::NoBackend }
+    access.and(if remark.is_empty() { Verdict::Ok } else { Verdict::NoBackend })
 }
 
 fn line(endpoint: &Endpoint) -> String {

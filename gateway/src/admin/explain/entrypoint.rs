@@ -177,7 +177,7 @@ pub(super) fn job(listed: &Listed, facts: &Facts<'_>, steps: &mut Steps) -> Verd
         }
     };
     if let Some((job, entry)) = found {
-        return port(&job, &entry, steps);
+        return port(&job, &entry, facts, steps);
     }
     let detail = match (facts.table.job(label.as_str()), &settings.port) {
         (None, _) => {
@@ -193,12 +193,17 @@ pub(super) fn job(listed: &Listed, facts: &Facts<'_>, steps: &mut Steps) -> Verd
 }
 
 /// One of a job's ports, reached without its VIP.
-pub(super) fn port(job: &JobEntry, entry: &Arc<PortEntry>, steps: &mut Steps) -> Verdict {
+pub(super) fn port(
+    job: &JobEntry,
+    entry: &Arc<PortEntry>,
+    facts: &Facts<'_>,
+    steps: &mut Steps,
+) -> Verdict {
     steps.add(
         "port",
         format!("port `{}` of job `{}`, protocol {}", entry.name(), job.label, entry.port.protocol),
     );
-    endpoints::explain(job, entry, steps)
+    endpoints::explain(job, entry, facts, steps)
 }
 
 /// As in "`http` on 127.0.0.1:8080".

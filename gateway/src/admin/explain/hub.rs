@@ -59,7 +59,7 @@ fn port(job: &JobEntry, entry: &Arc<PortEntry>, facts: &Facts<'_>, steps: &mut S
             steps.add("listener", format!("{} is not listened on: {}", lacking.address, lacking.reason));
             Verdict::NotCaught
         }
-        None => entrypoint::port(job, entry, steps),
+        None => entrypoint::port(job, entry, facts, steps),
     }
 }
 

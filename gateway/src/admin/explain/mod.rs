@@ -4,6 +4,7 @@
 //! that answer alike elsewhere are told apart here: a name that leads nowhere (`no-route`), a job that nobody serves
 //! (`no-backend`), and an address that this gateway could not listen on (`not-caught`).
 
+mod access;
 mod dialled;
 mod endpoints;
 mod entrypoint;
@@ -20,10 +21,12 @@ use std::net::IpAddr;
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use roundhouse_config::Answer;
+use roundhouse_config::{Answer, JobName};
+use roundhouse_registry::access as registry_access;
 use serde::{Deserialize, Serialize};
 use tokio_rustls::rustls::pki_types::UnixTime;
 
+pub use self::access::Asker;
 use self::target::{Host, Target};
 use super::{Api, Problem};
 use crate::catch::NotCaught;
@@ -39,6 +42,9 @@ pub struct Facts<'a> {
     /// What TLS that ends here is shown.
     pub certificates: &'a Certificates,
     pub now: UnixTime,
+    pub access: &'a registry_access::Table,
+    /// Who would come, if that is asked too.
+    pub asker: Option<&'a Asker>,
     /// What names resolve to where they have no VIPs of their own; none: they have.
     pub hub: &'a [IpAddr],
     /// Seconds since the registry was heard and why it is not, if it is lost.
@@ -53,11 +59,13 @@ pub enum Verdict {
     NoRoute,
     NoBackend,
     NotCaught,
+    /// Whoever is asked about may not come in.
+    Denied,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
-    /// `name`, `address`, `listener`, `certificate`, `proxy`, `forwarded`, `port`, `https`, `route`, `redirect`, `endpoint`, `pick`, `registry`, `hint`.
+    /// `name`, `address`, `listener`, `certificate`, `proxy`, `forwarded`, `port`, `https`, `route`, `redirect`, `access`, `endpoint`, `pick`, `registry`, `hint`.
     pub what: String,
     pub detail: String,
 }
@@ -72,18 +80,23 @@ pub struct Explanation {
 #[derive(Deserialize)]
 pub(super) struct Asked {
     target: String,
+    #[serde(default)]
+    from: Option<IpAddr>,
+    #[serde(default)]
+    r#as: Option<JobName>,
 }
 
 pub(super) async fn handler(
     State(api): State<Api>,
     query: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Json<Explanation>, Problem> {
-    let Ok(Query(Asked { target: text })) = query else {
+    let Ok(Query(Asked { target: text, from, r#as })) = query else {
         let detail =
-            "say what to explain, as in /v1/explain?target=app2.jobs.coding.net:1111 (URLs %-encoded)";
+            "say what to explain, as in /v1/explain?target=app2.jobs.coding.net:1111 (URLs %-encoded), and perhaps to whom, as in &from=10.0.0.7&as=job.app2";
         return Err(Problem::bad_request(detail).at("target"));
     };
     let target: Target = text.parse().map_err(|error| Problem::invalid(error).at("target"))?;
+    let asker = from.map(|from| Asker { from, claimed: r#as });
     let shared = &api.shared;
     let contact = shared.store.contact();
     let names = &shared.settings.names;
@@ -93,6 +106,8 @@ pub(super) async fn handler(
         entrypoints: &shared.entrypoints.load(),
         certificates: &shared.certificates.load(),
         now: UnixTime::now(),
+        access: &shared.access.table(),
+        asker: asker.as_ref(),
         hub: if names.answer == Answer::Hub { &names.hub_addresses } else { &[] },
         lost: contact.lost.clone().map(|reason| (shared.stale_seconds(), reason)),
     };

@@ -60,20 +60,26 @@ fn led(
 ) -> Verdict {
     match way {
         Way::Host => http_port(job, named, facts, steps),
-        Way::ServerName(listed) => tls_port(listed, job, named, steps),
+        Way::ServerName(listed) => tls_port(listed, job, named, facts, steps),
         Way::Job(listed) => entrypoint::job(listed, facts, steps),
     }
 }
 
 /// Where the entrypoint leads this job's server name.
-fn tls_port(listed: &Listed, job: &JobEntry, named: Option<&PortName>, steps: &mut Steps) -> Verdict {
+fn tls_port(
+    listed: &Listed,
+    job: &JobEntry,
+    named: Option<&PortName>,
+    facts: &Facts<'_>,
+    steps: &mut Steps,
+) -> Verdict {
     let terminate = listed.settings.terminate;
     let found = match named {
         Some(name) => job.port_named(name),
         None => job.ports.iter().find(|entry| entry.takes_tls(terminate)),
     };
     if let Some(entry) = found {
-        return entrypoint::port(job, entry, steps);
+        return entrypoint::port(job, entry, facts, steps);
     }
     let label = &job.label;
     let detail = match (named, terminate) {
@@ -109,5 +115,5 @@ fn http_port(job: &JobEntry, named: Option<&PortName>, facts: &Facts<'_>, steps:
         }
         return Verdict::NoRoute;
     };
-    entrypoint::port(job, entry, steps)
+    entrypoint::port(job, entry, facts, steps)
 }

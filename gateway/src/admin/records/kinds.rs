@@ -6,9 +6,10 @@ use axum::http::StatusCode;
 use roundhouse_config::{DomainName, Label, PortName, Selector};
 use roundhouse_registry::record::{
     Cert, Director, Domain, Entrypoint, Gateway, Guard, Key, Line, Name, Pool, PoolTarget, Role, Rule,
-    RulePort, Target, Token, ValueError,
+    RulePort, Target, Timestamp, Token, ValueError,
 };
-use roundhouse_registry::{Records, Snapshot, Versioned};
+use roundhouse_registry::write::Expect;
+use roundhouse_registry::{Records, Registry, Snapshot, Versioned, WriteError, Written};
 use serde_json::{Value, json};
 
 use super::{Kind, Site, Writable, certs, parsed};
@@ -147,6 +148,17 @@ impl Writable for Rule {
         Key::Rule(id.clone())
     }
 
+    /// With the guard that it brings.
+    async fn put(
+        &self,
+        id: &Name,
+        registry: &Registry,
+        expect: Expect,
+    ) -> Result<(Written, Value), WriteError> {
+        let put = registry.put_rule(id, self, expect, Timestamp::now()).await?;
+        Ok((put.written, json!({ "guard": put.guard })))
+    }
+
     fn warnings(&self, _: &Name, site: &Site<'_>) -> Vec<String> {
         let mut warnings = Vec::new();
         if let Target::Job(job) = &self.to {
@@ -154,13 +166,9 @@ impl Writable for Rule {
                 RulePort::Name(name) => Some(name),
                 RulePort::Number(_) => None,
             });
-            warnings.extend(site.lacks_port(job, None));
-            if warnings.is_empty() {
-                warnings.extend(named.filter_map(|name| site.lacks_port(job, Some(name))));
-            }
-        }
-        if self.expired(site.now) {
-            warnings.push("`expires` is past, so the rule does nothing".to_owned());
+            warnings.extend(named.filter_map(|name| site.lacks_port(job, Some(name))));
+        } else if !site.snapshot.jobs.iter().any(|(label, job)| self.to.matches(label, &job.value.jobname)) {
+            warnings.push("no job has such a JOBNAME yet".to_owned());
         }
         warnings
     }

@@ -25,7 +25,8 @@ use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use roundhouse_config::NamedEntrypoint;
 use roundhouse_registry::record::{Key, Record, Timestamp};
-use roundhouse_registry::{Records, Snapshot, Versioned};
+use roundhouse_registry::write::Expect;
+use roundhouse_registry::{Records, Registry, Snapshot, Versioned, WriteError, Written};
 use serde_json::{Value, json};
 
 use super::caller::Caller;
@@ -59,6 +60,19 @@ pub(super) trait Kind: Record + Clone + Send + Sync + 'static {
 /// A kind that people write.
 pub(super) trait Writable: Kind {
     fn key(name: &Self::Name) -> Key;
+
+    /// Writes it, in one transaction; what the answer says besides.
+    fn put(
+        &self,
+        name: &Self::Name,
+        registry: &Registry,
+        expect: Expect,
+    ) -> impl Future<Output = Result<(Written, Value), WriteError>> + Send {
+        async move {
+            let written = registry.put_record(&Self::key(name), self, expect).await?;
+            Ok((written, json!({})))
+        }
+    }
 
     /// Why it cannot be, among what else there is.
     fn refusal(&self, _name: &Self::Name, _site: &Site<'_>) -> Result<(), Problem> {
@@ -110,10 +124,9 @@ pub(super) async fn put<K: Writable>(
     RecordBody(record): RecordBody<K>,
 ) -> Result<Response, Problem> {
     api.site(|site| record.refusal(&name, site))?;
-    let registry = &api.shared.registry;
-    let written = api.write(registry.put_record(&K::key(&name), &record, expect)).await?;
-    let warnings = api.site(|site| record.warnings(&name, site));
-    let body = json!({ K::FIELD: name.to_string(), "warnings": warnings });
+    let (written, mut body) = api.write(record.put(&name, &api.shared.registry, expect)).await?;
+    body[K::FIELD] = json!(name.to_string());
+    body["warnings"] = json!(api.site(|site| record.warnings(&name, site)));
     let location = format!("{}/{name}", K::ALL);
     Ok(answer(&api.shared.store, written, &location, body).await)
 }

@@ -7,7 +7,9 @@ use ipnet::IpNet;
 use roundhouse_config::Label;
 use roundhouse_registry::InstanceId;
 
-use super::{Connection, ConnectionId};
+use roundhouse_registry::access::Changed;
+
+use super::{Connection, ConnectionId, Kind};
 use crate::table::{Live, Work};
 
 /// Which connections are meant; each field that is there must fit.
@@ -19,6 +21,27 @@ pub struct Filter {
     pub client: Option<IpNet>,
     /// Any of these endpoints.
     pub endpoints: Option<Endpoints>,
+}
+
+/// Whose right to be where they are may have changed.
+#[derive(Clone, Debug, Default)]
+pub struct Recheck {
+    pub changed: Changed,
+    /// One of the addresses is this host's own: whoever came from its loopback address may be one who lives there.
+    pub here: bool,
+}
+
+impl Recheck {
+    /// `job`: at whose instance it is, if it is at one.
+    pub(super) fn concerns(&self, connection: &Connection, job: Option<&Label>) -> bool {
+        let client = connection.client().ip();
+        let is_here = || client.is_loopback() || client == connection.local.get().ip();
+        job.is_some_and(|job| self.changed.jobs.contains(job))
+            || self.changed.addresses.contains(&client)
+            || (self.here && is_here())
+            // On its way to an instance, or of somebody whom only a request names.
+            || (connection.kind.get() == Kind::Http && (job.is_none() || connection.forwards.get()))
+    }
 }
 
 /// Endpoints by their live state, which stays the same one for as long as a table names it.

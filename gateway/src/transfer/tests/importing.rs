@@ -35,6 +35,10 @@ impl Source for Cut {
     fn watch(&self, after: Revision) -> Pending<'_, Watch> {
         self.store.watch(after)
     }
+
+    fn newest(&self) -> Pending<'_, Revision> {
+        self.store.newest()
+    }
 }
 
 impl Kv for Cut {

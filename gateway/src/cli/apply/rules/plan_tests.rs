@@ -122,7 +122,7 @@ fn only_prune_deletes_and_then_denies_last_and_guards_never() {
 
 #[test]
 fn a_guard_keeps_what_the_file_does_not_say() {
-    let stored = Guard { rule: "r".parse().ok(), since: None, note: "n".into() };
+    let stored = Guard { job: None, rule: "r".parse().ok(), since: None, note: "n".into() };
     let current = Current {
         guards: [("job.redis".parse().unwrap(), (stored.clone(), Revision(3)))].into(),
         ..Current::default()
