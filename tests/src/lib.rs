@@ -25,6 +25,7 @@ mod authority;
 mod backend;
 mod background;
 mod client;
+pub mod databases;
 mod etcd;
 mod eventually;
 mod fleet;

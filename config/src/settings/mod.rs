@@ -8,6 +8,7 @@
 //! Every default stands beside its reason in the file of its section; `config/examples/gateway.toml` shows
 //! them all.
 
+mod access;
 mod access_log;
 mod certificates;
 mod conflicts;
@@ -26,6 +27,7 @@ use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
+pub use access::AccessSettings;
 pub use access_log::{AccessLogSettings, LogPath};
 pub use entrypoint::NamedEntrypoint;
 pub use hold::HoldSettings;
@@ -64,6 +66,7 @@ pub struct Settings {
     pub limits: Limits,
     pub tcp: TcpSettings,
     pub jobs: JobsSettings,
+    pub access: AccessSettings,
     pub access_log: AccessLogSettings,
 }
 
@@ -110,6 +113,7 @@ impl Settings {
             limits: Limits::read(&root.section("limits")),
             tcp: TcpSettings::read(&root.section("tcp")),
             jobs: JobsSettings::read(&root.section("jobs"), base),
+            access: AccessSettings::read(&root.section("access"), base),
             access_log: AccessLogSettings::read(&root.section("access_log"), base),
         };
         workers.refuse_unknown();
@@ -133,6 +137,7 @@ impl Default for Settings {
             limits: Limits::default(),
             tcp: TcpSettings::default(),
             jobs: JobsSettings::default(),
+            access: AccessSettings::default(),
             access_log: AccessLogSettings::default(),
         }
     }

@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Cache};
 use roundhouse_config::{JobName, Label};
-use roundhouse_registry::access::{Claim, Decision, Http, Policy, Port, Query, Reason, Shown, Table, Verdict};
+use roundhouse_registry::access::{
+    Claim, Decision, Http, Policy, Port, Query, Reason, Shown, Table, Verdict,
+};
 use roundhouse_registry::record::Timestamp;
 
+use super::Access;
 use super::audit::{Audit, Line};
 use super::owner::{Owners, Protocol};
-use super::Access;
 use crate::plane::{Connection, Counters, Kind, Said};
 
 /// The root cgroup, which is where everything is that is in no container.
@@ -88,7 +90,14 @@ impl Gate {
                 return Judgement::Denied(Judged { claimable: false, miss: false });
             }
             self.decided(table, policy, asking, port, |query, decision| {
-                self.audit.record(&Line { job, policy, query, decision, connection: asking.connection, revision: table.revision });
+                self.audit.record(&Line {
+                    job,
+                    policy,
+                    query,
+                    decision,
+                    connection: asking.connection,
+                    revision: table.revision,
+                });
                 match decision.allows() {
                     true => Judgement::Allowed(decision.jobname().cloned()),
                     false => Judgement::Denied(Judged {
@@ -110,7 +119,14 @@ impl Gate {
                     let aged = matches!(decision.reason, Reason::Stale | Reason::StaleUnproved);
                     let allowed = decision.allows() || aged;
                     if !allowed {
-                        self.audit.revoked(&Line { job, policy, query, decision, connection: asking.connection, revision: table.revision });
+                        self.audit.revoked(&Line {
+                            job,
+                            policy,
+                            query,
+                            decision,
+                            connection: asking.connection,
+                            revision: table.revision,
+                        });
                     }
                     allowed
                 })

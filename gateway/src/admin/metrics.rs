@@ -133,19 +133,28 @@ fn of_the_data_plane(shared: &Shared, registry: &mut Registry) {
 fn of_access(shared: &Shared, registry: &mut Registry) {
     let decisions = Family::<[(&str, &str); 2], Counter>::default();
     let tried = Family::<[(&str, &str); 1], Counter>::default();
-    let sum = |of: &dyn Fn(&Verdicts) -> u64| shared.counters.iter().map(|counters| of(&counters.access)).sum::<u64>();
+    let sum = |of: &dyn Fn(&Verdicts) -> u64| {
+        shared.counters.iter().map(|counters| of(&counters.access)).sum::<u64>()
+    };
     for verdict in [Verdict::Allow, Verdict::Deny] {
         for reason in access::Reason::ALL {
             let labels = [("verdict", verdict.as_str()), ("reason", reason.as_str())];
             decisions.get_or_create(&labels).inc_by(sum(&|verdicts| verdicts.of(verdict, reason)));
         }
-        tried.get_or_create(&[("verdict", verdict.as_str())]).inc_by(sum(&|verdicts| verdicts.tried(verdict)));
+        tried
+            .get_or_create(&[("verdict", verdict.as_str())])
+            .inc_by(sum(&|verdicts| verdicts.tried(verdict)));
     }
     registry.register("access_decisions", "Who was let in and who was not, and why", decisions);
     let help = "Decisions that dry-run rules would have turned into this one";
     registry.register("access_dry_run", help, tried);
     let unwritten = sum(&|verdicts| verdicts.unwritten.load(Relaxed));
-    counter(registry, "access_lines_unwritten", "Audit lines beyond a hundred a second and worker", unwritten);
+    counter(
+        registry,
+        "access_lines_unwritten",
+        "Audit lines beyond a hundred a second and worker",
+        unwritten,
+    );
 }
 
 fn of_what_is_limited(shared: &Shared, registry: &mut Registry) {

@@ -16,8 +16,8 @@ use roundhouse_registry::record::{
 
 use super::records::{self, Kind, Writable};
 use super::{
-    Api, access, connections, explain, health, holds, instances, jobs, leases, metrics, overview, snapshot, tokens,
-    transfer, watch,
+    Api, access, connections, explain, health, holds, instances, jobs, leases, metrics, overview, snapshot,
+    tokens, transfer, watch,
 };
 
 /// A record of the largest size, and room for what a registration has around it.

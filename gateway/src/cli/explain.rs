@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 use std::io::Write;
 
-use super::server::{Server, encoded};
 use super::options::ExplainOptions;
+use super::server::{Server, encoded};
 use super::{Outcome, Output, columns, print_json};
 use crate::admin::explain::{Explanation, Verdict};
 

@@ -8,7 +8,8 @@ mod counters;
 mod reason;
 
 pub use self::connections::{
-    Connection, ConnectionId, Connections, Endpoints, Entered, Filter, Kind, Recheck, SWEEP, Said, Shown, Tick,
+    Connection, ConnectionId, Connections, Endpoints, Entered, Filter, Kind, Recheck, SWEEP, Said, Shown,
+    Tick,
 };
 pub use self::context::{Context, Plane};
 pub use self::counters::{Counters, Totals, count};

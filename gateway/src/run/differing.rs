@@ -1,8 +1,8 @@
 //! Which settings of a file differ from those in force and cannot be taken over by a gateway that runs.
 
 use roundhouse_config::{
-    AccessLogSettings, AdminSettings, DnsSettings, HoldSettings, JobsSettings, Limits, NameSettings,
-    RegistrySettings, Settings, TcpSettings,
+    AccessLogSettings, AccessSettings, AdminSettings, DnsSettings, HoldSettings, JobsSettings, Limits,
+    NameSettings, RegistrySettings, Settings, TcpSettings,
 };
 
 /// Compares two of a type, field by field. All fields are named here: one that is forgotten does not compile.
@@ -32,6 +32,7 @@ pub(super) fn differing(running: &Settings, file: &Settings) -> Vec<String> {
         limits,
         tcp,
         jobs,
+        access,
         access_log,
     } = running;
     if *data_dir != file.data_dir {
@@ -110,6 +111,7 @@ pub(super) fn differing(running: &Settings, file: &Settings) -> Vec<String> {
     );
     fields!(names, *tcp, file.tcp, TcpSettings { fast_open: "tcp.fast_open" });
     fields!(names, *jobs, file.jobs, JobsSettings { files: "jobs.files" });
+    fields!(names, *access, file.access, AccessSettings { bootstrap: "access.bootstrap" });
     fields!(
         names,
         *access_log,

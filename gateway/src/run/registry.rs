@@ -2,10 +2,11 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, anyhow};
 use roundhouse_config::{HoldSettings, RegistryUrl, Settings};
+use roundhouse_registry::access::bootstrap;
 use roundhouse_registry::follow::Options;
 use roundhouse_registry::hold::Policy;
 use roundhouse_registry::kv::embedded::Embedded;
@@ -43,11 +44,16 @@ pub(super) async fn open(
         _ => Some(SavedFile::new(data_dir.path().join("snapshot.jsonl"), settings.registry.prefix.clone())),
     };
     loop {
+        let kept = saved.as_ref().and_then(read);
+        let known = match kept {
+            Some(kept) => Some(kept),
+            None => bootstrap(settings)?,
+        };
         let options = Options {
             policy: policy(&settings.hold),
             by: id.into(),
             writes: Some(kv.clone()),
-            saved: saved.as_ref().and_then(read),
+            saved: known,
             recorder: recorder(settings)?,
         };
         let started = tokio::time::timeout(FIRST_LISTING, Follower::with(kv.clone(), options)).await;
@@ -94,6 +100,15 @@ fn read(file: &SavedFile) -> Option<Saved> {
         tracing::error!(%error, "saved snapshot refused");
         None
     })
+}
+
+/// What there is to go by before the registry was ever heard. It is as old as its file; one that cannot be read is a reason
+/// not to start, since what it would have shut is not known.
+fn bootstrap(settings: &Settings) -> anyhow::Result<Option<Saved>> {
+    let Some(file) = &settings.access.bootstrap else { return Ok(None) };
+    let snapshot = bootstrap::read(file)?;
+    let contact = std::fs::metadata(file).and_then(|file| file.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
+    Ok(Some(Saved { snapshot, contact }))
 }
 
 /// Somebody asked for it in order to rely on it: a start without it would be a gap from the beginning.

@@ -143,7 +143,9 @@ fn obey(command: Command, context: &Context, door: &Rc<Door>, datagrams: &Datagr
             }
         }
         Command::Recheck(recheck) => {
-            context.connections().recheck(&recheck, |connection, endpoint| !may_stay(context, connection, endpoint));
+            context
+                .connections()
+                .recheck(&recheck, |connection, endpoint| !may_stay(context, connection, endpoint));
             datagrams.end_ended();
         }
         Command::List { filter, most, list } => {

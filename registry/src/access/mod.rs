@@ -13,6 +13,7 @@
 //! - Nothing opens a door by being lost: what cannot be read keeps its last good form (see [`apply`](crate::apply())), an
 //!   expired or deleted rule leaves its guard, and a registry that is away leaves the table as it is.
 
+pub mod bootstrap;
 mod catch_up;
 mod compile;
 mod decide;

@@ -110,8 +110,17 @@ impl Registrar {
         let target = Target::new(registry)?;
         let (commands, inbox) = mpsc::channel(8);
         let (report, progress) = watch::channel(Progress::Pending { error: None });
-        let task =
-            Task { target, registration, state, held: None, inbox, report, unwritten: false, cgroup: cgroup(), lease: None };
+        let task = Task {
+            target,
+            registration,
+            state,
+            held: None,
+            inbox,
+            report,
+            unwritten: false,
+            cgroup: cgroup(),
+            lease: None,
+        };
         tokio::spawn(task.run());
         Ok(Registrar { commands, progress })
     }

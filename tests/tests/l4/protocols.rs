@@ -2,37 +2,21 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 
-use roundhouse_tests::{Background, Gateway, SOON, TempDir, dial, eventually};
+use roundhouse_tests::databases::{MariaDb, Postgres, Redis, said, with_input};
+use roundhouse_tests::{Gateway, dial};
 
-fn redis(gateway: &Gateway) -> (Background, SocketAddr) {
+fn redis(gateway: &Gateway) -> (Redis, SocketAddr) {
     let address = SocketAddr::new(gateway.net.app(0), 6379);
-    let mut command = Command::new("redis-server");
-    command.args(["--bind", &address.ip().to_string(), "--port", "6379"]);
-    command.args(["--save", "", "--appendonly", "no", "--dir"]).arg(gateway.folder());
-    let server = Background::spawn(command);
-    eventually(SOON, "redis listens", || TcpStream::connect(address).is_ok());
-    let vip = gateway.tcp_job("redis", 6379, "", &[address]);
-    (server, vip)
+    let server = Redis::start(address, &[]);
+    (server, gateway.tcp_job("redis", 6379, "", &[address]))
 }
 
 fn redis_cli(server: SocketAddr, arguments: &[&str], input: &[u8]) -> Output {
     let mut command = Command::new("redis-cli");
     command.args(["-h", &server.ip().to_string(), "-p", &server.port().to_string()]).args(arguments);
     with_input(command, input)
-}
-
-fn with_input(mut command: Command, input: &[u8]) -> Output {
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    child.stdin.take().unwrap().write_all(input).unwrap();
-    child.wait_with_output().unwrap()
-}
-
-fn said(output: &Output) -> String {
-    let both = [&output.stdout[..], &output.stderr[..]].concat();
-    String::from_utf8_lossy(&both).trim().to_owned()
 }
 
 #[test]
@@ -72,60 +56,6 @@ fn a_subscriber_stays_while_others_come_and_go() {
     }
 }
 
-/// PostgreSQL refuses to be root, so root hands its folder to the user that the package made.
-struct Postgres {
-    _server: Background,
-    _folder: TempDir,
-}
-
-impl Postgres {
-    fn start(address: SocketAddr) -> Postgres {
-        let folder = TempDir::new().unwrap();
-        if roundhouse_tests::is_root() {
-            let status = Command::new("chown").arg("postgres").arg(folder.path()).status().unwrap();
-            assert!(status.success());
-        }
-        let data = folder.path().join("data");
-        let mut init = as_its_user(&program("initdb"));
-        init.args(["--auth=trust", "--username=test", "--no-sync", "--pgdata"]).arg(&data);
-        let output = init.current_dir(folder.path()).output().unwrap();
-        assert!(output.status.success(), "{}", said(&output));
-        let mut command = as_its_user(&program("postgres"));
-        command.arg("-D").arg(&data).current_dir(folder.path());
-        let settings = [
-            format!("listen_addresses={}", address.ip()),
-            format!("unix_socket_directories={}", folder.path().display()),
-            "fsync=off".into(),
-            "shared_buffers=16MB".into(),
-            "dynamic_shared_memory_type=mmap".into(),
-        ];
-        for setting in &settings {
-            command.args(["-c", setting]);
-        }
-        let server = Background::spawn(command);
-        server.wait_line(SOON * 3, "ready to accept connections");
-        Postgres { _server: server, _folder: folder }
-    }
-}
-
-/// Debian has them in a folder a version, which is in nobody's PATH.
-fn program(name: &str) -> String {
-    let versions = std::fs::read_dir("/usr/lib/postgresql").expect("postgresql is installed");
-    let mut found: Vec<_> = versions.flatten().map(|version| version.path().join("bin").join(name)).collect();
-    found.retain(|path| path.exists());
-    found.sort();
-    found.pop().expect("postgresql is installed").display().to_string()
-}
-
-fn as_its_user(program: &str) -> Command {
-    if !roundhouse_tests::is_root() {
-        return Command::new(program);
-    }
-    let mut command = Command::new("setpriv");
-    command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups", program]);
-    command
-}
-
 #[test]
 fn postgresql_answers_queries_and_copies_a_million_rows() {
     let gateway = Gateway::start();
@@ -151,20 +81,7 @@ fn postgresql_answers_queries_and_copies_a_million_rows() {
 fn mariadb_greets_before_the_client_says_anything() {
     let gateway = Gateway::start();
     let address = SocketAddr::new(gateway.net.app(0), 3306);
-    let folder = gateway.folder().join("mariadb");
-    let installed = Command::new("mariadb-install-db")
-        .args(["--no-defaults", "--user=root", "--auth-root-authentication-method=normal", "--skip-test-db"])
-        .arg(format!("--datadir={}", folder.display()))
-        .output()
-        .unwrap();
-    assert!(installed.status.success(), "{}", said(&installed));
-    let mut command = Command::new("mariadbd");
-    command.args(["--no-defaults", "--user=root", "--skip-grant-tables", "--skip-networking=0"]);
-    command.arg(format!("--datadir={}", folder.display()));
-    command.arg(format!("--bind-address={}", address.ip()));
-    command.arg(format!("--socket={}", folder.join("socket").display()));
-    let _server = Background::spawn(command);
-    eventually(SOON * 3, "mariadb listens", || TcpStream::connect(address).is_ok());
+    let _server = MariaDb::start(address, &[]);
     let vip = gateway.tcp_job("mysql", 3306, "", &[address]);
     let mut client = Command::new("mariadb");
     client.args(["--no-defaults", "-h", &vip.ip().to_string(), "-N", "-e", "SELECT REPEAT('x', 1000000)"]);

@@ -75,9 +75,7 @@ pub(in crate::admin) fn sentence(decision: &Decision<'_>, policy: &Policy, query
     let to = format!("job `{}`, port {}", policy.job, query.port.number);
     let verb = if decision.allows() { "may come to" } else { "may not come to" };
     let why = match decision.reason {
-        Reason::Rule => {
-            decision.rule.map_or_else(String::new, |rule| format!("rule `{}` decides", rule.id))
-        }
+        Reason::Rule => decision.rule.map_or_else(String::new, |rule| format!("rule `{}` decides", rule.id)),
         Reason::Open => "no rule, no guard: it is open to everybody".to_owned(),
         Reason::DefaultAllow => "no rule names it, and the job lets in whom none names".to_owned(),
         Reason::DefaultDeny => "no rule lets it in, and the job's `access` is deny".to_owned(),

@@ -106,12 +106,11 @@ pub(super) fn port<'a>(policy: &'a Policy, asked: Option<&RulePort>) -> Result<P
         Some(RulePort::Number(number)) => policy.ports().find(|port| port.number == *number),
     };
     found.ok_or_else(|| {
-        let ports: Vec<String> = policy
-            .ports()
-            .filter_map(|port| Some(format!("{} ({})", port.name?, port.number)))
-            .collect();
+        let ports: Vec<String> =
+            policy.ports().filter_map(|port| Some(format!("{} ({})", port.name?, port.number))).collect();
         let asked = asked.map_or_else(|| "a port".to_owned(), |port| format!("port `{port}`"));
-        let has = if ports.is_empty() { "it has none".to_owned() } else { format!("it has {}", ports.join(", ")) };
+        let has =
+            if ports.is_empty() { "it has none".to_owned() } else { format!("it has {}", ports.join(", ")) };
         Problem::invalid(format!("job `{}` has not {asked}; {has}", policy.job)).at("port")
     })
 }

@@ -154,7 +154,8 @@ mod tests {
 
     #[test]
     fn a_target_is_a_job_and_perhaps_a_port() {
-        let of = |text: &str| target(text).map(|(job, port)| (job.to_string(), port.map(|port| port.to_string())));
+        let of =
+            |text: &str| target(text).map(|(job, port)| (job.to_string(), port.map(|port| port.to_string())));
         assert_eq!(of("redis").ok(), Some(("redis".into(), None)));
         assert_eq!(of("redis:6379").ok(), Some(("redis".into(), Some("6379".into()))));
         assert_eq!(of("redis:main").ok(), Some(("redis".into(), Some("main".into()))));
@@ -163,10 +164,12 @@ mod tests {
 
     #[test]
     fn a_loopback_client_is_believed_of_this_machine_alone() {
-        let headers = |value: &str| HeaderMap::from_iter([(
-            HeaderName::from_static("x-forwarded-for"),
-            HeaderValue::from_str(value).unwrap(),
-        )]);
+        let headers = |value: &str| {
+            HeaderMap::from_iter([(
+                HeaderName::from_static("x-forwarded-for"),
+                HeaderValue::from_str(value).unwrap(),
+            )])
+        };
         let (here, elsewhere) = ([127, 0, 0, 1].into(), [10, 0, 0, 1].into());
         assert_eq!(client(&headers("10.0.0.9, ::ffff:127.0.0.5"), here).ok(), Some([127, 0, 0, 5].into()));
         assert!(client(&headers("127.0.0.5"), elsewhere).is_err());

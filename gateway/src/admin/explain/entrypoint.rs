@@ -193,12 +193,7 @@ pub(super) fn job(listed: &Listed, facts: &Facts<'_>, steps: &mut Steps) -> Verd
 }
 
 /// One of a job's ports, reached without its VIP.
-pub(super) fn port(
-    job: &JobEntry,
-    entry: &Arc<PortEntry>,
-    facts: &Facts<'_>,
-    steps: &mut Steps,
-) -> Verdict {
+pub(super) fn port(job: &JobEntry, entry: &Arc<PortEntry>, facts: &Facts<'_>, steps: &mut Steps) -> Verdict {
     steps.add(
         "port",
         format!("port `{}` of job `{}`, protocol {}", entry.name(), job.label, entry.port.protocol),

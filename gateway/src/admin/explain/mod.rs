@@ -91,8 +91,7 @@ pub(super) async fn handler(
     query: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Json<Explanation>, Problem> {
     let Ok(Query(Asked { target: text, from, r#as })) = query else {
-        let detail =
-            "say what to explain, as in /v1/explain?target=app2.jobs.coding.net:1111 (URLs %-encoded), and perhaps to whom, as in &from=10.0.0.7&as=job.app2";
+        let detail = "say what to explain, as in /v1/explain?target=app2.jobs.coding.net:1111 (URLs %-encoded), and perhaps to whom, as in &from=10.0.0.7&as=job.app2";
         return Err(Problem::bad_request(detail).at("target"));
     };
     let target: Target = text.parse().map_err(|error| Problem::invalid(error).at("target"))?;
