@@ -80,6 +80,8 @@ pub enum ConnectError {
     Nobody,
     /// Every one that was dialled failed; the last error.
     Failed { tried: usize, address: SocketAddr, error: io::Error },
+    /// The client said meanwhile who it is, and may not come in.
+    Denied,
     /// This host has no local port or descriptor left: nobody's fault but ours.
     Exhausted(io::Error),
 }
@@ -87,6 +89,7 @@ pub enum ConnectError {
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            ConnectError::Denied => f.write_str("the client may not use the job"),
             ConnectError::Nobody => f.write_str("no instance is up"),
             ConnectError::Failed { tried, address, error } => {
                 write!(f, "{tried} instance(s) dialled, the last one at {address}: {error}")

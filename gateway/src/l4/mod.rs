@@ -86,11 +86,11 @@ impl Engine {
         let context = &*self.context;
         let limits = context.limits();
         let admitted = match self.judge(connection, job, port) {
-            Judgement::Allowed(_) => Admitted::default(),
+            Judgement::Allowed(_) => None,
             // Boxed: what a refusal needs is no part of those who are let in.
             Judgement::Denied(judged) => {
                 match Box::pin(self.turn_away(connection, client, job, port, judged)).await {
-                    Some(admitted) => admitted,
+                    Some(admitted) => Some(Box::new(admitted)),
                     None => return,
                 }
             }
@@ -119,6 +119,8 @@ impl Engine {
         };
         match served {
             Ok(ended) => self.record(connection, job, &ended),
+            // It was told so.
+            Err(ConnectError::Denied) => self.record(connection, job, &Ended::Because(Reason::Denied)),
             Err(error) => {
                 count(&context.counters().no_backend, 1);
                 // Not louder: a dead job may be dialled ten thousand times a second. It is counted, and health is logged.
@@ -195,21 +197,13 @@ impl Engine {
         connection: &Connection,
         client: &C,
         (job, port): (&JobEntry, &PortEntry),
-        admitted: Admitted,
+        admitted: Option<Box<Admitted>>,
         ready: impl AsyncFn(TcpStream) -> std::io::Result<I>,
     ) -> Result<Ended, ConnectError> {
         let context = &*self.context;
-        let claims = admitted.claims;
         // Boxed: what dialling needs is gone when the relay begins, which is for longer.
-        let (Connected { wire: instance, endpoint, .. }, mut opening) =
+        let (instance, opening) =
             Box::pin(self.open(connection, client, (job, port), admitted, ready)).await?;
-        connection.serve_at(endpoint);
-        if claims {
-            match Box::pin(self.greet(connection, client, (job, port), &instance)).await {
-                Some(words) => opening = Opening::Read { bytes: words, taken: 0 },
-                None => return Ok(Ended::Because(Reason::Denied)),
-            }
-        }
         // Rules and addresses may have changed while it was dialled; from here on whoever changes them finds it.
         if !self.may_stay(connection, job, port) {
             connection.end(Reason::Revoked);
@@ -246,11 +240,11 @@ impl Engine {
         connection: &Connection,
         client: &C,
         (job, port): (&JobEntry, &PortEntry),
-        admitted: Admitted,
+        admitted: Option<Box<Admitted>>,
         ready: impl AsyncFn(TcpStream) -> std::io::Result<I>,
-    ) -> Result<(Connected<I>, Opening), ConnectError> {
+    ) -> Result<(I, Opening), ConnectError> {
         let said = proxy_header(connection, &port.port);
-        let Admitted { words, claims } = admitted;
+        let Admitted { words, claims } = admitted.map(|admitted| *admitted).unwrap_or_default();
         // Words that were read as a database's begin with no PROXY header.
         let was_read = claims || !words.is_empty();
         let guarded = !was_read && (connection.guarded.get() || port.port.proxy.is_some());
@@ -266,12 +260,19 @@ impl Engine {
         };
         let with_syn = if said.is_empty() && port.port.tls.is_none() { &*early } else { &[] };
         let first = First { said: &said, early: with_syn };
-        let connected = connect::connect(&self.context, job, port, first, ready).await?;
+        let Connected { wire, endpoint, taken } =
+            connect::connect(&self.context, job, port, first, ready).await?;
+        connection.serve_at(endpoint);
+        if claims {
+            let words = self.greet(connection, client, (job, port), &wire).await;
+            let bytes = words.ok_or(ConnectError::Denied)?;
+            return Ok((wire, Opening::Read { bytes, taken: 0 }));
+        }
         let opening = match guarded {
             true => Opening::Guarded,
-            false => Opening::Read { bytes: early, taken: connected.taken },
+            false => Opening::Read { bytes: early, taken },
         };
-        Ok((connected, opening))
+        Ok((wire, opening))
     }
 
     /// A reset tells the client at once; there is no protocol to say more in.

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use imbl::ordmap::DiffItem;
 use roundhouse_config::{JobName, Label, Selector};
+use smallvec::SmallVec;
 
 use super::group::{Compiled, Group};
 use super::place::{Place, Resident, Subject, are_the_same};
@@ -257,11 +258,11 @@ impl Compiler {
     /// Whether there is another policy for the job now.
     fn follow_policy(&mut self, table: &mut Table, job: &Label, snapshot: &Snapshot) -> bool {
         let Some(record) = snapshot.jobs.get(job) else {
-            return table.policies.remove(job).is_some();
+            return table.policies.remove(job);
         };
         let jobname = &record.value.jobname;
         let tags = self.interner.tags(jobname);
-        let groups: Box<[Arc<Group>]> =
+        let groups: SmallVec<[Arc<Group>; 3]> =
             self.to_jobs.get(job).into_iter().chain(self.to_names.matching(Some(&tags))).cloned().collect();
         let otherwise = match self.guards.over(job, jobname, &tags) {
             Some(guard) => Otherwise::Guarded(guard.clone()),
@@ -314,12 +315,12 @@ impl Compiler {
                 .iter()
                 .flat_map(|place| place.all())
                 .filter(|one| !gone.contains(&(one.subject.job.clone(), one.id)));
-            let now = Place::new(stays.cloned().chain(come).collect()).map(Arc::new);
+            let now = Place::new(stays.cloned().chain(come).collect());
             if !are_the_same(before.as_ref(), now.as_ref()) {
                 changed.insert(address);
             }
             match now {
-                Some(place) => drop(table.places.insert(address, place)),
+                Some(place) => table.places.insert(address, place),
                 None => drop(table.places.remove(&address)),
             }
         }
@@ -355,7 +356,7 @@ impl Guards {
 
     fn over(&self, job: &Label, name: &JobName, tags: &Tags) -> Option<&Selector> {
         let alone = self.jobs.get(job).or_else(|| self.names.get(name.as_str()));
-        alone.or_else(|| self.subtrees.matching(Some(tags)).min())
+        alone.or_else(|| self.subtrees.matching(Some(tags)).into_iter().min())
     }
 }
 

@@ -11,15 +11,17 @@
 //! - A false claim gains nothing: whoever makes one is held to every deny of those who live at its address, and to no
 //!   allow that names a JOBNAME.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use roundhouse_config::{JobName, Stale};
 
-use super::group::Compiled;
-use super::place::{Resident, Subject};
+use super::group::{Compiled, Ready};
+use super::place::{Print, Resident};
 use super::policy::{Otherwise, Policy};
 use super::query::{Claim, Decision, Http, Query, Reason, Verdict, Would};
 use super::table::Table;
+use super::tags::Tags;
 use crate::record::{Action, Proof, Rule, RulePort};
 
 impl Table {
@@ -57,35 +59,36 @@ impl Table {
             return false;
         }
         self.residents(query).any(|one| {
-            let weighed = weigh(policy, Some(&one.subject), query, Proved::ALL);
+            let weighed = weigh(policy, Some(&one.tags), query, Proved::ALL);
             weighed.verdict(&policy.otherwise).0.allows()
         })
     }
 
-    /// The instances that the peer may be, job by job.
+    /// The instances that the peer may be, address by address, and there job by job.
+    #[inline]
     pub(super) fn residents<'t>(&'t self, query: &Query<'_>) -> impl Iterator<Item = &'t Resident> {
         let here = self.live_at(query.peer);
         // One that is on this host and came from its loopback address is any of those that live on it.
         let own = if here.is_empty() { query.own } else { &[] };
-        let all = here.iter().chain(own.iter().flat_map(|address| self.live_at(address.to_canonical())));
         let owner = query.owner;
         // Who says in which cgroup it is, is told apart by that; those who do not may be the owner of any socket.
-        let is_told = owner.is_some_and(|owner| {
-            let mut all =
-                here.iter().chain(own.iter().flat_map(|address| self.live_at(address.to_canonical())));
-            all.any(|one| one.cgroup() == Some(owner))
-        });
-        all.filter(move |one| match owner {
+        let is_told = owner.is_some_and(|owner| self.at(here, own).any(|one| one.cgroup() == Some(owner)));
+        self.at(here, own).filter(move |one| match owner {
             None => true,
             Some(owner) if is_told => one.cgroup() == Some(owner),
             Some(_) => one.cgroup().is_none(),
         })
     }
 
+    fn at<'t>(&'t self, here: &'t [Resident], own: &[IpAddr]) -> impl Iterator<Item = &'t Resident> {
+        let own = own.iter().flat_map(|address| self.live_at(address.to_canonical()));
+        here.iter().chain(own)
+    }
+
     /// Who the peer is, of those who live at its address.
     fn who<'t>(&'t self, query: &Query<'_>) -> Who<'t> {
-        let mut residents = self.residents(query).peekable();
-        let Some(first) = residents.peek().map(|one| &one.subject) else {
+        let mut residents = self.residents(query);
+        let Some(first) = residents.next() else {
             return Who {
                 table: self,
                 kind: Kind::Nobody,
@@ -94,44 +97,61 @@ impl Table {
                 candidates: 0,
             };
         };
+        let (reversed, print) = match query.claim {
+            Claim::Name(name) => (is_reversed(query.claim), Print::of(name)),
+            Claim::None | Claim::Garbled => (false, Print::of("")),
+        };
+        let is_claimed = |one: &Resident| match query.claim {
+            Claim::Name(claim) if reversed => is_name(claim, &one.subject.jobname),
+            Claim::Name(claim) => one.may_be(print) && claim == one.subject.jobname.as_str(),
+            Claim::None | Claim::Garbled => false,
+        };
         let (mut claimed, mut token, mut last) = (None, None, first);
         let (mut candidates, mut several, mut shared) = (1, false, false);
-        for one in residents {
-            let subject = &one.subject;
-            candidates += u32::from(!Arc::ptr_eq(last, subject));
-            several |= !Arc::ptr_eq(first, subject) && first.jobname != subject.jobname;
+        for one in std::iter::once(first).chain(residents) {
             shared |= one.shares_address();
-            last = subject;
-            let is_claimed = matches!(query.claim, Claim::Name(claim) if is_name(claim, &subject.jobname));
+            if !Arc::ptr_eq(&last.subject, &one.subject) {
+                candidates += 1;
+                several = several || first.subject.jobname != one.subject.jobname;
+                last = one;
+            }
+            let is_claimed = is_claimed(one);
             if is_claimed {
-                claimed = claimed.or(Some(subject));
+                claimed = claimed.or(Some(one));
             }
             // Anybody may register the hash of another one's token; that must not take the other's name away.
             if query.proof.token.is_some_and(|shown| one.is_proved_by(&shown))
                 && (token.is_none() || is_claimed)
             {
-                token = Some(subject);
+                token = Some(one);
             }
         }
         let claims_falsely = query.claim != Claim::None && claimed.is_none();
         let shows_falsely = query.proof.token.is_some() && token.is_none();
         // A token is of one instance: whoever shows one is that, and cannot say that it is another.
-        let contradicts = token.zip(claimed).is_some_and(|(token, claimed)| token.jobname != claimed.jobname);
+        let contradicts = token
+            .zip(claimed)
+            .is_some_and(|(token, claimed)| token.subject.jobname != claimed.subject.jobname);
         let kind = match token.or(claimed) {
             _ if claims_falsely || shows_falsely || contradicts => Kind::False(first),
             Some(one) => Kind::One(one),
             None if several => Kind::AnyOf(first),
             None => Kind::One(first),
         };
+        let certified =
+            |one: &Resident| query.proof.certificate.is_some_and(|name| is_name(name, &one.subject.jobname));
         let proved = match kind {
-            Kind::One(one) => Proved {
-                token: token.is_some(),
-                certificate: query.proof.certificate.is_some_and(|name| is_name(name, &one.jobname)),
-            },
+            Kind::One(one) => Proved { token: token.is_some(), certificate: certified(one) },
             _ => Proved::NONE,
         };
         Who { table: self, kind, shared: shared || several, proved, candidates }
     }
+}
+
+/// Whether a claim is not written as JOBNAMEs are kept, leaf first, so that it takes longer to compare.
+fn is_reversed(claim: Claim<'_>) -> bool {
+    // Every JOBNAME has a job, which is its leaf.
+    matches!(claim, Claim::Name(name) if !name.starts_with("job."))
 }
 
 /// Whether the text is this JOBNAME, written from either end.
@@ -153,11 +173,11 @@ struct Who<'t> {
 enum Kind<'t> {
     /// No instance lives at the address.
     Nobody,
-    One(&'t Arc<Subject>),
+    One(&'t Resident),
     /// Several jobs do, this one among them, and it does not say which it is.
-    AnyOf(&'t Arc<Subject>),
+    AnyOf(&'t Resident),
     /// It says that it is one that does not live there, as this one does.
-    False(&'t Arc<Subject>),
+    False(&'t Resident),
 }
 
 /// What was proved.
@@ -195,18 +215,18 @@ impl<'t> Who<'t> {
         };
         let (now, would) = match self.kind {
             Kind::Nobody => judge(&weigh(policy, None, query, Proved::NONE)),
-            Kind::One(subject) => {
-                decision.identity = Some(subject);
+            Kind::One(one) => {
+                decision.identity = Some(&one.subject);
                 decision.proved = self.proved.token || self.proved.certificate;
-                judge(&weigh(policy, Some(subject), query, self.proved))
+                judge(&weigh(policy, Some(&one.tags), query, self.proved))
             }
             Kind::AnyOf(first) => {
-                self.each(first, query, |subject| judge(&weigh(policy, Some(subject), query, Proved::NONE)))
+                self.each(first, query, |one| judge(&weigh(policy, Some(&one.tags), query, Proved::NONE)))
             }
             Kind::False(first) => {
                 let nobody = weigh(policy, None, query, Proved::NONE);
-                let (now, would) = self.each(first, query, |subject| {
-                    let denied = weigh(policy, Some(subject), query, Proved::NONE);
+                let (now, would) = self.each(first, query, |one| {
+                    let denied = weigh(policy, Some(&one.tags), query, Proved::NONE);
                     judge(&Weighed { allow: nobody.allow, tried_allow: nobody.tried_allow, ..denied })
                 });
                 let now = match now {
@@ -224,23 +244,30 @@ impl<'t> Who<'t> {
     /// The first job that is not let in decides, else the last. `first` is the first of those that it may be.
     fn each<A, B>(
         &self,
-        first: &'t Arc<Subject>,
+        first: &'t Resident,
         query: &Query<'_>,
-        mut judge: impl FnMut(&'t Arc<Subject>) -> ((Verdict, A, B), (Verdict, B)),
+        mut judge: impl FnMut(&'t Resident) -> ((Verdict, A, B), (Verdict, B)),
     ) -> ((Verdict, A, B), (Verdict, B)) {
         let (mut now, mut would) = judge(first);
         let mut last = first;
+        // Nobody else can change it.
+        if !now.0.allows() && !would.0.allows() {
+            return (now, would);
+        }
         for one in self.table.residents(query) {
-            if Arc::ptr_eq(last, &one.subject) {
+            if Arc::ptr_eq(&last.subject, &one.subject) {
                 continue;
             }
-            last = &one.subject;
-            let (its, its_would) = judge(last);
+            last = one;
+            let (its, its_would) = judge(one);
             if now.0.allows() {
                 now = its;
             }
             if would.0.allows() {
                 would = its_would;
+            }
+            if !now.0.allows() && !would.0.allows() {
+                break;
             }
         }
         (now, would)
@@ -289,33 +316,31 @@ fn first<'t>(a: Option<&'t Arc<Compiled>>, b: Option<&'t Arc<Compiled>>) -> Opti
     }
 }
 
-fn weigh<'t>(
-    policy: &'t Policy,
-    subject: Option<&Arc<Subject>>,
-    query: &Query<'_>,
-    proved: Proved,
-) -> Weighed<'t> {
+fn weigh<'t>(policy: &'t Policy, tags: Option<&Tags>, query: &Query<'_>, proved: Proved) -> Weighed<'t> {
     let mut weighed = Weighed::default();
-    let mut found = |compiled: &'t Arc<Compiled>| {
-        let rule = compiled.rule();
-        match counts(rule, query, proved) {
+    let mut found = |ready: &'t Ready| {
+        let counted = match ready.plain {
+            true => Counts::Yes,
+            false => counts(ready.rule.rule(), query, proved),
+        };
+        match counted {
             Counts::No => {}
-            Counts::Unproved => weighed.unproved |= !rule.dry_run,
+            Counts::Unproved => weighed.unproved |= !ready.dry_run,
             Counts::Yes => {
-                let place = match (rule.action, rule.dry_run) {
+                let place = match (ready.action, ready.dry_run) {
                     (Action::Deny, false) => &mut weighed.deny,
                     (Action::Allow, false) => &mut weighed.allow,
                     (Action::Deny, true) => &mut weighed.tried_deny,
                     (Action::Allow, true) => &mut weighed.tried_allow,
                 };
-                *place = first(*place, Some(compiled));
+                *place = first(*place, Some(&ready.rule));
             }
         }
     };
     for group in &policy.groups {
         group.of_everybody(query.peer, &mut found);
-        if let Some(subject) = subject {
-            group.of(&subject.tags, query.peer, &mut found);
+        if let Some(tags) = tags {
+            group.of(tags, query.peer, &mut found);
         }
     }
     weighed

@@ -7,7 +7,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use prefix_trie::PrefixMap;
 
 use super::tags::{ByPattern, Pattern, Tags};
-use crate::record::{Action, Name, Rule};
+use crate::record::{Action, Name, Proof, Rule};
 use crate::snapshot::Versioned;
 
 /// Up to so many ranges are compared one by one: that is faster than a trie, and takes its memory from nobody.
@@ -35,28 +35,45 @@ impl Compiled {
 /// Copying one copies pointers: the next table's shares all buckets that did not change.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Group {
-    buckets: ByPattern<Arc<Bucket>>,
+    buckets: ByPattern<Bucket>,
 }
 
 /// The rules of a target that speak of the same JOBNAMEs.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Bucket {
     /// Sorted by id.
-    rules: Vec<Arc<Compiled>>,
-    networks: Networks,
+    rules: Arc<[Ready]>,
+    /// Where there are many ranges; else each rule says it itself.
+    networks: Option<Arc<Networks>>,
 }
 
-/// Where the peers of a bucket's rules are.
+/// A rule with what decides most of the time beside it, so that the rule itself need not be looked at.
+#[derive(Clone, Debug)]
+pub(super) struct Ready {
+    pub(super) rule: Arc<Compiled>,
+    from: From,
+    pub(super) action: Action,
+    pub(super) dry_run: bool,
+    /// It speaks of all ports, methods and paths, at any time, and wants no proof.
+    pub(super) plain: bool,
+}
+
+/// Where a rule's peers are.
+#[derive(Clone, Copy, Debug)]
+enum From {
+    Anywhere,
+    /// In one range of IPv4: the network and its mask.
+    V4(u32, u32),
+    /// The rule says it.
+    There,
+}
+
+/// The rules of each range are those of the ranges around it too, so that the longest match has all.
 #[derive(Debug)]
-enum Networks {
-    /// Each rule says it itself.
-    Few,
-    /// The rules of each range are those of the ranges around it too, so that the longest match has all.
-    Many {
-        anywhere: Box<[Arc<Compiled>]>,
-        v4: PrefixMap<Ipv4Net, Box<[Arc<Compiled>]>>,
-        v6: PrefixMap<Ipv6Net, Box<[Arc<Compiled>]>>,
-    },
+struct Networks {
+    anywhere: Box<[Ready]>,
+    v4: PrefixMap<Ipv4Net, Box<[Ready]>>,
+    v6: PrefixMap<Ipv6Net, Box<[Ready]>>,
 }
 
 impl Group {
@@ -68,7 +85,7 @@ impl Group {
             Ok(at) => rules[at] = rule,
             Err(at) => rules.insert(at, rule),
         }
-        self.buckets.insert(&pattern, Arc::new(Bucket::new(rules)));
+        self.buckets.insert(&pattern, Bucket::new(rules));
     }
 
     /// The same of many rules that are not there yet.
@@ -82,7 +99,7 @@ impl Group {
             let mut rules = rules;
             rules.sort_by(|a, b| a.id.cmp(&b.id));
             if let Some(pattern) = rules.first().map(|rule| rule.subject) {
-                self.buckets.insert(&pattern, Arc::new(Bucket::new(rules)));
+                self.buckets.insert(&pattern, Bucket::new(rules));
             }
         }
     }
@@ -92,7 +109,7 @@ impl Group {
         rules.retain(|other| other.id != rule.id);
         match rules.is_empty() {
             true => self.buckets.remove(&rule.subject),
-            false => self.buckets.insert(&rule.subject, Arc::new(Bucket::new(rules))),
+            false => self.buckets.insert(&rule.subject, Bucket::new(rules)),
         }
     }
 
@@ -101,80 +118,115 @@ impl Group {
     }
 
     pub(super) fn rules(&self) -> impl Iterator<Item = &Arc<Compiled>> {
-        self.buckets.values().flat_map(|bucket| &bucket.rules)
+        self.buckets.values().flat_map(|bucket| bucket.rules.iter().map(|ready| &ready.rule))
     }
 
     /// The rules that speak of this address, whoever is there.
-    pub(super) fn of_everybody<'t>(&'t self, peer: IpAddr, found: &mut impl FnMut(&'t Arc<Compiled>)) {
+    pub(super) fn of_everybody<'t>(&'t self, peer: IpAddr, found: &mut impl FnMut(&'t Ready)) {
         if let Some(bucket) = self.buckets.everybodys() {
             bucket.at(peer, found);
         }
     }
 
     /// Those that speak of this JOBNAME at this address.
-    pub(super) fn of<'t>(&'t self, tags: &Tags, peer: IpAddr, found: &mut impl FnMut(&'t Arc<Compiled>)) {
+    pub(super) fn of<'t>(&'t self, tags: &Tags, peer: IpAddr, found: &mut impl FnMut(&'t Ready)) {
         self.buckets.naming(tags, |bucket| bucket.at(peer, found));
     }
 
     fn rules_of(&self, pattern: &Pattern) -> Vec<Arc<Compiled>> {
-        self.buckets.get(pattern).map(|bucket| bucket.rules.clone()).unwrap_or_default()
+        let bucket = self.buckets.get(pattern);
+        bucket.map(|bucket| bucket.rules.iter().map(|ready| ready.rule.clone()).collect()).unwrap_or_default()
     }
 }
 
 impl Bucket {
     fn new(rules: Vec<Arc<Compiled>>) -> Bucket {
-        let ranges: usize = rules.iter().map(|rule| rule.rule().from.cidr().len()).sum();
-        let networks = if ranges <= FEW { Networks::Few } else { Networks::many(&rules) };
+        let rules: Arc<[Ready]> = rules.into_iter().map(Ready::new).collect();
+        let ranges: usize = rules.iter().map(|ready| ready.rule.rule().from.cidr().len()).sum();
+        let networks = (ranges > FEW).then(|| Arc::new(Networks::of(&rules)));
         Bucket { rules, networks }
     }
 
-    fn at<'t>(&'t self, peer: IpAddr, found: &mut impl FnMut(&'t Arc<Compiled>)) {
+    #[inline]
+    fn at<'t>(&'t self, peer: IpAddr, found: &mut impl FnMut(&'t Ready)) {
         match &self.networks {
-            Networks::Few => {
-                self.rules.iter().filter(|rule| rule.rule().from.covers(peer)).for_each(found);
-            }
-            Networks::Many { anywhere, v4, v6 } => {
-                anywhere.iter().for_each(&mut *found);
-                let there = match peer {
-                    IpAddr::V4(peer) => v4.get_lpm(&Ipv4Net::from(peer)).map(|(_, rules)| rules),
-                    IpAddr::V6(peer) => v6.get_lpm(&Ipv6Net::from(peer)).map(|(_, rules)| rules),
-                };
-                there.into_iter().flatten().for_each(found);
-            }
+            None => self.rules.iter().filter(|ready| ready.covers(peer)).for_each(found),
+            Some(networks) => networks.at(peer, found),
+        }
+    }
+}
+
+impl Ready {
+    fn new(rule: Arc<Compiled>) -> Ready {
+        let Rule { action, dry_run, .. } = *rule.rule();
+        let from = match rule.rule().from.cidr() {
+            [] => From::Anywhere,
+            [range] => match range.net() {
+                IpNet::V4(net) => From::V4(net.network().to_bits(), net.netmask().to_bits()),
+                IpNet::V6(_) => From::There,
+            },
+            _ => From::There,
+        };
+        let Rule { ports, methods, paths, expires, proof, .. } = rule.rule();
+        let plain = ports.is_empty()
+            && methods.is_empty()
+            && paths.is_empty()
+            && expires.is_none()
+            && *proof == Proof::None;
+        Ready { rule, from, action, dry_run, plain }
+    }
+
+    /// `peer` is canonical.
+    #[inline]
+    fn covers(&self, peer: IpAddr) -> bool {
+        match (self.from, peer) {
+            (From::Anywhere, _) => true,
+            (From::V4(network, mask), IpAddr::V4(peer)) => peer.to_bits() & mask == network,
+            (From::V4(..), IpAddr::V6(_)) => false,
+            (From::There, peer) => self.rule.rule().from.covers(peer),
         }
     }
 }
 
 impl Networks {
-    fn many(rules: &[Arc<Compiled>]) -> Networks {
-        let anywhere = rules.iter().filter(|rule| rule.rule().from.cidr().is_empty()).cloned().collect();
-        let mut ranges: Vec<(IpNet, &Arc<Compiled>)> = rules
+    fn of(rules: &[Ready]) -> Networks {
+        let anywhere = rules.iter().filter(|ready| matches!(ready.from, From::Anywhere)).cloned().collect();
+        let mut ranges: Vec<(IpNet, &Ready)> = rules
             .iter()
-            .flat_map(|rule| rule.rule().from.cidr().iter().map(move |range| (range.net(), rule)))
+            .flat_map(|ready| ready.rule.rule().from.cidr().iter().map(move |range| (range.net(), ready)))
             .collect();
         // The wide ones first, and equal ones side by side.
         ranges.sort_by_key(|(net, _)| (net.prefix_len(), *net));
         let (mut v4, mut v6) = (PrefixMap::new(), PrefixMap::new());
         for same in ranges.chunk_by(|(a, _), (b, _)| a == b) {
-            let own = same.iter().map(|(_, rule)| Arc::clone(rule));
+            let own = same.iter().map(|(_, ready)| *ready);
             match same[0].0 {
                 IpNet::V4(net) => drop(v4.insert(net, with_wider(v4.get_lpm(&net), own))),
                 IpNet::V6(net) => drop(v6.insert(net, with_wider(v6.get_lpm(&net), own))),
             }
         }
-        Networks::Many { anywhere, v4, v6 }
+        Networks { anywhere, v4, v6 }
+    }
+
+    fn at<'t>(&'t self, peer: IpAddr, found: &mut impl FnMut(&'t Ready)) {
+        self.anywhere.iter().for_each(&mut *found);
+        let there = match peer {
+            IpAddr::V4(peer) => self.v4.get_lpm(&Ipv4Net::from(peer)).map(|(_, rules)| rules),
+            IpAddr::V6(peer) => self.v6.get_lpm(&Ipv6Net::from(peer)).map(|(_, rules)| rules),
+        };
+        there.into_iter().flatten().for_each(found);
     }
 }
 
 /// Each rule once, though it may have ranges inside each other.
-fn with_wider<P>(
-    wider: Option<(P, &Box<[Arc<Compiled>]>)>,
-    own: impl Iterator<Item = Arc<Compiled>>,
-) -> Box<[Arc<Compiled>]> {
-    let mut all: Vec<_> = wider.map(|(_, rules)| rules.to_vec()).unwrap_or_default();
-    for rule in own {
-        if all.iter().all(|known| !Arc::ptr_eq(known, &rule)) {
-            all.push(rule);
+fn with_wider<'a, P>(
+    wider: Option<(P, &Box<[Ready]>)>,
+    own: impl Iterator<Item = &'a Ready>,
+) -> Box<[Ready]> {
+    let mut all: Vec<Ready> = wider.map(|(_, rules)| rules.to_vec()).unwrap_or_default();
+    for ready in own {
+        if all.iter().all(|known| !Arc::ptr_eq(&known.rule, &ready.rule)) {
+            all.push(ready.clone());
         }
     }
     all.into()

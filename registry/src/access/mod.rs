@@ -22,6 +22,7 @@ mod group;
 mod place;
 mod policy;
 mod query;
+mod shards;
 mod table;
 mod tags;
 #[cfg(test)]

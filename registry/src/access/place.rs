@@ -25,6 +25,28 @@ pub struct Resident {
     pub id: InstanceId,
     record: Presence,
     cgroup: Option<u64>,
+    shared: bool,
+    /// Its subject's, at hand.
+    pub(super) tags: Tags,
+    /// Enough of its JOBNAME to tell it from most others, so that those need not be looked at.
+    print: Print,
+}
+
+/// The length of a name, and bytes from behind its first tag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Print(u64);
+
+impl Print {
+    pub(super) fn of(name: &str) -> Print {
+        const JOB: usize = "job.".len();
+        let mut bytes = [0; 8];
+        let rest = name.as_bytes().get(JOB..).unwrap_or_default();
+        let most = rest.len().min(7);
+        bytes[..most].copy_from_slice(&rest[..most]);
+        // Longer ones than 255 bytes meet here, and are compared.
+        bytes[7] = name.len() as u8;
+        Print(u64::from_le_bytes(bytes))
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -33,11 +55,11 @@ enum Presence {
     Held(Arc<Versioned<Held>>),
 }
 
-/// All instances at one address.
-#[derive(Debug)]
+/// All instances at one address. Small, and kept in the table itself: each look away from it is a cache miss.
+#[derive(Clone, Debug)]
 pub(super) struct Place {
     /// Those that live there first, job by job; then those that were evicted, who are back if the newer ones leave.
-    residents: Box<[Resident]>,
+    residents: Arc<[Resident]>,
     live: usize,
 }
 
@@ -55,8 +77,19 @@ impl Resident {
     }
 
     fn new(subject: &Arc<Subject>, id: InstanceId, record: Presence) -> Resident {
-        let mut resident = Resident { subject: subject.clone(), id, record, cgroup: None };
-        resident.cgroup = resident.instance().meta.get(CGROUP).and_then(|cgroup| cgroup.parse().ok());
+        let print = Print::of(subject.jobname.as_str());
+        let mut resident = Resident {
+            subject: subject.clone(),
+            id,
+            record,
+            cgroup: None,
+            shared: false,
+            print,
+            tags: subject.tags,
+        };
+        let instance = resident.instance();
+        let cgroup = instance.meta.get(CGROUP).and_then(|cgroup| cgroup.parse().ok());
+        (resident.cgroup, resident.shared) = (cgroup, resident.instance().shared_ip);
         resident
     }
 
@@ -78,7 +111,12 @@ impl Resident {
 
     /// Others live at its address too.
     pub fn shares_address(&self) -> bool {
-        self.instance().shared_ip
+        self.shared
+    }
+
+    /// Whether it may have the name that this is of.
+    pub(super) fn may_be(&self, print: Print) -> bool {
+        self.print == print
     }
 
     /// Whether the token whose hash this is proves that somebody is this instance.
@@ -144,8 +182,8 @@ impl Place {
 }
 
 /// Whether those who live there are the same to everybody who asks who they are.
-pub(super) fn are_the_same(before: Option<&Arc<Place>>, now: Option<&Arc<Place>>) -> bool {
-    let live = |place: Option<&Arc<Place>>| place.map_or(0, |place| place.live);
+pub(super) fn are_the_same(before: Option<&Place>, now: Option<&Place>) -> bool {
+    let live = |place: Option<&Place>| place.map_or(0, |place| place.live);
     let (Some(before), Some(now)) = (before, now) else { return live(before) == live(now) };
     before.live == now.live && before.live().iter().zip(now.live()).all(|(a, b)| a.is_the_same(b))
 }

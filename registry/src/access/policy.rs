@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use roundhouse_config::{JobName, Label, Outage, PortName, Selector};
+use smallvec::SmallVec;
 
 use super::group::{Compiled, Group};
 
@@ -16,7 +17,7 @@ pub struct Policy {
     pub otherwise: Otherwise,
     pub outage: Outage,
     pub(super) ports: Box<[(PortName, u16)]>,
-    pub(super) groups: Box<[Arc<Group>]>,
+    pub(super) groups: SmallVec<[Arc<Group>; 3]>,
     /// An allow rule that is only tried out would guard the job if it were in force.
     pub(super) tries_guard: bool,
 }

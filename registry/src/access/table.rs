@@ -3,22 +3,18 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use foldhash::fast::RandomState;
-use imbl::GenericHashMap;
-use imbl::shared_ptr::DefaultSharedPtr;
 use roundhouse_config::Label;
 
 use super::place::{Place, Resident};
 use super::policy::Policy;
+use super::shards::Shards;
 use crate::kv::Revision;
-
-pub(super) type Map<K, V> = GenericHashMap<K, V, RandomState, DefaultSharedPtr>;
 
 #[derive(Clone, Default)]
 pub struct Table {
     pub revision: Revision,
-    pub(super) policies: Map<Label, Arc<Policy>>,
-    pub(super) places: Map<IpAddr, Arc<Place>>,
+    pub(super) policies: Shards<Label, Arc<Policy>>,
+    pub(super) places: Shards<IpAddr, Place>,
 }
 
 impl Table {
@@ -28,12 +24,12 @@ impl Table {
 
     /// The instances that live at a canonical address, job by job.
     pub fn live_at(&self, address: IpAddr) -> &[Resident] {
-        self.places.get(&address).map_or(&[], |place| place.live())
+        self.places.get(&address).map_or(&[], Place::live)
     }
 
     /// Those that a newer instance there evicted.
     pub fn evicted_at(&self, address: IpAddr) -> &[Resident] {
-        self.places.get(&address).map_or(&[], |place| place.evicted())
+        self.places.get(&address).map_or(&[], Place::evicted)
     }
 }
 

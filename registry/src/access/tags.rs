@@ -5,10 +5,11 @@
 //! tuple space search (Srinivasan, Suri, Varghese, "Packet classification using tuple space search", SIGCOMM 1999).
 
 use std::collections::HashMap;
-use std::hash::{Hash, Hasher};
+use std::hash::{BuildHasherDefault, Hash, Hasher};
 
 use foldhash::fast::RandomState;
 use roundhouse_config::{JobName, Selector, Tag};
+use smallvec::SmallVec;
 
 /// What stands for any value in a selector.
 const ANY: &str = "*";
@@ -96,96 +97,190 @@ impl Tags {
     }
 }
 
-impl Hash for Tags {
+/// Tags with their hash, which is made once for a look and a filter.
+#[derive(Clone, Copy, Debug)]
+struct Key {
+    hash: u64,
+    tags: Tags,
+}
+
+impl Key {
+    /// Numbers are given by us one after the other, so that nobody chooses them to collide: odd constants will do.
+    fn of(tags: Tags) -> Key {
+        const ODD: [u64; COUNT] = [
+            0x9e37_79b9_7f4a_7c15,
+            0xbf58_476d_1ce4_e5b9,
+            0x94d0_49bb_1331_11eb,
+            0xd6e8_feb8_6659_fd93,
+            0xa076_1d64_78bd_642f,
+            0xe703_7ed1_a0b4_28db,
+            0x8ebc_6af0_9c88_c6e3,
+            0x5896_36ea_2c4c_1d91,
+        ];
+        let sum = tags
+            .0
+            .iter()
+            .zip(ODD)
+            .fold(0u64, |sum, (value, odd)| sum.wrapping_add(u64::from(*value).wrapping_mul(odd)));
+        Key { hash: (sum ^ sum >> 32).wrapping_mul(ODD[0]), tags }
+    }
+
+    /// One of the filter's bits.
+    fn bit(&self) -> u128 {
+        1 << (self.hash >> 57)
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Key) -> bool {
+        self.tags == other.tags
+    }
+}
+
+impl Eq for Key {}
+
+impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        for pair in self.0.chunks_exact(2) {
-            state.write_u64(u64::from(pair[0]) << 32 | u64::from(pair[1]));
-        }
+        state.write_u64(self.hash);
+    }
+}
+
+/// Of what is a hash already.
+#[derive(Clone, Copy, Debug, Default)]
+struct AsItIs(u64);
+
+impl Hasher for AsItIs {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    /// Keys write one word, whole.
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.0 = self.0.rotate_left(8) ^ u64::from(*byte));
     }
 }
 
 /// Values by the patterns that they are for.
 #[derive(Clone, Debug)]
 pub(super) struct ByPattern<T> {
-    /// One for each shape that there is.
-    tables: Vec<(Shape, HashMap<Tags, T, RandomState>)>,
+    /// Of the pattern that matches everybody.
+    everybodys: Option<T>,
+    /// One for each other shape that there is.
+    tables: SmallVec<[Table<T>; 2]>,
+}
+
+#[derive(Clone, Debug)]
+struct Table<T> {
+    shape: Shape,
+    /// A bit for each key: where it is not set, the map need not be looked into.
+    filter: u128,
+    values: HashMap<Key, T, BuildHasherDefault<AsItIs>>,
 }
 
 impl<T> Default for ByPattern<T> {
     fn default() -> Self {
-        ByPattern { tables: Vec::new() }
+        ByPattern { everybodys: None, tables: SmallVec::new() }
     }
 }
 
 impl<T> ByPattern<T> {
     /// Of all patterns that match; of nobody's name those that match everybody.
-    pub(super) fn matching(&self, tags: Option<&Tags>) -> impl Iterator<Item = &T> + use<'_, T> {
-        let present = tags.map_or(0, Tags::present);
-        let tags = tags.copied().unwrap_or_default();
-        self.tables.iter().filter_map(move |(shape, table)| {
-            if (shape.valued | shape.any) & !present != 0 {
-                return None;
-            }
-            table.get(&tags.only(shape.valued))
-        })
+    pub(super) fn matching<'a>(&'a self, tags: Option<&Tags>) -> Vec<&'a T> {
+        let mut found: Vec<&T> = self.everybodys.iter().collect();
+        if let Some(tags) = tags {
+            self.naming(tags, |value| found.push(value));
+        }
+        found
     }
 
     /// Of those that match a JOBNAME because they name some of its tags: [`Self::matching`] without everybody's.
+    #[inline]
     pub(super) fn naming<'a>(&'a self, tags: &Tags, mut found: impl FnMut(&'a T)) {
         let present = tags.present();
-        for (shape, table) in &self.tables {
-            let named = shape.valued | shape.any;
-            if named != 0 && named & !present == 0 {
-                table.get(&tags.only(shape.valued)).into_iter().for_each(&mut found);
+        for Table { shape, filter, values } in &self.tables {
+            if (shape.valued | shape.any) & !present != 0 {
+                continue;
+            }
+            let key = Key::of(tags.only(shape.valued));
+            if filter & key.bit() != 0
+                && let Some(value) = values.get(&key)
+            {
+                found(value);
             }
         }
     }
 
-    /// Of the pattern that matches everybody.
     pub(super) fn everybodys(&self) -> Option<&T> {
-        self.get(&Pattern::default())
+        self.everybodys.as_ref()
     }
 
     pub(super) fn get(&self, pattern: &Pattern) -> Option<&T> {
-        let (_, table) = self.tables.iter().find(|(shape, _)| *shape == pattern.shape)?;
-        table.get(&pattern.values)
+        if *pattern == Pattern::default() {
+            return self.everybodys.as_ref();
+        }
+        let table = self.tables.iter().find(|table| table.shape == pattern.shape)?;
+        table.values.get(&Key::of(pattern.values))
     }
 
     pub(super) fn insert(&mut self, pattern: &Pattern, value: T) {
-        self.table(pattern.shape).insert(pattern.values, value);
+        if *pattern == Pattern::default() {
+            self.everybodys = Some(value);
+            return;
+        }
+        let key = Key::of(pattern.values);
+        let table = self.table(pattern.shape);
+        table.filter |= key.bit();
+        table.values.insert(key, value);
     }
 
     pub(super) fn entry(&mut self, pattern: &Pattern, new: impl FnOnce() -> T) -> &mut T {
-        self.table(pattern.shape).entry(pattern.values).or_insert_with(new)
+        if *pattern == Pattern::default() {
+            return self.everybodys.get_or_insert_with(new);
+        }
+        let key = Key::of(pattern.values);
+        let table = self.table(pattern.shape);
+        table.filter |= key.bit();
+        table.values.entry(key).or_insert_with(new)
     }
 
-    fn table(&mut self, shape: Shape) -> &mut HashMap<Tags, T, RandomState> {
-        let at = self.tables.iter().position(|(known, _)| *known == shape).unwrap_or_else(|| {
-            self.tables.push((shape, HashMap::default()));
+    fn table(&mut self, shape: Shape) -> &mut Table<T> {
+        let at = self.tables.iter().position(|table| table.shape == shape).unwrap_or_else(|| {
+            self.tables.push(Table { shape, filter: 0, values: HashMap::default() });
             self.tables.len() - 1
         });
-        &mut self.tables[at].1
+        &mut self.tables[at]
     }
 
     pub(super) fn remove(&mut self, pattern: &Pattern) {
-        let Some(at) = self.tables.iter().position(|(shape, _)| *shape == pattern.shape) else { return };
-        let table = &mut self.tables[at].1;
-        table.remove(&pattern.values);
-        if table.is_empty() {
+        if *pattern == Pattern::default() {
+            self.everybodys = None;
+            return;
+        }
+        let Some(at) = self.tables.iter().position(|table| table.shape == pattern.shape) else { return };
+        let table = &mut self.tables[at];
+        table.values.remove(&Key::of(pattern.values));
+        table.filter = table.values.keys().fold(0, |filter, key| filter | key.bit());
+        if table.values.is_empty() {
             self.tables.swap_remove(at);
         }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.tables.is_empty()
+        self.everybodys.is_none() && self.tables.is_empty()
     }
 
     pub(super) fn values(&self) -> impl Iterator<Item = &T> {
-        self.tables.iter().flat_map(|(_, table)| table.values())
+        self.everybodys.iter().chain(self.tables.iter().flat_map(|table| table.values.values()))
     }
 
     pub(super) fn into_values(self) -> impl Iterator<Item = T> {
-        self.tables.into_iter().flat_map(|(_, table)| table.into_values())
+        self.everybodys
+            .into_iter()
+            .chain(self.tables.into_iter().flat_map(|table| table.values.into_values()))
     }
 }
 
@@ -203,7 +298,7 @@ mod tests {
         table.insert(&interner.pattern(&"cop.z".parse().unwrap()), "z");
         table.insert(&interner.pattern(&"cop.*".parse().unwrap()), "any");
         let of = |tags: Option<&Tags>| {
-            let mut all: Vec<_> = table.matching(tags).copied().collect();
+            let mut all: Vec<_> = table.matching(tags).into_iter().copied().collect();
             all.sort_unstable();
             all
         };
@@ -254,7 +349,7 @@ mod tests {
                 table.insert(&interner.pattern(selector), selector.clone());
             }
             let tags = interner.tags(&name);
-            let mut found: Vec<_> = table.matching(Some(&tags)).cloned().collect();
+            let mut found: Vec<_> = table.matching(Some(&tags)).into_iter().cloned().collect();
             found.sort();
             let expected: Vec<_> = selectors.into_iter().filter(|selector| selector.matches(&name)).collect();
             prop_assert_eq!(found, expected);
