@@ -172,3 +172,11 @@ fn a_file_of_rules_is_told_from_settings() {
         RulesFile::from_file(&file).unwrap_err().to_string().contains("is not UTF-8 text from byte 0 on")
     );
 }
+
+#[test]
+fn the_documentation_s_file_is_right() {
+    let page = include_str!("../../../../docs/access.md");
+    let (_, rest) = page.split_once("```toml\n").unwrap();
+    let file = read(rest.split("```").next().unwrap());
+    assert_eq!((file.rules.len(), file.guards.len()), (2, 1));
+}
