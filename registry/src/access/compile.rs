@@ -313,9 +313,9 @@ impl Compiler {
             let before = table.places.get(&address).cloned();
             let stays = before
                 .iter()
-                .flat_map(|place| place.all())
+                .flat_map(Place::all)
                 .filter(|one| !gone.contains(&(one.subject.job.clone(), one.id)));
-            let now = Place::new(stays.cloned().chain(come).collect());
+            let now = Place::new(&stays.cloned().chain(come).collect::<Vec<_>>());
             if !are_the_same(before.as_ref(), now.as_ref()) {
                 changed.insert(address);
             }

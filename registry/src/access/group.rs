@@ -197,12 +197,19 @@ impl Networks {
             .collect();
         // The wide ones first, and equal ones side by side.
         ranges.sort_by_key(|(net, _)| (net.prefix_len(), *net));
-        let (mut v4, mut v6) = (PrefixMap::new(), PrefixMap::new());
+        let mut v4: PrefixMap<Ipv4Net, Box<[Ready]>> = PrefixMap::new();
+        let mut v6: PrefixMap<Ipv6Net, Box<[Ready]>> = PrefixMap::new();
         for same in ranges.chunk_by(|(a, _), (b, _)| a == b) {
             let own = same.iter().map(|(_, ready)| *ready);
             match same[0].0 {
-                IpNet::V4(net) => drop(v4.insert(net, with_wider(v4.get_lpm(&net), own))),
-                IpNet::V6(net) => drop(v6.insert(net, with_wider(v6.get_lpm(&net), own))),
+                IpNet::V4(net) => {
+                    let all = with_wider(v4.get_lpm(&net).map(|(_, rules)| &**rules), own);
+                    v4.insert(net, all);
+                }
+                IpNet::V6(net) => {
+                    let all = with_wider(v6.get_lpm(&net).map(|(_, rules)| &**rules), own);
+                    v6.insert(net, all);
+                }
             }
         }
         Networks { anywhere, v4, v6 }
@@ -219,11 +226,8 @@ impl Networks {
 }
 
 /// Each rule once, though it may have ranges inside each other.
-fn with_wider<'a, P>(
-    wider: Option<(P, &Box<[Ready]>)>,
-    own: impl Iterator<Item = &'a Ready>,
-) -> Box<[Ready]> {
-    let mut all: Vec<Ready> = wider.map(|(_, rules)| rules.to_vec()).unwrap_or_default();
+fn with_wider<'a>(wider: Option<&[Ready]>, own: impl Iterator<Item = &'a Ready>) -> Box<[Ready]> {
+    let mut all: Vec<Ready> = wider.map(<[Ready]>::to_vec).unwrap_or_default();
     for ready in own {
         if all.iter().all(|known| !Arc::ptr_eq(&known.rule, &ready.rule)) {
             all.push(ready.clone());

@@ -144,14 +144,14 @@ impl Resident {
 
 impl Place {
     /// `None`: nobody is there.
-    pub(super) fn new(residents: Vec<Resident>) -> Option<Place> {
+    pub(super) fn new(residents: &[Resident]) -> Option<Place> {
         if residents.is_empty() {
             return None;
         }
         let any = Newest::of(residents.iter());
         let alone = Newest::of(residents.iter().filter(|one| !one.shares_address()));
         let (mut live, mut evicted) = (Vec::with_capacity(residents.len()), Vec::new());
-        for one in &residents {
+        for one in residents {
             let newest = if one.shares_address() { &alone } else { &any };
             match newest.other_than(&one.subject.job).is_some_and(|since| since > one.since()) {
                 true => evicted.push(one.clone()),
@@ -238,22 +238,22 @@ mod tests {
         Resident::live(&Arc::new(subject), InstanceId::random(), &Arc::new(record))
     }
 
-    fn live(residents: Vec<Resident>) -> Vec<String> {
+    fn live(residents: &[Resident]) -> Vec<String> {
         let place = Place::new(residents).unwrap();
         place.live().iter().map(|one| one.subject.job.to_string()).collect()
     }
 
     #[test]
     fn a_newer_owner_evicts_unless_both_share() {
-        assert_eq!(live(vec![resident("a", 1, false), resident("b", 2, false)]), ["b"]);
-        assert_eq!(live(vec![resident("a", 1, true), resident("b", 2, false)]), ["b"]);
-        assert_eq!(live(vec![resident("a", 1, false), resident("b", 2, true)]), ["b"]);
-        assert_eq!(live(vec![resident("a", 1, true), resident("b", 2, true)]), ["a", "b"]);
+        assert_eq!(live(&[resident("a", 1, false), resident("b", 2, false)]), ["b"]);
+        assert_eq!(live(&[resident("a", 1, true), resident("b", 2, false)]), ["b"]);
+        assert_eq!(live(&[resident("a", 1, false), resident("b", 2, true)]), ["b"]);
+        assert_eq!(live(&[resident("a", 1, true), resident("b", 2, true)]), ["a", "b"]);
         // Of one transaction: nobody is the newer one.
-        assert_eq!(live(vec![resident("a", 1, false), resident("b", 1, false)]), ["a", "b"]);
+        assert_eq!(live(&[resident("a", 1, false), resident("b", 1, false)]), ["a", "b"]);
         // Of one job: nobody is another.
-        assert_eq!(live(vec![resident("a", 1, false), resident("a", 2, false)]), ["a", "a"]);
-        assert!(Place::new(Vec::new()).is_none());
+        assert_eq!(live(&[resident("a", 1, false), resident("a", 2, false)]), ["a", "a"]);
+        assert!(Place::new(&[]).is_none());
     }
 
     proptest! {
@@ -274,7 +274,7 @@ mod tests {
                 .map(|one| one.id)
                 .collect();
             expected.sort();
-            let place = Place::new(residents).unwrap();
+            let place = Place::new(&residents).unwrap();
             let mut found: Vec<InstanceId> = place.live().iter().map(|one| one.id).collect();
             found.sort();
             prop_assert_eq!(found, expected);

@@ -15,7 +15,7 @@ use std::net::IpAddr;
 use axum::extract::{RawPathParams, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use roundhouse_config::Label;
+use roundhouse_config::{JobName, Label};
 use roundhouse_registry::access::{Claim, Decision, Http, Query, Reason, Shown, Verdict};
 use roundhouse_registry::record::{Digest, RulePort, Timestamp};
 
@@ -139,7 +139,7 @@ fn answer(decision: &Decision<'_>) -> Response {
     };
     match decision.allows() {
         true => {
-            say(JOBNAME, decision.jobname().map(|name| name.as_str()));
+            say(JOBNAME, decision.jobname().map(JobName::as_str));
             say(RULE, decision.rule.map(|rule| rule.id.as_str()));
             (StatusCode::OK, headers).into_response()
         }

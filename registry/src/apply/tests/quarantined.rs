@@ -94,7 +94,7 @@ fn a_bad_record_is_kept_out_and_listed_and_comes_back_when_it_is_mended() {
         let bad = apply(&first, &put(&key, "{", 2));
         match key.split_once('/') {
             Some(("rules" | "guards", _)) => {
-                assert!(bad.entries() == first.entries(), "it shuts as before: {key}")
+                assert!(bad.entries() == first.entries(), "it shuts as before: {key}");
             }
             _ => assert!(bad.entries().is_empty(), "the old record is not what the store says: {key}"),
         }
