@@ -76,7 +76,7 @@ impl What {
             What::Domains => &["DOMAIN", "ROUTE", "TO", "HTTPS", "CERTIFICATE"],
             What::Certs => &["CERT", "NAMES", "EXPIRES", "STATE", "FINGERPRINT"],
             What::Rules => &rules::HEADS,
-            What::Guards => &["GUARD", "RULE", "SINCE", "NOTE"],
+            What::Guards => &["GUARD", "COVERS", "RULE", "SINCE", "NOTE"],
             What::Lines => &["LINE", "VIPS", "FALLBACK", "PREFIXES"],
             What::Pools => &["POOL", "TO", "PORT", "SINK", "SCHEDULER", "LINES"],
             What::Entrypoints => &["ENTRYPOINT", "LISTEN", "PROTOCOL", "TO", "ORIGIN", "OPEN", "STATE"],

@@ -88,6 +88,8 @@ pub(super) fn wanted(before: Option<&Guard>, note: Option<Box<str>>, now: Timest
         since: Some(now),
         note: Box::default(),
     });
+    // Whoever names a subtree means the whole of it, not the one job that a rule had guarded.
+    guard.job = None;
     if let Some(note) = note {
         guard.note = note;
     }
@@ -141,6 +143,8 @@ mod tests {
         assert_eq!(wanted(Some(&shown.guard), None, now), shown.guard);
         let changed = wanted(Some(&shown.guard), Some("m".into()), now);
         assert_eq!(changed, Guard { note: "m".into(), ..shown.guard });
+        let one = Guard { job: "redis".parse().ok(), ..shown.guard.clone() };
+        assert_eq!(wanted(Some(&one), None, now), shown.guard);
         assert_eq!(wanted(None, None, now), Guard { since: Some(now), ..Guard::default() });
     }
 

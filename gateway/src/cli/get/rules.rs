@@ -34,7 +34,11 @@ pub(super) fn rule(item: &Value, now: Timestamp) -> Vec<String> {
 /// In the order of the heads of guards.
 pub(super) fn guard(item: &Value, now: Timestamp) -> Vec<String> {
     let since = told(&item["since"], now, moment::ago);
-    vec![text(&item["selector"]), text(&item["rule"]), since, cut(&text(&item["note"]))]
+    let covers = match item["job"].as_str() {
+        Some(job) => format!("job {job}"),
+        None => "its subtree".into(),
+    };
+    vec![text(&item["selector"]), covers, text(&item["rule"]), since, cut(&text(&item["note"]))]
 }
 
 fn joined(between: &str, parts: [String; 2]) -> String {
@@ -87,11 +91,11 @@ mod tests {
     #[test]
     fn a_guard_says_since_when() {
         let now = Timestamp::from_seconds(10_000);
-        let item = json!({"selector": "job.redis", "rule": "redis-1", "since": 9_995, "note": "n"});
-        assert_eq!(guard(&item, now), ["job.redis", "redis-1", "5s ago", "n"]);
+        let item = json!({"selector": "job.redis", "job": "redis", "rule": "redis-1", "since": 9_995, "note": "n"});
+        assert_eq!(guard(&item, now), ["job.redis", "job redis", "redis-1", "5s ago", "n"]);
         assert_eq!(
             guard(&json!({"selector": "job.x", "rule": null, "since": null, "note": ""}), now)[1..],
-            ["", "", ""]
+            ["its subtree", "", "", ""]
         );
     }
 }
