@@ -142,7 +142,7 @@ mod tests {
         .unwrap();
         assert_eq!(wanted(Some(&shown.guard), None, now), shown.guard);
         let changed = wanted(Some(&shown.guard), Some("m".into()), now);
-        assert_eq!(changed, Guard { note: "m".into(), ..shown.guard });
+        assert_eq!(changed, Guard { note: "m".into(), ..shown.guard.clone() });
         let one = Guard { job: "redis".parse().ok(), ..shown.guard.clone() };
         assert_eq!(wanted(Some(&one), None, now), shown.guard);
         assert_eq!(wanted(None, None, now), Guard { since: Some(now), ..Guard::default() });
