@@ -19,6 +19,8 @@ mod compile;
 mod decide;
 mod explain;
 mod group;
+#[cfg(any(feature = "etcd", feature = "http"))]
+pub mod guard;
 mod place;
 mod policy;
 mod query;
@@ -32,6 +34,8 @@ pub use self::catch_up::CatchUp;
 pub use self::compile::{Changed, Compiler};
 pub use self::explain::{Explained, Seen};
 pub use self::group::Compiled;
+#[cfg(any(feature = "etcd", feature = "http"))]
+pub use self::guard::Guard;
 pub use self::place::{Resident, Subject};
 pub use self::policy::{Otherwise, Policy, Port};
 pub use self::query::{Claim, Decision, Http, Query, Reason, Shown, Verdict, Would};
