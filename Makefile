@@ -61,6 +61,7 @@ build: tools-build
 
 dist: tools-build
 	$(CARGO) build --profile dist $(SHIPPED) -p roundhouse -p job-init --bins
+	$(CARGO) build --profile dist -p roundhouse-access --lib
 
 # Peers are measured as they are shipped, and so are we.
 bench bench-l4 bench-l7: BENCH_PROFILE = dist

@@ -121,6 +121,8 @@ impl Follower {
                         let away = Away { time: saved.age(), from_disk: true };
                         keeper.relisted(&saved.snapshot, &mut fresh, away, Now::read());
                     }
+                    // A bootstrap file's is of no registry.
+                    Some(saved) if saved.snapshot.origin.is_empty() => {}
                     Some(saved) => tracing::warn!(
                         saved = %saved.snapshot.origin,
                         registry = %fresh.origin,
@@ -314,7 +316,11 @@ impl Follower {
         let time = self.store.contact().stale(std::time::Instant::now());
         let away = Away { time, from_disk: self.cold };
         fresh.epoch = old.epoch;
-        if self.cold && fresh.origin != old.origin {
+        if self.cold && old.origin.is_empty() {
+            tracing::info!(
+                "the registry is heard; what was known by the bootstrap file is not used any longer"
+            );
+        } else if self.cold && fresh.origin != old.origin {
             tracing::error!(saved = %old.origin, registry = %fresh.origin, "the saved snapshot was of another registry");
         } else {
             self.keeper.relisted(&old, &mut fresh, away, Now::read());

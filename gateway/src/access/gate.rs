@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Cache};
 use roundhouse_config::{JobName, Label};
+use roundhouse_registry::Revision;
 use roundhouse_registry::access::{
     Claim, Decision, Http, Policy, Port, Query, Reason, Shown, Table, Verdict,
 };
@@ -61,6 +62,8 @@ pub(crate) struct Judged {
     pub(crate) claimable: bool,
     /// It may have registered just now.
     pub(crate) miss: bool,
+    /// Of the table that decided.
+    pub(crate) revision: Revision,
 }
 
 impl Gate {
@@ -79,7 +82,7 @@ impl Gate {
             let Some(policy) = table.policy(job) else {
                 // The job went while the client connected.
                 self.audit.count(&Decision::without_rules(Verdict::Deny, Reason::NoJob));
-                return Judgement::Denied(Judged { claimable: false, miss: false });
+                return Judgement::Denied(Judged { claimable: false, miss: false, revision: table.revision });
             };
             if policy.is_open() {
                 self.audit.count_open();
@@ -87,7 +90,7 @@ impl Gate {
             }
             if asking.is_forged() {
                 self.audit.count(&Decision::without_rules(Verdict::Deny, Reason::Forged));
-                return Judgement::Denied(Judged { claimable: false, miss: false });
+                return Judgement::Denied(Judged { claimable: false, miss: false, revision: table.revision });
             }
             self.decided(table, policy, asking, port, |query, decision| {
                 self.audit.record(&Line {
@@ -103,6 +106,7 @@ impl Gate {
                     false => Judgement::Denied(Judged {
                         claimable: table.could_be_named(policy, query),
                         miss: decision.may_be_a_miss(),
+                        revision: table.revision,
                     }),
                 }
             })

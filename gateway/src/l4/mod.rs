@@ -158,7 +158,7 @@ impl Engine {
         let mut judged = judged;
         if judged.miss {
             let peer = connection.client().ip();
-            if context.gate().access().catch_up().caught_up(peer).await {
+            if context.gate().access().catch_up().caught_up(peer, judged.revision).await {
                 match self.judge(connection, job, port) {
                     Judgement::Allowed(_) => return Some(Admitted::default()),
                     Judgement::Denied(again) => judged = again,

@@ -57,7 +57,7 @@ impl<'a> Question<'a> {
     async fn ask_again(&self, judged: Judged) -> Result<Option<JobName>, Refusal> {
         let gate = self.exchange.engine.context.gate();
         if judged.miss
-            && gate.access().catch_up().caught_up(self.client.address).await
+            && gate.access().catch_up().caught_up(self.client.address, judged.revision).await
             && let Judgement::Allowed(jobname) = self.judge()
         {
             return Ok(jobname);

@@ -97,6 +97,8 @@ impl Control {
 
     pub(super) async fn run(mut self) {
         let mut changes = self.shared.store.changes();
+        // What came between the first table and this.
+        changes.mark_changed();
         let mut phase = self.shared.phase.clone();
         let mut retry = tokio::time::interval(RETRY);
         let mut look = tokio::time::interval(LOOK);

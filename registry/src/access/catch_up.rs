@@ -57,8 +57,11 @@ impl CatchUp {
 
     /// After a decision that [may be a miss](super::Decision::may_be_a_miss): true once the table knows all that the
     /// registry knew when this was called, and it is worth to decide again.
-    pub async fn caught_up(&self, peer: IpAddr) -> bool {
-        let before = *self.table.borrow();
+    /// `decided`: the revision of the table that decided; it may be another one's already.
+    pub async fn caught_up(&self, peer: IpAddr, decided: Revision) -> bool {
+        if *self.table.borrow() > decided {
+            return true;
+        }
         if self.is_stranger(peer) {
             return false;
         }
@@ -70,8 +73,7 @@ impl CatchUp {
         let mut table = self.table.clone();
         let came = timeout(PATIENCE, table.wait_for(|revision| *revision >= newest)).await;
         match came {
-            // The table moved, since or while it was asked.
-            Ok(Ok(now)) if *now > before => true,
+            Ok(Ok(now)) if *now > decided => true,
             Ok(_) | Err(_) => {
                 self.remember(peer);
                 false
@@ -162,10 +164,12 @@ mod tests {
         registry.newest.store(7, Relaxed);
         let (tables, table) = watch::channel(Revision(6));
         let catch_up = CatchUp::start(registry, table);
-        let (caught_up, ()) = tokio::join!(catch_up.caught_up(peer(1)), async {
+        let (caught_up, ()) = tokio::join!(catch_up.caught_up(peer(1), Revision(6)), async {
             tables.send_replace(Revision(7));
         });
         assert!(caught_up);
+        // One that moved between the decision and the question has nothing to ask.
+        assert!(catch_up.caught_up(peer(1), Revision(6)).await);
     }
 
     #[tokio::test]
@@ -175,7 +179,7 @@ mod tests {
         let catch_up = CatchUp::start(registry.clone(), table);
         let began = Instant::now();
         while began.elapsed() < 10 * INTERVAL {
-            let waves = (0..=255).map(|n| catch_up.caught_up(peer(n)));
+            let waves = (0..=255).map(|n| catch_up.caught_up(peer(n), Revision(0)));
             assert!(futures_util::future::join_all(waves).await.iter().all(|caught_up| !caught_up));
             tokio::task::yield_now().await;
         }
@@ -190,14 +194,14 @@ mod tests {
         registry.newest.store(7, Relaxed);
         let (_tables, table) = watch::channel(Revision(6));
         let catch_up = CatchUp::start(registry.clone(), table);
-        assert!(!catch_up.caught_up(peer(1)).await);
+        assert!(!catch_up.caught_up(peer(1), Revision(6)).await);
         assert_eq!(registry.asked.load(Relaxed), 1);
         // Seen until the end of time.
         catch_up.strangers().insert(peer(1), Instant::now() + 1_000 * STRANGER);
-        assert!(!catch_up.caught_up(peer(1)).await);
+        assert!(!catch_up.caught_up(peer(1), Revision(6)).await);
         assert_eq!(registry.asked.load(Relaxed), 1);
         catch_up.strangers().insert(peer(1), Instant::now() - STRANGER);
-        assert!(!catch_up.caught_up(peer(1)).await);
+        assert!(!catch_up.caught_up(peer(1), Revision(6)).await);
         assert_eq!(registry.asked.load(Relaxed), 2);
     }
 }

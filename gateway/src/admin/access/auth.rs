@@ -66,7 +66,8 @@ pub(in crate::admin) async fn auth(
     if let Some(decided) = decide(true)? {
         return Ok(decided);
     }
-    let _ = access.catch_up().caught_up(client).await;
+    let decided = access.table().revision;
+    let _ = access.catch_up().caught_up(client, decided).await;
     Ok(decide(false)?.unwrap_or_else(|| StatusCode::FORBIDDEN.into_response()))
 }
 

@@ -9,7 +9,7 @@ pub(super) mod auth;
 
 use axum::Json;
 use axum::extract::State;
-use roundhouse_registry::access::{CatchUp, Decision, Reason, Verdict};
+use roundhouse_registry::access::{Decision, Reason, Verdict};
 use serde_json::Value;
 
 pub(super) use self::answer::sentence;
@@ -36,7 +36,9 @@ pub(super) async fn check(State(api): State<Api>, Body(asked): Body<Asked>) -> R
     if let Some(decided) = decide(true)? {
         return Ok(Json(decided));
     }
-    caught_up(access.catch_up(), &asked).await;
+    // Whatever comes of it, the newest table decides.
+    let decided = access.table().revision;
+    let _ = access.catch_up().caught_up(asked.peer(), decided).await;
     Ok(Json(decide(false)?.unwrap_or_default()))
 }
 
@@ -50,9 +52,4 @@ pub(super) async fn test(State(api): State<Api>, Body(asked): Body<Asked>) -> Re
     let query = asked.query(policy, access.stale())?;
     let explained = table.explain(policy, &query);
     Ok(Json(answer::explained(&explained, policy, &query, &table)))
-}
-
-async fn caught_up(catch_up: &CatchUp, asked: &Asked) {
-    // Whatever comes of it, the newest table decides.
-    let _ = catch_up.caught_up(asked.peer()).await;
 }

@@ -91,7 +91,8 @@ mod tests {
     #[test]
     fn a_guard_says_since_when() {
         let now = Timestamp::from_seconds(10_000);
-        let item = json!({"selector": "job.redis", "job": "redis", "rule": "redis-1", "since": 9_995, "note": "n"});
+        let item =
+            json!({"selector": "job.redis", "job": "redis", "rule": "redis-1", "since": 9_995, "note": "n"});
         assert_eq!(guard(&item, now), ["job.redis", "job redis", "redis-1", "5s ago", "n"]);
         assert_eq!(
             guard(&json!({"selector": "job.x", "rule": null, "since": null, "note": ""}), now)[1..],

@@ -79,8 +79,8 @@ impl Guard {
         if !is_worth_a_look(&decision) {
             return decision;
         }
-        let (catch_up, peer) = (self.running.catch_up.clone(), ask.peer);
-        let caught_up = self.running.runtime.spawn(async move { catch_up.caught_up(peer).await });
+        let (catch_up, peer, decided) = (self.running.catch_up.clone(), ask.peer, decision.revision);
+        let caught_up = self.running.runtime.spawn(async move { catch_up.caught_up(peer, decided).await });
         // A thread that is gone has caught up with nothing.
         self.settle(ask, decision, caught_up.await.unwrap_or(false))
     }
@@ -91,11 +91,11 @@ impl Guard {
         if !is_worth_a_look(&decision) {
             return decision;
         }
-        let (catch_up, peer) = (self.running.catch_up.clone(), ask.peer);
+        let (catch_up, peer, decided) = (self.running.catch_up.clone(), ask.peer, decision.revision);
         let (done, answer) = std::sync::mpsc::channel();
         self.running.runtime.spawn(async move {
             // Who asked waits no longer than it wants to.
-            let _ = done.send(catch_up.caught_up(peer).await);
+            let _ = done.send(catch_up.caught_up(peer, decided).await);
         });
         self.settle(ask, decision, answer.recv_timeout(SETTLED).unwrap_or(false))
     }
@@ -110,10 +110,9 @@ impl Guard {
         self.running.known.status()
     }
 
-    /// `caught_up`: the table knows more than when that was asked. It may have come to know it before, and after the
-    /// decision.
+    /// `caught_up`: the table knows more than the one that decided.
     fn settle(&self, ask: &Ask<'_>, decision: Decision, caught_up: bool) -> Decision {
-        if !caught_up && self.running.known.table().revision == decision.revision {
+        if !caught_up {
             return decision;
         }
         let again = self.check_with(ask);
