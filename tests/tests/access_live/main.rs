@@ -9,4 +9,5 @@
 
 mod ask;
 mod bypass;
+mod nginx;
 mod stage;

@@ -16,14 +16,14 @@ use axum::extract::{RawPathParams, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use roundhouse_config::Label;
-use roundhouse_registry::access::{Claim, Decision, Http, Query, Reason, Shown, Verdict};
+use roundhouse_registry::access::{Claim, Decision, Query, Reason, Shown, Verdict};
 use roundhouse_registry::record::{Digest, RulePort, Timestamp};
 
 use super::asked::port;
+use crate::access::{self, Readings};
 use crate::admin::caller::Caller;
 use crate::admin::{Api, Problem};
 use crate::client_address::last_forwarded;
-use crate::table::normalised;
 
 const JOBNAME: HeaderName = HeaderName::from_static("x-jobname");
 const PROOF: HeaderName = HeaderName::from_static("x-jobname-proof");
@@ -40,6 +40,7 @@ pub(in crate::admin) async fn auth(
     let headers = request.headers();
     let client = client(headers, caller.peer)?;
     let (method, path) = original(&request, segment("rest"));
+    let path = Readings::of(&path);
     let access = &api.shared.access;
     let decide = |patient: bool| -> Result<Option<Response>, Problem> {
         let table = access.table();
@@ -53,11 +54,11 @@ pub(in crate::admin) async fn auth(
             owner: None,
             own: &[],
             port: port(policy, wanted.as_ref())?,
-            http: Http::Seen { method: &method, path: &path },
+            http: path.seen(&method),
             now: Timestamp::now(),
             stale: access.stale(),
         };
-        let decision = table.decide(policy, &query);
+        let (_, decision) = access::decide(&table, policy, query, path.others());
         if patient && decision.may_be_a_miss() {
             return Ok(None);
         }
@@ -100,7 +101,7 @@ fn client(headers: &HeaderMap, proxy: IpAddr) -> Result<IpAddr, Problem> {
     Ok(client)
 }
 
-/// The method and the normalised path that the client asked for.
+/// The method and the path that the client asked for.
 fn original(request: &Request, rest: Option<&str>) -> (String, String) {
     let headers = request.headers();
     let text = |names: [&str; 2]| {
@@ -113,7 +114,7 @@ fn original(request: &Request, rest: Option<&str>) -> (String, String) {
     let said = if rest.is_some() { None } else { text(["x-original-uri", "x-forwarded-uri"]) };
     let method = if rest.is_some() { None } else { text(["x-original-method", "x-forwarded-method"]) };
     let path = said.unwrap_or_else(own);
-    (method.unwrap_or_else(|| request.method().to_string()), normalised(&path).into_owned())
+    (method.unwrap_or_else(|| request.method().to_string()), path)
 }
 
 fn claim(headers: &HeaderMap) -> Claim<'_> {

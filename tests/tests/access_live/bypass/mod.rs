@@ -8,4 +8,5 @@ mod names;
 mod nominated;
 mod paths;
 mod proxied;
+mod readings;
 mod unseen;
