@@ -8,6 +8,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 mod ask;
+mod auth;
 mod bypass;
 mod nginx;
 mod stage;
