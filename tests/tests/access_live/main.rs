@@ -10,5 +10,7 @@
 mod ask;
 mod auth;
 mod bypass;
+mod checks;
 mod nginx;
+mod revocation;
 mod stage;
