@@ -125,3 +125,23 @@ fn a_method_is_the_one_that_the_instance_reads() {
     }
     Ask { target: "/get", ..Ask::of(&stage, READER) }.is(&stage, Verdict::Passes("job.reader"));
 }
+
+/// A rule that no request could match would shut nothing.
+#[test]
+fn a_rule_with_a_path_that_no_request_has_is_refused() {
+    let stage = Stage::start();
+    let record = |path: &str| serde_json::json!({ "to": { "job": "shop" }, "from": { "jobname": "job.web" }, "action": "deny", "paths": [path] });
+    for path in
+        ["/%61dmin", "//admin", "/x/../admin", "/./admin", "/admin;a=1", "/admin?x", "/admin%2fx", "\\admin"]
+    {
+        let reply = stage.gateway.call("PUT", "/v1/rules/deny-other", &record(path).to_string());
+        assert!(reply.status == 422 && reply.body.contains("paths[0]"), "{path}: {reply:?}");
+    }
+    for (path, target) in [("/other/", "/other/x"), ("/a.b~", "/a.b%7e"), ("/a%20b", "/a%20b/c"), ("/", "/x")]
+    {
+        let reply = stage.gateway.call("PUT", "/v1/rules/deny-other", &record(path).to_string());
+        assert!(matches!(reply.status, 200 | 201), "{path}: {reply:?}");
+        stage.in_force(reply.json()["revision"].as_u64().unwrap());
+        Ask { target, ..Ask::of(&stage, WEB) }.is(&stage, Verdict::Denied);
+    }
+}
