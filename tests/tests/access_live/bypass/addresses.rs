@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use roundhouse_tests::{SOON, eventually, free_port, try_dial};
+use roundhouse_tests::{SOON, eventually, try_dial};
 
 use crate::ask::{Ask, Verdict};
 use crate::stage::{EVIL, READER, STRANGER, Stage, WEB};
@@ -37,15 +37,16 @@ fn an_entrypoint_written_ipv4_mapped_knows_its_clients() {
 /// Whose socket is one of IPv6, to which every client of IPv4 is a mapped one.
 #[test]
 fn an_entrypoint_of_both_families_knows_its_clients() {
-    let stage = Stage::start();
-    for (n, listen) in ["[::]", ""].into_iter().enumerate() {
-        let port = free_port();
-        let record = format!(r#"{{"listen":"{listen}:{port}","protocol":"http"}}"#);
-        let path = format!("/v1/entrypoints/both{n}");
-        assert_eq!(stage.gateway.call("PUT", &path, &record).status, 201);
-        let entrypoint = SocketAddr::new(stage.gateway.net.gateway(), port);
-        eventually(SOON, "it listens", || try_dial(None, entrypoint).map(drop));
-        is_guarded(&stage, entrypoint);
+    let both = |listen: &str, name: &str| {
+        format!("[[entrypoint]]\nname = \"{name}\"\nlisten = \"{listen}:0\"\nprotocol = \"http\"\n")
+    };
+    let stage = Stage::with(&[both("[::]", "six"), both("", "all")].concat());
+    for name in ["six", "all"] {
+        // On a port of the kernel's choice, since all of this machine's addresses are somebody's.
+        let line = stage.gateway.process().wait_line(SOON, &format!("listening entrypoint={name} "));
+        let port = line.split_whitespace().find_map(|word| word.strip_prefix("address=")?.rsplit(':').next());
+        let port = port.and_then(|port| port.parse().ok()).unwrap_or_else(|| panic!("no port: {line}"));
+        is_guarded(&stage, SocketAddr::new(stage.gateway.net.gateway(), port));
     }
 }
 
