@@ -3,6 +3,7 @@
 mod causes;
 mod crowd;
 mod datagrams;
+mod dialling;
 mod forwarded;
 mod large;
 mod live;
