@@ -288,7 +288,9 @@ mod tests {
         assert!(refused(r#""ports":["main","main"]"#).contains("ports[1]: `main` is there twice"));
         assert!(refused(r#""methods":["get"]"#).contains("upper case"));
         assert!(refused(r#""paths":["v1"]"#).contains("starts with `/`"));
-        for path in ["/%61", "/a/../b", "/a/.", "//a", "/a//b", "/a;b", "/a?b", "/a#b", "/a%2fb", "/a%", "/a%2", "/ä"] {
+        for path in
+            ["/%61", "/a/../b", "/a/.", "//a", "/a//b", "/a;b", "/a?b", "/a#b", "/a%2fb", "/a%", "/a%2", "/ä"]
+        {
             let refusal = refused(&format!(r#""paths":["{path}"]"#));
             assert!(refusal.contains("the rule would do nothing"), "{path}: {refusal}");
         }

@@ -23,8 +23,8 @@ fn asked(stage: &Stage, what: &str, from: u8, more: &Value) -> Reply {
 }
 
 #[track_caller]
-fn check(stage: &Stage, from: u8, more: Value) -> Value {
-    let reply = asked(stage, "check", from, &more);
+fn check(stage: &Stage, from: u8, more: &Value) -> Value {
+    let reply = asked(stage, "check", from, more);
     assert_eq!(reply.status, 200, "{more}: {reply:?}");
     reply.json()
 }
@@ -59,7 +59,7 @@ fn a_check_says_what_was_decided_by_which_rule_and_about_whom() {
             json!(["deny", "rule", "deny-admin", "job.web", true]),
         ),
     ] {
-        let said = check(&stage, from, more.clone());
+        let said = check(&stage, from, &more);
         let found = ["verdict", "reason", "rule", "identity", "shared_ip"].map(|field| said[field].clone());
         assert_eq!(json!(found), expected, "{from} {more}: {said}");
         assert!(said["revision"].is_u64() && said["stale_seconds"].is_f64(), "{said}");
@@ -75,7 +75,7 @@ fn a_check_says_what_the_gateway_does() {
         for target in
             ["/public", "/x", "/admin", "/%61dmin", "/public/..%2fx", "/x%2f..%2fadmin", "//admin", "/x;a/y"]
         {
-            let said = check(&stage, from, json!({ "path": target }));
+            let said = check(&stage, from, &json!({ "path": target }));
             let reply = Ask { target, ..Ask::of(&stage, from) }.over_http1(&stage).unwrap();
             assert_eq!(said["verdict"] == "allow", reply.status == 200, "{from} {target}: {said} {reply:?}");
         }
@@ -87,30 +87,30 @@ fn what_is_only_tried_out_is_said_and_not_done() {
     let stage = Stage::start();
     let web = r#""from":{"jobname":"job.web"},"dry_run":true"#;
     stage.in_force(stage.rule("try-deny", &format!(r#"{web},"action":"deny""#)));
-    let said = check(&stage, WEB, json!({}));
+    let said = check(&stage, WEB, &json!({}));
     assert_eq!(
         (&said["verdict"], &said["would"]),
         (&json!("allow"), &json!({ "verdict": "deny", "rule": "try-deny" }))
     );
-    assert_eq!(check(&stage, READER, json!({ "path": "/public" }))["would"], Value::Null);
+    assert_eq!(check(&stage, READER, &json!({ "path": "/public" }))["would"], Value::Null);
     // Also where it is one of a path's other readings that it names.
     stage.in_force(stage.rule("try-deny", &format!(r#"{web},"action":"deny","paths":["/tried"]"#)));
     for path in ["/tried", "/x/..%2ftried"] {
-        let said = check(&stage, WEB, json!({ "path": path }));
+        let said = check(&stage, WEB, &json!({ "path": path }));
         assert_eq!(
             (&said["verdict"], &said["would"]["rule"]),
             (&json!("allow"), &json!("try-deny")),
             "{path}"
         );
     }
-    assert_eq!(check(&stage, WEB, json!({ "path": "/x" }))["would"], Value::Null);
+    assert_eq!(check(&stage, WEB, &json!({ "path": "/x" }))["would"], Value::Null);
     // An allow that is tried out guards nothing, and says whom it would keep out.
     stage.gateway.write_job("open", r#""port":9091"#, "");
     let tried = rule(&stage.gateway, "open", "try-allow", &format!(r#"{web},"action":"allow""#));
     in_force(&stage.gateway, "open", tried);
-    let said = check(&stage, WEB, json!({ "to": "open" }));
+    let said = check(&stage, WEB, &json!({ "to": "open" }));
     assert_eq!((&said["verdict"], &said["would"]), (&json!("allow"), &Value::Null), "{said}");
-    let said = check(&stage, EVIL, json!({ "to": "open" }));
+    let said = check(&stage, EVIL, &json!({ "to": "open" }));
     assert_eq!(
         (&said["verdict"], &said["would"]),
         (&json!("allow"), &json!({ "verdict": "deny", "rule": null }))
@@ -149,7 +149,7 @@ fn a_question_that_is_wrong_is_told_what_is() {
 #[test]
 fn a_job_that_is_not_there_is_no_open_door() {
     let stage = Stage::start();
-    let said = check(&stage, WEB, json!({ "to": "nobody" }));
+    let said = check(&stage, WEB, &json!({ "to": "nobody" }));
     assert_eq!((&said["verdict"], &said["reason"]), (&json!("deny"), &json!("no_job")));
     let reply = asked(&stage, "test", WEB, &json!({ "to": "nobody" }));
     assert!(reply.status == 404 && reply.body.contains("job `nobody`"), "{reply:?}");

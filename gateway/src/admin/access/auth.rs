@@ -116,7 +116,10 @@ impl<'r> Wanted<'r> {
         // As it came: routes have their segments decoded, and `%3F` begins no query.
         let path = request.uri().path();
         if let Some((at, _)) = path.match_indices('/').nth(4) {
-            return Wanted { methods: vec![request.method().as_str()], paths: vec![Readings::of(&path[at..])] };
+            return Wanted {
+                methods: vec![request.method().as_str()],
+                paths: vec![Readings::of(&path[at..])],
+            };
         }
         let said = |names: [&str; 2]| -> Vec<&'r str> {
             let lines = names.into_iter().flat_map(|name| request.headers().get_all(name));

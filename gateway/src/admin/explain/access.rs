@@ -82,9 +82,14 @@ pub(super) fn explain(
     let (query, decision) = decide(facts.access, policy, query, others);
     let sentence = sentence(&decision, policy, &query);
     let looks = policy.rules().any(|rule| !rule.rule().methods.is_empty() || !rule.rule().paths.is_empty());
-    steps.add("access", match sight {
-        Sight::Get(path) if looks => format!("{sentence} (asked for GET {path}; ask for a URL to see another path)"),
-        Sight::Bytes | Sight::Get(_) => sentence,
-    });
+    steps.add(
+        "access",
+        match sight {
+            Sight::Get(path) if looks => {
+                format!("{sentence} (asked for GET {path}; ask for a URL to see another path)")
+            }
+            Sight::Bytes | Sight::Get(_) => sentence,
+        },
+    );
     if decision.allows() { Verdict::Ok } else { Verdict::Denied }
 }

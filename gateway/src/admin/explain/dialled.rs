@@ -113,13 +113,7 @@ fn ports(
     chosen.into_iter().map(|entry| port(job, entry, target, facts, steps)).fold(Verdict::Ok, Verdict::and)
 }
 
-fn port(
-    job: &JobEntry,
-    entry: &PortEntry,
-    target: &Target,
-    facts: &Facts<'_>,
-    steps: &mut Steps,
-) -> Verdict {
+fn port(job: &JobEntry, entry: &PortEntry, target: &Target, facts: &Facts<'_>, steps: &mut Steps) -> Verdict {
     let number = entry.port.port;
     let at_hub = !facts.hub.is_empty();
     let treated = match entry.port.protocol {

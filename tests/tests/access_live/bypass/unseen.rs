@@ -3,6 +3,7 @@
 use std::io::Write as _;
 
 use roundhouse_tests::http::Connection;
+use roundhouse_tests::strict::Message;
 use roundhouse_tests::{End, Recorder, knock, try_dial};
 
 use crate::ask::Ask;
@@ -114,10 +115,10 @@ fn pipelined_requests_are_decided_one_by_one() {
     stream.write_all(requests.as_bytes()).unwrap();
     let (said, _) = roundhouse_tests::read_to_its_end(&mut stream);
     let answers = roundhouse_tests::strict::responses(&said, &["GET"; 5]);
-    let statuses: Vec<u16> = answers.iter().map(|answer| answer.status()).collect();
+    let statuses: Vec<u16> = answers.iter().map(Message::status).collect();
     assert_eq!(statuses, [200, 403, 200, 403, 200]);
     let got = stage.shop.take_whole();
-    let targets: Vec<&str> = got.iter().map(|message| message.target()).collect();
+    let targets: Vec<&str> = got.iter().map(Message::target).collect();
     assert_eq!(targets, ["/a", "/b", "/c"]);
 }
 
