@@ -15,6 +15,7 @@ use roundhouse_registry::record::Timestamp;
 use super::Access;
 use super::audit::{Audit, Line};
 use super::owner::{Owners, Protocol};
+use super::readings::decide;
 use crate::plane::{Connection, Counters, Kind, Said};
 
 /// The root cgroup, which is where everything is that is in no container.
@@ -37,6 +38,8 @@ pub(crate) struct Asking<'a> {
     pub(crate) claim: Claim<'a>,
     pub(crate) proof: Shown<'a>,
     pub(crate) http: Http<'a>,
+    /// What its path is to others.
+    pub(crate) readings: &'a [String],
     /// It is the other end of the socket.
     pub(crate) direct: bool,
 }
@@ -145,7 +148,7 @@ impl Gate {
         port: Port<'_>,
         then: impl FnOnce(&Query<'_>, &Decision<'_>) -> R,
     ) -> R {
-        let Asking { client, connection, direct, .. } = *asking;
+        let Asking { client, connection, direct, readings, .. } = *asking;
         let from_here = direct && (client.is_loopback() || client == connection.local.get().ip());
         let own = if from_here { Some(self.access.host.addresses()) } else { None };
         let mut query = Query {
@@ -159,15 +162,16 @@ impl Gate {
             now: Timestamp::now(),
             stale: self.access.stale(),
         };
-        let decision = table.decide(policy, &query);
+        let (answered, decision) = decide(table, policy, query, readings);
         // Where several jobs share the address and the socket is on this very host, nobody has to guess.
         if decision.candidates > 1 && direct && self.access.host.has(client) {
             query.owner = self.owner(connection);
             if query.owner.is_some() {
-                return then(&query, &table.decide(policy, &query));
+                let (answered, decision) = decide(table, policy, query, readings);
+                return then(&answered, &decision);
             }
         }
-        then(&query, &decision)
+        then(&answered, &decision)
     }
 
     /// The cgroup of the client's socket; the kernel is asked once a connection.
@@ -208,6 +212,7 @@ impl<'a> Asking<'a> {
             claim: said.map_or(Claim::None, Said::claim),
             proof: said.map_or_else(Shown::default, Said::proof),
             http,
+            readings: &[],
             direct: client == connection.peer,
         }
     }

@@ -14,6 +14,7 @@ mod audit;
 mod gate;
 mod host;
 mod owner;
+mod readings;
 
 use std::sync::Arc;
 
@@ -25,6 +26,7 @@ use tokio::sync::watch;
 pub use self::audit::Verdicts;
 pub(crate) use self::gate::{Asking, Gate, Judged, Judgement};
 pub(crate) use self::host::Host;
+pub(crate) use self::readings::{Readings, decide};
 
 /// What all who decide share.
 pub struct Access {

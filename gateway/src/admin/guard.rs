@@ -48,13 +48,14 @@ pub(super) async fn guard(State(api): State<Api>, peer: Peer, mut request: Reque
 
 fn admit(api: &Api, request: &Request, Peer(peer): Peer) -> Result<Caller, Problem> {
     let admin = &api.shared.settings.admin;
-    let any_host = admin.tls.is_some() && admin.require_token;
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     // A proxy asks there with its client's headers and by its client's method; nothing is written.
     let asks = route.is_some_and(|route| route.starts_with("/v1/access/auth/"));
     let method = if asks { &Method::GET } else { request.method() };
+    // Envoy asks under its client's Host. A page that came here by a name of its own would learn a yes or a no.
+    let any_host = asks || admin.tls.is_some() && admin.require_token;
     refuse_pages(method, request.uri(), request.headers(), any_host)?;
-    let who = route.and_then(|route| api.table.who(request.method(), route));
+    let who = route.and_then(|route| api.table.who(method, route));
     let required = admin.require_token && who != Some(For::Anybody);
     let snapshot = api.shared.store.load();
     let caller = Caller::authenticate(request.headers(), peer, required, &snapshot, Timestamp::now())?;

@@ -100,6 +100,7 @@ pub(super) fn routes() -> Routes {
         .post("/v1/access/check", R(Read), access::check)
         .post("/v1/access/test", R(Read), access::test)
         .all("/v1/access/auth/{job}", R(Read), access::auth::auth)
+        .all("/v1/access/auth/{job}/", R(Read), access::auth::auth)
         .all("/v1/access/auth/{job}/{*rest}", R(Read), access::auth::auth)
         .get("/v1/status", R(Read), overview::status)
         .get("/v1/explain", R(Read), explain::handler)

@@ -1,22 +1,20 @@
-//! Whether a request may go to where it was routed: who asks, as far as it can be known, and what for, in the form in which
-//! the instance will read it.
+//! Whether a request may go to where it was routed: who asks, as far as it can be known, and what for, in every form in
+//! which the instance may read it.
 
-use std::borrow::Cow;
 use std::pin::Pin;
 use std::task::Poll;
 
 use roundhouse_config::JobName;
-use roundhouse_registry::access::{Claim, Http, Shown};
+use roundhouse_registry::access::{Claim, Shown};
 use roundhouse_registry::record::Digest;
 
 use super::exchange::Exchange;
 use super::reply::{Reason, Refusal};
 use super::route::Routed;
-use crate::access::{Asking, Judged, Judgement};
+use crate::access::{Asking, Judged, Judgement, Readings};
 use crate::client_address::Client;
 use crate::h1::Name;
 use crate::plane::{self, Said};
-use crate::table::normalised;
 
 /// What is asked of a request.
 pub(super) struct Question<'a> {
@@ -25,8 +23,8 @@ pub(super) struct Question<'a> {
     client: Client,
     /// Of the connection, if the request is its own peer's.
     said: Option<Box<Said>>,
-    /// As the instance will read it.
-    path: Cow<'a, str>,
+    /// As the instance may read it.
+    path: Readings<'a>,
 }
 
 impl<'a> Question<'a> {
@@ -39,8 +37,8 @@ impl<'a> Question<'a> {
         }
         let rewritten = routed.route.as_ref().and_then(|route| route.policy.rewrite.as_ref());
         let path = match rewritten.and_then(|rewrite| rewrite.target(exchange.request.path())) {
-            Some(target) => Cow::Owned(normalised(&target).into_owned()),
-            None => normalised(exchange.request.path()),
+            Some(target) => Readings::of(&target).into_owned(),
+            None => Readings::of(exchange.request.path()),
         };
         Question { exchange, routed, client, said, path }
     }
@@ -108,7 +106,8 @@ impl<'a> Question<'a> {
             connection: visit.connection,
             claim: if shows { self.claim(said) } else { Claim::Garbled },
             proof,
-            http: Http::Seen { method: request.method(), path: &self.path },
+            http: self.path.seen(request.method()),
+            readings: self.path.others(),
             direct: self.client.hops == 0 && visit.connection.client() == visit.connection.peer,
         }
     }

@@ -34,7 +34,7 @@ pub use self::endpoint::{Endpoint, EndpointSet, Live, Tried, Work};
 pub use self::host::{HostError, host_name};
 pub use self::hub::{Conflict, HubPorts, Numbered, Target};
 pub use self::own::Own;
-pub(crate) use self::path::{is_under, normalised};
+pub(crate) use self::path::{decoded, is_under, normalised};
 pub use self::port::{Former, PortEntry};
 pub use self::route::{Asked, DomainEntry, Leads, Leg, Legs, PlainGet, RouteEntry};
 

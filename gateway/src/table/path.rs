@@ -64,7 +64,7 @@ pub(crate) fn is_under(path: &str, prefix: &str) -> bool {
 }
 
 /// Unreserved characters (RFC 3986, 2.3) decoded, other escapes in upper case.
-fn decoded(segment: &str) -> String {
+pub(crate) fn decoded(segment: &str) -> String {
     let bytes = segment.as_bytes();
     let mut out = String::with_capacity(segment.len());
     let mut rest = segment;

@@ -100,6 +100,11 @@ impl Rule {
         }
         for (i, path) in self.paths.iter().enumerate() {
             domain::check_path(format!("paths[{i}]"), path)?;
+            if !is_normal(path) {
+                let message = "is no path as requests are compared with it, so the rule would do nothing; write it without \
+                    `//`, `.`, `..`, `;`, `?`, `#` and `\\`, letters, digits and `-._~` as they are, and all else as an escape in capitals";
+                return Err(ValueError::field(format!("paths[{i}]"), message));
+            }
         }
         if self.action == Action::Deny && self.proof != Proof::None {
             let message = "a deny rule that wants proof would let in whoever shows none; leave it out";
@@ -111,6 +116,22 @@ impl Rule {
     pub fn expired(&self, now: Timestamp) -> bool {
         self.expires.is_some_and(|expires| expires <= now)
     }
+}
+
+/// Whether a request's path may begin like that in its normal form (RFC 3986, 6.2.2).
+fn is_normal(path: &str) -> bool {
+    let is_escape = |escape: &str| {
+        let is_digit = |byte: u8| byte.is_ascii_digit() || (b'A'..=b'F').contains(&byte);
+        let digits = escape.get(..2).filter(|digits| digits.bytes().all(is_digit));
+        let byte = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        byte.is_some_and(|byte| !(byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)))
+    };
+    let inner = path.strip_prefix('/').unwrap_or(path);
+    let mut segments = inner.strip_suffix('/').unwrap_or(inner).split('/');
+    path.is_ascii()
+        && (inner.is_empty() || segments.all(|segment| !matches!(segment, "" | "." | "..")))
+        && !path.contains([';', '?', '#', '\\'])
+        && path.split('%').skip(1).all(is_escape)
 }
 
 impl Target {
@@ -267,6 +288,12 @@ mod tests {
         assert!(refused(r#""ports":["main","main"]"#).contains("ports[1]: `main` is there twice"));
         assert!(refused(r#""methods":["get"]"#).contains("upper case"));
         assert!(refused(r#""paths":["v1"]"#).contains("starts with `/`"));
+        for path in
+            ["/%61", "/a/../b", "/a/.", "//a", "/a//b", "/a;b", "/a?b", "/a#b", "/a%2fb", "/a%", "/a%2", "/ä"]
+        {
+            let refusal = refused(&format!(r#""paths":["{path}"]"#));
+            assert!(refusal.contains("the rule would do nothing"), "{path}: {refusal}");
+        }
         assert!(refused(r#""proof":"token""#).contains("proof: a deny rule that wants proof"));
         assert!(refused(r#""proof":"secret""#).contains("expected one of `none`, `token`, `mtls`"));
         assert!(refused(&format!(r#""note":"{}""#, "x".repeat(1_025))).contains("the most is 1024"));

@@ -10,8 +10,8 @@ use roundhouse_registry::access::{Claim, Http, Policy, Port, Query, Shown};
 use roundhouse_registry::record::{Digest, RulePort, Timestamp};
 use serde::Deserialize;
 
+use crate::access::Readings;
 use crate::admin::Problem;
-use crate::table::normalised;
 
 /// A token is no longer than this; nor is anything else here of any use beyond it.
 const MAX_TEXT: usize = 8 << 10;
@@ -25,7 +25,7 @@ pub(in crate::admin) struct Asked {
     port: Option<RulePort>,
     token: Option<Digest>,
     certificate: Option<JobName>,
-    http: Option<(String, String)>,
+    http: Option<(String, Readings<'static>)>,
 }
 
 #[derive(Deserialize)]
@@ -59,7 +59,7 @@ impl TryFrom<Raw> for Asked {
             (None, None) => None,
             (method, path) => {
                 let path = path.unwrap_or_else(|| "/".to_owned());
-                Some((method.unwrap_or_else(|| "GET".to_owned()), normalised(&path).into_owned()))
+                Some((method.unwrap_or_else(|| "GET".to_owned()), Readings::of(&path).into_owned()))
             }
         };
         Ok(Asked {
@@ -79,6 +79,11 @@ impl Asked {
         self.from
     }
 
+    /// What the path is beside what the query has.
+    pub(super) fn readings(&self) -> &[String] {
+        self.http.as_ref().map_or(&[], |(_, path)| path.others())
+    }
+
     pub(super) fn query<'a>(&'a self, policy: &'a Policy, stale: Duration) -> Result<Query<'a>, Problem> {
         let claimed = self.claimed.as_ref().or(self.certificate.as_ref());
         Ok(Query {
@@ -90,7 +95,7 @@ impl Asked {
             port: port(policy, self.port.as_ref())?,
             http: match &self.http {
                 None => Http::Not,
-                Some((method, path)) => Http::Seen { method, path },
+                Some((method, path)) => path.seen(method),
             },
             now: Timestamp::now(),
             stale,

@@ -9,21 +9,25 @@
 //! its `X-Forwarded-For`, the request's method and path stand in `X-Original-Method` and `X-Original-URI` (nginx by
 //! custom), in `X-Forwarded-Method` and `X-Forwarded-Uri` (Traefik), or are the asking request's own (Envoy). The client's
 //! `X-Jobname` is its claim, `X-Jobname-Proof` its token.
+//!
+//! Proxies pass on what their clients sent beside what they say themselves, and nobody can tell the one from the other. So
+//! where several methods or paths are said, each of them must be allowed, and where none is, all that there are.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use axum::extract::{RawPathParams, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use roundhouse_config::{JobName, Label};
-use roundhouse_registry::access::{Claim, Decision, Http, Query, Reason, Shown, Verdict};
+use roundhouse_registry::access::{Claim, Decision, Http, Policy, Query, Reason, Shown, Table, Verdict};
 use roundhouse_registry::record::{Digest, RulePort, Timestamp};
 
 use super::asked::port;
+use crate::access::{self, Readings};
 use crate::admin::caller::Caller;
 use crate::admin::{Api, Problem};
 use crate::client_address::last_forwarded;
-use crate::table::normalised;
 
 const JOBNAME: HeaderName = HeaderName::from_static("x-jobname");
 const PROOF: HeaderName = HeaderName::from_static("x-jobname-proof");
@@ -36,10 +40,10 @@ pub(in crate::admin) async fn auth(
     request: Request,
 ) -> Result<Response, Problem> {
     let segment = |wanted: &str| segments.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value);
-    let (job, wanted) = target(segment("job").unwrap_or_default())?;
+    let (job, asked) = target(segment("job").unwrap_or_default())?;
     let headers = request.headers();
     let client = client(headers, caller.peer)?;
-    let (method, path) = original(&request, segment("rest"));
+    let wanted = Wanted::by(&request);
     let access = &api.shared.access;
     let decide = |patient: bool| -> Result<Option<Response>, Problem> {
         let table = access.table();
@@ -52,12 +56,12 @@ pub(in crate::admin) async fn auth(
             proof: Shown { token: single(headers, &PROOF).map(Digest::of), certificate: None },
             owner: None,
             own: &[],
-            port: port(policy, wanted.as_ref())?,
-            http: Http::Seen { method: &method, path: &path },
+            port: port(policy, asked.as_ref())?,
+            http: Http::Unseen,
             now: Timestamp::now(),
             stale: access.stale(),
         };
-        let decision = table.decide(policy, &query);
+        let decision = wanted.decide(&table, policy, query);
         if patient && decision.may_be_a_miss() {
             return Ok(None);
         }
@@ -101,20 +105,56 @@ fn client(headers: &HeaderMap, proxy: IpAddr) -> Result<IpAddr, Problem> {
     Ok(client)
 }
 
-/// The method and the normalised path that the client asked for.
-fn original(request: &Request, rest: Option<&str>) -> (String, String) {
-    let headers = request.headers();
-    let text = |names: [&str; 2]| {
-        names.into_iter().find_map(|name| headers.get(name)?.to_str().ok()).map(str::to_owned)
-    };
-    let own = || match rest {
-        Some(rest) => format!("/{rest}"),
-        None => "/".to_owned(),
-    };
-    let said = if rest.is_some() { None } else { text(["x-original-uri", "x-forwarded-uri"]) };
-    let method = if rest.is_some() { None } else { text(["x-original-method", "x-forwarded-method"]) };
-    let path = said.unwrap_or_else(own);
-    (method.unwrap_or_else(|| request.method().to_string()), normalised(&path).into_owned())
+/// What a proxy's client asks for.
+struct Wanted<'r> {
+    /// Each that was said; none: it may be any.
+    methods: Vec<&'r str>,
+    paths: Vec<Readings<'r>>,
+}
+
+impl<'r> Wanted<'r> {
+    fn by(request: &'r Request) -> Wanted<'r> {
+        // As it came: routes have their segments decoded, and `%3F` begins no query.
+        let path = request.uri().path();
+        if let Some((at, _)) = path.match_indices('/').nth(4) {
+            return Wanted {
+                methods: vec![request.method().as_str()],
+                paths: vec![Readings::of(&path[at..])],
+            };
+        }
+        let said = |names: [&str; 2]| -> Vec<&'r str> {
+            let lines = names.into_iter().flat_map(|name| request.headers().get_all(name));
+            // Of what is no text nobody knows what it says.
+            lines.map(|line| line.to_str().ok()).collect::<Option<_>>().unwrap_or_default()
+        };
+        let paths = said(["x-original-uri", "x-forwarded-uri"]);
+        Wanted {
+            methods: said(["x-original-method", "x-forwarded-method"]),
+            paths: paths.into_iter().map(Readings::of).collect(),
+        }
+    }
+
+    /// The first that is not let in decides.
+    fn decide<'t>(&self, table: &'t Table, policy: &'t Policy, query: Query<'_>) -> Decision<'t> {
+        let mut methods: BTreeSet<&str> = self.methods.iter().copied().collect();
+        if methods.is_empty() {
+            let named = policy.rules().flat_map(|rule| rule.rule().methods.iter());
+            // And one that no rule names.
+            methods = named.map(|method| &**method).chain([""]).collect();
+        }
+        let mut least = None;
+        for path in &self.paths {
+            for method in &methods {
+                let query = Query { http: path.seen(method), ..query };
+                let (_, decision) = access::decide(table, policy, query, path.others());
+                if !decision.allows() {
+                    return decision;
+                }
+                least = Some(decision);
+            }
+        }
+        least.unwrap_or_else(|| table.decide(policy, &Query { http: Http::Unseen, ..query }))
+    }
 }
 
 fn claim(headers: &HeaderMap) -> Claim<'_> {

@@ -16,6 +16,7 @@ pub(super) use self::answer::sentence;
 use self::asked::Asked;
 use super::extract::Body;
 use super::{Api, Problem};
+use crate::access::decide as decide_all;
 
 /// `POST /v1/access/check`: the decision.
 pub(super) async fn check(State(api): State<Api>, Body(asked): Body<Asked>) -> Result<Json<Value>, Problem> {
@@ -27,7 +28,7 @@ pub(super) async fn check(State(api): State<Api>, Body(asked): Body<Asked>) -> R
             return Ok(Some(answer::decision(&decision, &table, access.stale())));
         };
         let query = asked.query(policy, access.stale())?;
-        let decision = table.decide(policy, &query);
+        let (query, decision) = decide_all(&table, policy, query, asked.readings());
         if patient && decision.may_be_a_miss() {
             return Ok(None);
         }
@@ -50,6 +51,8 @@ pub(super) async fn test(State(api): State<Api>, Body(asked): Body<Asked>) -> Re
         return Err(Problem::not_found(format!("job `{}`", asked.to), "GET /v1/jobs lists what there is"));
     };
     let query = asked.query(policy, access.stale())?;
+    // Of a path that has several readings the one that decides is explained.
+    let (query, _) = decide_all(&table, policy, query, asked.readings());
     let explained = table.explain(policy, &query);
     Ok(Json(answer::explained(&explained, policy, &query, &table)))
 }

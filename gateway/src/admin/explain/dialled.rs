@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use roundhouse_config::{EntrypointProtocol, PortName, Protocol};
 
+use super::access::Sight;
 use super::entrypoint::{self, Way};
 use super::target::Target;
 use super::{Facts, Steps, Verdict, endpoints, hub};
@@ -14,7 +15,7 @@ use crate::table::{JobEntry, PortEntry};
 pub(super) fn address(address: IpAddr, target: &Target, facts: &Facts<'_>, steps: &mut Steps) -> Verdict {
     if let Some(job) = facts.table.by_vip(address) {
         steps.add("address", format!("{address} is the VIP of job `{}` ({})", job.label, job.jobname));
-        return ports(job, target.port, None, facts, steps);
+        return ports(job, target, None, facts, steps);
     }
     let at = |listed: &&Listed| {
         let listen = listed.address();
@@ -83,17 +84,18 @@ pub(super) fn job(
             return Verdict::NotCaught;
         }
     }
-    ports(job, target.port, named, facts, steps)
+    ports(job, target, named, facts, steps)
 }
 
 /// The port that is dialled; without one, the one that is named, else all of them.
 fn ports(
     job: &JobEntry,
-    number: Option<u16>,
+    target: &Target,
     named: Option<&PortName>,
     facts: &Facts<'_>,
     steps: &mut Steps,
 ) -> Verdict {
+    let number = target.port;
     let wanted = |entry: &&Arc<PortEntry>| match (number, named) {
         (Some(number), _) => entry.port.port == number,
         (None, Some(name)) => entry.name() == name,
@@ -108,10 +110,10 @@ fn ports(
         steps.add("port", format!("the job does not serve {asked}; its ports are: {has}"));
         return Verdict::NoRoute;
     }
-    chosen.into_iter().map(|entry| port(job, entry, facts, steps)).fold(Verdict::Ok, Verdict::and)
+    chosen.into_iter().map(|entry| port(job, entry, target, facts, steps)).fold(Verdict::Ok, Verdict::and)
 }
 
-fn port(job: &JobEntry, entry: &PortEntry, facts: &Facts<'_>, steps: &mut Steps) -> Verdict {
+fn port(job: &JobEntry, entry: &PortEntry, target: &Target, facts: &Facts<'_>, steps: &mut Steps) -> Verdict {
     let number = entry.port.port;
     let at_hub = !facts.hub.is_empty();
     let treated = match entry.port.protocol {
@@ -138,5 +140,5 @@ fn port(job: &JobEntry, entry: &PortEntry, facts: &Facts<'_>, steps: &mut Steps)
     for address in addresses {
         steps.add("listener", format!("{} is listened on", SocketAddr::new(*address, number)));
     }
-    endpoints::explain(job, entry, facts, steps)
+    endpoints::explain(job, entry, Sight::at(entry, target), facts, steps)
 }

@@ -5,15 +5,22 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use roundhouse_registry::State;
 
-use super::{Facts, Steps, Verdict, access};
+use super::access::{self, Sight};
+use super::{Facts, Steps, Verdict};
 use crate::admin::view::health;
 use crate::table::{Endpoint, JobEntry, PortEntry};
 
 /// Steps for single endpoints; a set of thousands is told in numbers.
 const SHOWN: usize = 20;
 
-pub(super) fn explain(job: &JobEntry, entry: &PortEntry, facts: &Facts<'_>, steps: &mut Steps) -> Verdict {
-    let access = access::explain(job, entry, facts, steps);
+pub(super) fn explain(
+    job: &JobEntry,
+    entry: &PortEntry,
+    sight: Sight<'_>,
+    facts: &Facts<'_>,
+    steps: &mut Steps,
+) -> Verdict {
+    let access = access::explain(job, entry, sight, facts, steps);
     let set = entry.endpoints();
     for endpoint in set.endpoints.iter().take(SHOWN) {
         steps.add("endpoint", line(endpoint));

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use roundhouse_config::EntrypointProtocol;
 
+use super::access::Sight;
 use super::target::{Host, Target};
 use super::{Facts, Steps, Verdict, endpoints};
 use crate::run::Listed;
@@ -177,7 +178,7 @@ pub(super) fn job(listed: &Listed, facts: &Facts<'_>, steps: &mut Steps) -> Verd
         }
     };
     if let Some((job, entry)) = found {
-        return port(&job, &entry, facts, steps);
+        return port(&job, &entry, Sight::Bytes, facts, steps);
     }
     let detail = match (facts.table.job(label.as_str()), &settings.port) {
         (None, _) => {
@@ -193,12 +194,18 @@ pub(super) fn job(listed: &Listed, facts: &Facts<'_>, steps: &mut Steps) -> Verd
 }
 
 /// One of a job's ports, reached without its VIP.
-pub(super) fn port(job: &JobEntry, entry: &Arc<PortEntry>, facts: &Facts<'_>, steps: &mut Steps) -> Verdict {
+pub(super) fn port(
+    job: &JobEntry,
+    entry: &Arc<PortEntry>,
+    sight: Sight<'_>,
+    facts: &Facts<'_>,
+    steps: &mut Steps,
+) -> Verdict {
     steps.add(
         "port",
         format!("port `{}` of job `{}`, protocol {}", entry.name(), job.label, entry.port.protocol),
     );
-    endpoints::explain(job, entry, facts, steps)
+    endpoints::explain(job, entry, sight, facts, steps)
 }
 
 /// As in "`http` on 127.0.0.1:8080".

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::access::Sight;
 use super::{Facts, Steps, Verdict, entrypoint};
 use crate::table::{Conflict, JobEntry, Numbered, PortEntry, Target};
 
@@ -59,7 +60,8 @@ fn port(job: &JobEntry, entry: &Arc<PortEntry>, facts: &Facts<'_>, steps: &mut S
             steps.add("listener", format!("{} is not listened on: {}", lacking.address, lacking.reason));
             Verdict::NotCaught
         }
-        None => entrypoint::port(job, entry, facts, steps),
+        // Requests go by their Host, at ports that are shared.
+        None => entrypoint::port(job, entry, Sight::Bytes, facts, steps),
     }
 }
 

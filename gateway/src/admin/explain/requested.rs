@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use roundhouse_config::PortName;
 
+use super::access::Sight;
 use super::entrypoint::{self, Way, arrives};
 use super::target::Target;
 use super::{Facts, Steps, Verdict, routed};
@@ -19,7 +20,7 @@ pub(super) fn job(
     steps: &mut Steps,
 ) -> Verdict {
     match arrives(target, facts, steps) {
-        Ok(way) => led(&way, job, named, facts, steps),
+        Ok(way) => led(&way, target.path(), job, named, facts, steps),
         Err(verdict) => verdict,
     }
 }
@@ -35,12 +36,15 @@ pub(super) fn domain(target: &Target, domain: &DomainEntry, facts: &Facts<'_>, s
         Err(verdict) => return verdict,
     };
     let legs = route.legs().iter().filter(|leg| leg.weight > 0);
-    legs.map(|to| leg(&way, to, facts, steps)).fold(Verdict::Ok, Verdict::and)
+    // What the instance is asked for, if the route has that changed.
+    let rewritten = route.policy.rewrite.as_ref().and_then(|rewrite| rewrite.target(target.path()));
+    let path = rewritten.as_deref().unwrap_or(target.path());
+    legs.map(|to| leg(&way, path, to, facts, steps)).fold(Verdict::Ok, Verdict::and)
 }
 
-fn leg(way: &Way<'_>, leg: &Arc<Leg>, facts: &Facts<'_>, steps: &mut Steps) -> Verdict {
+fn leg(way: &Way<'_>, path: &str, leg: &Arc<Leg>, facts: &Facts<'_>, steps: &mut Steps) -> Verdict {
     match facts.table.job(leg.job.as_str()) {
-        Some(job) => led(way, job, leg.port.as_ref(), facts, steps),
+        Some(job) => led(way, path, job, leg.port.as_ref(), facts, steps),
         None => {
             steps.add(
                 "route",
@@ -53,13 +57,14 @@ fn leg(way: &Way<'_>, leg: &Arc<Leg>, facts: &Facts<'_>, steps: &mut Steps) -> V
 
 fn led(
     way: &Way<'_>,
+    path: &str,
     job: &JobEntry,
     named: Option<&PortName>,
     facts: &Facts<'_>,
     steps: &mut Steps,
 ) -> Verdict {
     match way {
-        Way::Host => http_port(job, named, facts, steps),
+        Way::Host => http_port(job, path, named, facts, steps),
         Way::ServerName(listed) => tls_port(listed, job, named, facts, steps),
         Way::Job(listed) => entrypoint::job(listed, facts, steps),
     }
@@ -79,7 +84,7 @@ fn tls_port(
         None => job.ports.iter().find(|entry| entry.takes_tls(terminate)),
     };
     if let Some(entry) = found {
-        return entrypoint::port(job, entry, facts, steps);
+        return entrypoint::port(job, entry, Sight::Bytes, facts, steps);
     }
     let label = &job.label;
     let detail = match (named, terminate) {
@@ -95,7 +100,13 @@ fn tls_port(
     Verdict::NoRoute
 }
 
-fn http_port(job: &JobEntry, named: Option<&PortName>, facts: &Facts<'_>, steps: &mut Steps) -> Verdict {
+fn http_port(
+    job: &JobEntry,
+    path: &str,
+    named: Option<&PortName>,
+    facts: &Facts<'_>,
+    steps: &mut Steps,
+) -> Verdict {
     let entry: Option<&Arc<PortEntry>> = match named {
         Some(name) => job.port_named(name).filter(|entry| entry.port.protocol.is_http()),
         None => job.http_port(),
@@ -115,5 +126,5 @@ fn http_port(job: &JobEntry, named: Option<&PortName>, facts: &Facts<'_>, steps:
         }
         return Verdict::NoRoute;
     };
-    entrypoint::port(job, entry, facts, steps)
+    entrypoint::port(job, entry, Sight::Get(path), facts, steps)
 }

@@ -30,6 +30,13 @@ pub struct HttpRequest {
     pub path: String,
 }
 
+impl Target {
+    /// The path that is asked for; the root where nobody says.
+    pub(super) fn path(&self) -> &str {
+        self.request.as_ref().map_or("/", |request| &request.path)
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
     #[error("the target is empty; write a name and port, as in app2.jobs.coding.net:1111, or a URL")]
