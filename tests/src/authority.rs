@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType};
 
 /// Signs certificates into a folder, `<name>.pem` and `<name>-key.pem` each.
 pub struct Authority {
@@ -47,6 +47,17 @@ impl Authority {
         self.write(&format!("{}-key.pem", names[0]), &key);
         self.write(&format!("{}.pem", names[0]), &certificate);
         (certificate, key)
+    }
+
+    /// A client's certificate that names this JOBNAME (URI SAN `jobname:…`), and its key, in PEM.
+    pub fn sign_jobname(&self, jobname: &str) -> (String, String) {
+        let key = KeyPair::generate().expect("a key");
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, "a client");
+        let uri = format!("jobname:{jobname}").try_into().expect("ASCII");
+        params.subject_alt_names.push(SanType::URI(uri));
+        let signed = params.signed_by(&key, &self.issuer).expect("a certificate");
+        (signed.pem(), key.serialize_pem())
     }
 
     pub fn certificate(&self, name: &str) -> PathBuf {

@@ -408,8 +408,8 @@ mod tests {
             size_of::<F>()
         }
         let (relayed, answered) = (relayed(Arrived::relayed), answered(l7::Engine::serve));
-        // 448 is a class of jemalloc's. With the features that the workspace's tests want of it, the runtime's socket is a
-        // word larger than in what is shipped.
-        assert!(relayed <= 696 && answered <= 456, "{relayed} and {answered} bytes");
+        // 448 and 768 are classes of jemalloc's. With the features that the workspace's tests want of it, the runtime's
+        // socket is a word larger than in what is shipped.
+        assert!(relayed <= 720 && answered <= 456, "{relayed} and {answered} bytes");
     }
 }

@@ -4,6 +4,7 @@
 // Helpers of tests stop where they stand, as tests do.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+mod certificates;
 mod databases;
 mod defaults;
 mod fresh;

@@ -19,7 +19,7 @@ fn every_write_is_answered_within_three_seconds() {
     etcd.pause();
     let path = format!("/v1/instances/app2/{id}");
     let (state, keepalive) = (format!("{path}/state"), format!("{lease}/keepalive"));
-    let rule = r#"{"to":{"job":"a"},"from":{"jobname":"cop.a"},"action":"allow"}"#;
+    let rule = r#"{"to":{"jobname":"job.a"},"from":{"jobname":"cop.a"},"action":"allow"}"#;
     let writes = [
         ("PUT", "/v1/jobs/x", r#"{"jobname":"job.x"}"#),
         ("DELETE", "/v1/jobs/app2", ""),

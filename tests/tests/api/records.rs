@@ -19,7 +19,8 @@ fn kinds(
             "rules",
             "redis-1",
             "id",
-            json!({"to": {"job": "redis"}, "from": {"jobname": "cop.a"}, "action": "allow"}),
+            // An allow would bring a guard.
+            json!({"to": {"jobname": "job.redis"}, "from": {"jobname": "cop.a"}, "action": "deny"}),
             "to",
         ),
         ("lines", "telecom", "line", json!({"vips": ["203.0.113.0/28"], "fallback": ["default"]}), "vips"),
@@ -100,8 +101,7 @@ fn warnings_and_refusals_reach_the_writer(site: &Site) {
     let gateway = &site.gateway;
     let put = |path: &str, record: Value| gateway.call("PUT", path, &record.to_string());
     let rule = json!({"to": {"job": "nobody"}, "from": {"cidr": ["10.0.0.0/8"]}, "action": "deny"});
-    let written = put("/v1/rules/a", rule.clone());
-    assert_eq!(written.json()["warnings"], json!(["there is no job `nobody` yet"]), "{written:?}");
+    refused(&put("/v1/rules/a", rule.clone()), 422, "there is no job `nobody`; put the job first");
     gateway.put_job("nobody", 1111, "tcp");
     assert_eq!(put("/v1/rules/a", rule).json()["warnings"], json!([]));
 
