@@ -118,12 +118,15 @@ impl MariaDb {
                 "--skip-test-db",
             ])
             .arg(format!("--datadir={}", folder.display()))
+            // A server that starts removes the temporary tables of all others from a folder that they share.
+            .env("TMPDIR", home.path())
             .output()
             .expect("mariadb-server is installed");
         assert!(installed.status.success(), "{}", said(&installed));
         let mut command = Command::new("mariadbd");
         command.args(["--no-defaults", "--user=root", "--skip-grant-tables", "--skip-networking=0"]);
         command.arg(format!("--datadir={}", folder.display()));
+        command.arg(format!("--tmpdir={}", home.path().display()));
         command.arg(format!("--bind-address={}", address.ip()));
         command.arg(format!("--port={}", address.port()));
         command.arg(format!("--socket={}", folder.join("socket").display()));

@@ -47,7 +47,8 @@ fn echoes(authority: &Authority, jobname: &str, client: IpAddr, server: SocketAd
     roots.add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap()).unwrap();
     let chain = vec![CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()];
     let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
-    let config = ClientConfig::builder().with_root_certificates(roots).with_client_auth_cert(chain, key).unwrap();
+    let config =
+        ClientConfig::builder().with_root_certificates(roots).with_client_auth_cert(chain, key).unwrap();
     let name = ServerName::try_from("db.jobs").unwrap();
     let Ok(stream) = try_dial(Some(client), server) else { return false };
     let mut tls = StreamOwned::new(ClientConnection::new(Arc::new(config), name).unwrap(), stream);

@@ -182,7 +182,7 @@ fn what_is_not_there_is_said_with_what_is() {
         &served,
         &[
             case(["GET", "/v1/nope", ""], 404, "", "nothing at /v1/nope; known paths are /v1/jobs, "),
-            case(["GET", "/", ""], 404, "", "/v1/watch, /v1/status, /v1/explain, /metrics, /healthz"),
+            case(["GET", "/", ""], 404, "", "/v1/status, /v1/explain, /metrics, /healthz"),
             case(["GET", "/v1/jobs/nobody", ""], 404, "", "no job `nobody`; GET /v1/jobs lists them"),
             case(["GET", nobody, ""], 404, "", "GET /v1/instances/web lists what this job has"),
             case(["POST", &state, r#"{"state":"draining"}"#], 404, "", "there is no instance web/"),
