@@ -96,15 +96,25 @@ struct Asked {
     claim: Option<String>,
 }
 
-/// `claims`: whoever shares its address says who it is.
-fn asked(rng: &mut SmallRng, peers: impl Fn(&mut SmallRng) -> usize, claims: bool) -> Asked {
-    let n = peers(rng);
+/// `jobs`: how many are asked for. `claims`: whoever shares its address says who it is.
+fn asked(rng: &mut SmallRng, jobs: usize, peers: std::ops::Range<usize>, claims: bool) -> Asked {
+    let n = rng.random_range(peers);
     let (job, address) = instance(n);
     Asked {
-        job: format!("j{}", rng.random_range(0..JOBS)).parse().unwrap(),
+        job: format!("j{}", rng.random_range(0..jobs)).parse().unwrap(),
         peer: address.into(),
         claim: (claims && n >= OWN).then(|| jobname(job)),
     }
+}
+
+/// Of addresses that are nobody's.
+fn strangers() -> Vec<Asked> {
+    let one = |n: usize| Asked {
+        job: format!("j{}", n % JOBS).parse().unwrap(),
+        peer: Ipv4Addr::from(0xac10_0000 + n as u32).into(),
+        claim: None,
+    };
+    (0..1_000).map(one).collect()
 }
 
 fn decisions(c: &mut Criterion) {
@@ -113,33 +123,22 @@ fn decisions(c: &mut Criterion) {
     compiler.update(&snapshot);
     let table = compiler.table().clone();
     let mut rng = SmallRng::seed_from_u64(1);
+    let mut set = |peers: usize, jobs, of: std::ops::Range<usize>, claims| -> Vec<Asked> {
+        (0..peers).map(|_| asked(&mut rng, jobs, of.clone(), claims)).collect()
+    };
+    // A database proxy asks about one job, a hub about all.
     let sets: Vec<(&str, Vec<Asked>)> = vec![
+        ("1,000 peers, one job: addresses of their own", set(1_000, 1, 0..OWN, true)),
+        ("1,000 peers, one job: half on shared hosts with a claim", set(1_000, 1, 0..INSTANCES, true)),
+        ("1,000 peers, one job: half on shared hosts without a claim", set(1_000, 1, 0..INSTANCES, false)),
+        ("random peers, one job: half on shared hosts with a claim", set(200_000, 1, 0..INSTANCES, true)),
+        ("1,000 peers, 1,000 jobs: addresses of their own", set(1_000, JOBS, 0..OWN, true)),
+        ("1,000 peers, 1,000 jobs: half on shared hosts with a claim", set(1_000, JOBS, 0..INSTANCES, true)),
         (
-            "1,000 peers with addresses of their own",
-            (0..1_000).map(|_| asked(&mut rng, |rng| rng.random_range(0..OWN), true)).collect(),
+            "random peers, 1,000 jobs: half on shared hosts with a claim",
+            set(200_000, JOBS, 0..INSTANCES, true),
         ),
-        (
-            "1,000 peers, half on shared hosts with a claim",
-            (0..1_000).map(|_| asked(&mut rng, |rng| rng.random_range(0..INSTANCES), true)).collect(),
-        ),
-        (
-            "1,000 peers, half on shared hosts without a claim",
-            (0..1_000).map(|_| asked(&mut rng, |rng| rng.random_range(0..INSTANCES), false)).collect(),
-        ),
-        (
-            "1,000 strangers",
-            (0..1_000)
-                .map(|n| Asked {
-                    job: format!("j{}", n % JOBS).parse().unwrap(),
-                    peer: Ipv4Addr::from(0xac10_0000 + n as u32).into(),
-                    claim: None,
-                })
-                .collect(),
-        ),
-        (
-            "uniformly random peers, half on shared hosts with a claim",
-            (0..200_000).map(|_| asked(&mut rng, |rng| rng.random_range(0..INSTANCES), true)).collect(),
-        ),
+        ("1,000 strangers, 1,000 jobs", strangers()),
     ];
     for (what, set) in &sets {
         let mut next = 0;

@@ -20,7 +20,7 @@ use smallvec::SmallVec;
 use super::group::{Compiled, Group};
 use super::place::{Place, Resident, Subject, are_the_same};
 use super::policy::{Otherwise, Policy};
-use super::table::Table;
+use super::table::{Address, Table};
 use super::tags::{ByPattern, Interner, Pattern, Tags};
 use crate::record::{DefaultAccess, Guard, InstanceId, Name, Rule, Target, Timestamp};
 use crate::snapshot::{Records, Snapshot, Versioned};
@@ -310,7 +310,7 @@ impl Compiler {
             }
         }
         for (address, Moves { gone, come }) in moves {
-            let before = table.places.get(&address).cloned();
+            let before = table.places.get(&Address::of(address)).cloned();
             let stays = before
                 .iter()
                 .flat_map(Place::all)
@@ -320,8 +320,8 @@ impl Compiler {
                 changed.insert(address);
             }
             match now {
-                Some(place) => table.places.insert(address, place),
-                None => drop(table.places.remove(&address)),
+                Some(place) => table.places.insert(Address::of(address), place),
+                None => drop(table.places.remove(&Address::of(address))),
             }
         }
     }

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use roundhouse_config::{JobName, Stale};
 
 use super::group::{Compiled, Ready};
-use super::place::{Print, Resident};
+use super::place::{Known, Place, Print, Resident};
 use super::policy::{Otherwise, Policy};
 use super::query::{Claim, Decision, Http, Query, Reason, Verdict, Would};
 use super::table::Table;
@@ -87,6 +87,31 @@ impl Table {
 
     /// Who the peer is, of those who live at its address.
     fn who<'t>(&'t self, query: &Query<'_>) -> Who<'t> {
+        // Nothing has to be told apart that the place does not know.
+        let is_usual = query.owner.is_none() && query.proof.token.is_none() && !is_reversed(query.claim);
+        match self.place(query.peer) {
+            Some(place) if is_usual && !place.live().is_empty() => self.who_at(place, query),
+            _ => self.who_among(query),
+        }
+    }
+
+    fn who_at<'t>(&'t self, place: &'t Place, query: &Query<'_>) -> Who<'t> {
+        let first = &place.live()[0];
+        let claimed = match query.claim {
+            Claim::Name(name) => place.named(name),
+            Claim::None | Claim::Garbled => None,
+        };
+        let Known { candidates, several, shared } = place.known;
+        let kind = match claimed {
+            Some(one) => Kind::One(one),
+            None if query.claim != Claim::None => Kind::False(first),
+            None if several => Kind::AnyOf(first),
+            None => Kind::One(first),
+        };
+        Who { table: self, kind, shared: shared || several, proved: proved(kind, false, query), candidates }
+    }
+
+    fn who_among<'t>(&'t self, query: &Query<'_>) -> Who<'t> {
         let mut residents = self.residents(query);
         let Some(first) = residents.next() else {
             return Who {
@@ -138,13 +163,16 @@ impl Table {
             None if several => Kind::AnyOf(first),
             None => Kind::One(first),
         };
-        let certified =
-            |one: &Resident| query.proof.certificate.is_some_and(|name| is_name(name, &one.subject.jobname));
-        let proved = match kind {
-            Kind::One(one) => Proved { token: token.is_some(), certificate: certified(one) },
-            _ => Proved::NONE,
-        };
+        let proved = proved(kind, token.is_some(), query);
         Who { table: self, kind, shared: shared || several, proved, candidates }
+    }
+}
+
+fn proved(kind: Kind<'_>, token: bool, query: &Query<'_>) -> Proved {
+    match (kind, query.proof.certificate) {
+        (Kind::One(one), Some(name)) => Proved { token, certificate: is_name(name, &one.subject.jobname) },
+        (Kind::One(_), None) => Proved { token, certificate: false },
+        _ => Proved::NONE,
     }
 }
 

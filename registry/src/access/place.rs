@@ -39,13 +39,13 @@ pub(super) struct Print(u64);
 impl Print {
     pub(super) fn of(name: &str) -> Print {
         const JOB: usize = "job.".len();
-        let mut bytes = [0; 8];
         let rest = name.as_bytes().get(JOB..).unwrap_or_default();
-        let most = rest.len().min(7);
-        bytes[..most].copy_from_slice(&rest[..most]);
-        // Longer ones than 255 bytes meet here, and are compared.
-        bytes[7] = name.len() as u8;
-        Print(u64::from_le_bytes(bytes))
+        let start = match rest.first_chunk::<8>() {
+            Some(eight) => u64::from_le_bytes(*eight),
+            None => rest.iter().fold(0, |start, byte| start << 8 | u64::from(*byte)),
+        };
+        // Whoever is alike all the same is compared.
+        Print(start.rotate_left(16) ^ name.len() as u64)
     }
 }
 
@@ -61,6 +61,20 @@ pub(super) struct Place {
     /// Those that live there first, job by job; then those that were evicted, who are back if the newer ones leave.
     residents: Arc<[Resident]>,
     live: usize,
+    /// What most questions ask of those who live there, so that they need not be looked at one by one.
+    pub(super) known: Known,
+    /// Where they are of several jobs: the first of each, by its name.
+    jobs: Arc<[(Print, u32)]>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Known {
+    /// Jobs, each once.
+    pub(super) candidates: u32,
+    /// They have different JOBNAMEs.
+    pub(super) several: bool,
+    /// One of them says that others live there too.
+    pub(super) shared: bool,
 }
 
 impl Resident {
@@ -161,14 +175,40 @@ impl Place {
         let by_job = |a: &Resident, b: &Resident| (&a.subject.job, a.id).cmp(&(&b.subject.job, b.id));
         live.sort_by(by_job);
         evicted.sort_by(by_job);
+        let jobs: Vec<(Print, u32)> = live
+            .chunk_by(|a, b| Arc::ptr_eq(&a.subject, &b.subject))
+            .scan(0, |next, same| {
+                let first = *next;
+                *next += same.len() as u32;
+                Some((same[0].print, first))
+            })
+            .collect();
+        let first = live.first().map(|one| &one.subject.jobname);
+        let known = Known {
+            candidates: jobs.len() as u32,
+            several: live.iter().any(|one| Some(&one.subject.jobname) != first),
+            shared: live.iter().any(Resident::shares_address),
+        };
+        let jobs = if jobs.len() > 1 { jobs.into() } else { Arc::default() };
         let count = live.len();
         live.append(&mut evicted);
-        Some(Place { residents: live.into(), live: count })
+        Some(Place { residents: live.into(), live: count, known, jobs })
     }
 
     /// Those that live there, job by job.
     pub(super) fn live(&self) -> &[Resident] {
         &self.residents[..self.live]
+    }
+
+    /// The first instance of the job with this JOBNAME, if it lives there.
+    pub(super) fn named(&self, name: &str) -> Option<&Resident> {
+        let print = Print::of(name);
+        let is_it = |one: &&Resident| one.print == print && one.subject.jobname.as_str() == name;
+        if self.jobs.is_empty() {
+            return self.live().first().filter(is_it);
+        }
+        let alike = self.jobs.iter().filter(|(known, _)| *known == print);
+        alike.filter_map(|(_, first)| self.residents.get(*first as usize)).find(is_it)
     }
 
     /// Those that a newer one evicted.

@@ -2,63 +2,76 @@
 //! costs one load more than in a plain map.
 
 use std::borrow::Borrow;
-use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 
 /// Among 100,000 entries a piece has 400, which are copied in a few microseconds.
 const PIECES: usize = 256;
 
-type Piece<K, V> = HashMap<K, V, RandomState>;
+type Piece<K, V> = Arc<HashTable<(K, V)>>;
 
 #[derive(Clone)]
 pub(super) struct Shards<K, V> {
-    pieces: Arc<[Arc<Piece<K, V>>]>,
+    pieces: Arc<[Piece<K, V>]>,
     hasher: RandomState,
 }
 
 impl<K, V> Default for Shards<K, V> {
     fn default() -> Self {
         // One empty piece for all: a table of nothing takes nothing.
-        let empty = Arc::new(Piece::default());
+        let empty = Arc::new(HashTable::new());
         Shards { pieces: std::iter::repeat_n(empty, PIECES).collect(), hasher: RandomState::default() }
     }
 }
 
 impl<K: Hash + Eq + Clone, V: Clone> Shards<K, V> {
+    #[inline]
     pub(super) fn get<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> Option<&V>
     where
         K: Borrow<Q>,
     {
-        self.pieces[self.piece(key)].get(key)
+        let hash = self.hasher.hash_one(key);
+        self.pieces[piece(hash)].find(hash, |(known, _)| known.borrow() == key).map(|(_, value)| value)
     }
 
     pub(super) fn insert(&mut self, key: K, value: V) {
-        self.change(&key.clone(), |piece| drop(piece.insert(key, value)));
+        let hash = self.hasher.hash_one(&key);
+        let hasher = self.hasher;
+        let entry =
+            self.changed(hash).entry(hash, |(known, _)| *known == key, |(known, _)| hasher.hash_one(known));
+        match entry {
+            Entry::Occupied(mut entry) => entry.get_mut().1 = value,
+            Entry::Vacant(entry) => drop(entry.insert((key, value))),
+        }
     }
 
     /// Whether it was there.
     pub(super) fn remove(&mut self, key: &K) -> bool {
-        self.get(key).is_some() && self.change(key, |piece| piece.remove(key).is_some())
+        if self.get(key).is_none() {
+            return false;
+        }
+        let hash = self.hasher.hash_one(key);
+        let found = self.changed(hash).find_entry(hash, |(known, _)| known == key);
+        found.map(|entry| drop(entry.remove())).is_ok()
     }
 
     pub(super) fn len(&self) -> usize {
         self.pieces.iter().map(|piece| piece.len()).sum()
     }
 
-    fn change<R>(&mut self, key: &K, change: impl FnOnce(&mut Piece<K, V>) -> R) -> R {
-        let at = self.piece(key);
-        // Copied once a table: from then on both are its own.
-        let pieces = Arc::make_mut(&mut self.pieces);
-        change(Arc::make_mut(&mut pieces[at]))
+    /// Copied once a table: from then on both are its own.
+    fn changed(&mut self, hash: u64) -> &mut HashTable<(K, V)> {
+        Arc::make_mut(&mut Arc::make_mut(&mut self.pieces)[piece(hash)])
     }
+}
 
-    fn piece<Q: Hash + ?Sized>(&self, key: &Q) -> usize {
-        // The map itself goes by other bits, of another seed.
-        (self.hasher.hash_one(key) >> 32) as usize % PIECES
-    }
+/// By bits that the table of a piece does not go by: those are the lowest and the highest.
+fn piece(hash: u64) -> usize {
+    (hash >> 40) as usize % PIECES
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::kv::Revision;
 pub struct Table {
     pub revision: Revision,
     pub(super) policies: Shards<Label, Arc<Policy>>,
-    pub(super) places: Shards<IpAddr, Place>,
+    pub(super) places: Shards<Address, Place>,
 }
 
 impl Table {
@@ -24,12 +24,29 @@ impl Table {
 
     /// The instances that live at a canonical address, job by job.
     pub fn live_at(&self, address: IpAddr) -> &[Resident] {
-        self.places.get(&address).map_or(&[], Place::live)
+        self.places.get(&Address::of(address)).map_or(&[], Place::live)
+    }
+
+    pub(super) fn place(&self, address: IpAddr) -> Option<&Place> {
+        self.places.get(&Address::of(address))
     }
 
     /// Those that a newer instance there evicted.
     pub fn evicted_at(&self, address: IpAddr) -> &[Resident] {
-        self.places.get(&address).map_or(&[], Place::evicted)
+        self.places.get(&Address::of(address)).map_or(&[], Place::evicted)
+    }
+}
+
+/// A canonical address as one number, IPv4 as it is mapped into IPv6: hashed and compared in one step.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Address(u128);
+
+impl Address {
+    pub(super) fn of(address: IpAddr) -> Address {
+        Address(match address {
+            IpAddr::V4(v4) => v4.to_ipv6_mapped().to_bits(),
+            IpAddr::V6(v6) => v6.to_bits(),
+        })
     }
 }
 
