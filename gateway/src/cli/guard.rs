@@ -107,8 +107,7 @@ fn note(selector: &str) -> String {
     // A shell would look for files.
     let word = if selector.contains('*') { format!("'{selector}'") } else { selector.to_owned() };
     format!(
-        "note: jobs under `{selector}` are default-deny from now on (guard `{selector}`); `roundhouse guard rm {word}` opens \
-         them again"
+        "note: what the guard `{selector}` covers is default-deny from now on; `roundhouse guard rm {word}` opens it again"
     )
 }
 
@@ -150,8 +149,8 @@ mod tests {
 
     #[test]
     fn a_new_guard_says_how_it_ends() {
-        let redis = "note: jobs under `job.redis` are default-deny from now on (guard `job.redis`); `roundhouse guard rm \
-                     job.redis` opens them again";
+        let redis = "note: what the guard `job.redis` covers is default-deny from now on; `roundhouse guard rm job.redis` \
+                     opens it again";
         assert_eq!(note("job.redis"), redis);
         assert!(note("job.*").contains("`roundhouse guard rm 'job.*'`"));
         assert_eq!(path(&"job.*_cop.a".parse().unwrap()), "/v1/guards/job.%2A_cop.a");

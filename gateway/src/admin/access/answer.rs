@@ -79,7 +79,7 @@ pub(in crate::admin) fn sentence(decision: &Decision<'_>, policy: &Policy, query
         Reason::Open => "no rule, no guard: it is open to everybody".to_owned(),
         Reason::DefaultAllow => "no rule names it, and the job lets in whom none names".to_owned(),
         Reason::DefaultDeny => "no rule lets it in, and the job's `access` is deny".to_owned(),
-        Reason::Guarded => format!("no rule lets it in, and the job is guarded by {}", policy.otherwise),
+        Reason::Guarded => format!("no rule lets it in, and {} covers the job", policy.otherwise),
         Reason::FalseClaim => "it claims to be a job that does not live at its address".to_owned(),
         Reason::Forged => "a loopback address was forwarded by another machine".to_owned(),
         Reason::Unproved => "a rule would let it in if it proved who it is".to_owned(),
