@@ -5,7 +5,7 @@ mod support;
 use std::process::Command;
 use std::time::Duration;
 
-use support::{PROGRAM, contains, is_stopped, job_init, send, start, until, value, with_perl};
+use support::{PROGRAM, afresh, contains, is_stopped, job_init, send, start, until, value, with_perl};
 
 /// Prints its process id, then the name of every signal that arrives.
 const ECHO: &str = r#"
@@ -144,7 +144,7 @@ fn a_command_that_does_not_answer_is_not_registered_and_ends_at_once() {
 /// The signal sets of `cat`, run by job-init, run by a shell that ran `before`.
 fn sets(before: &str) -> [String; 2] {
     let script = format!("{before} exec {PROGRAM} -- grep -E '^Sig(Blk|Ign)' /proc/self/status");
-    let init = start(Command::new("sh").args(["-c", &script]));
+    let init = start(afresh("sh").args(["-c", &script]));
     [init.line(), init.line()].map(|line| value(&line))
 }
 

@@ -25,7 +25,14 @@ pub(crate) struct Running {
 
 /// `job-init <arguments>`, started with a clean slate of its own variables.
 pub(crate) fn job_init(arguments: &[&str]) -> Running {
-    start(Command::new(PROGRAM).args(arguments))
+    start(afresh(PROGRAM).args(arguments))
+}
+
+/// The program with no signal ignored; a shell's background jobs and what `nohup` starts pass theirs on.
+pub(crate) fn afresh(program: &str) -> Command {
+    let mut env = Command::new("env");
+    env.args(["--default-signal", program]);
+    env
 }
 
 /// `job-init <options> -- perl -e <script>`; the script's output is not buffered.
