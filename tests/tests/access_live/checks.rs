@@ -251,7 +251,13 @@ fn explain_names_the_rule_that_decides() {
         ("http://shop.jobs:8080/admin", WEB, "", "denied", "rule `deny-admin` decides"),
         ("http://shop.jobs:8080/x/..%252fadmin", WEB, "", "denied", "rule `deny-admin` decides"),
         ("http://shop.jobs:8080/public", READER, "", "ok", "rule `allow-reader` decides"),
-        ("http://shop.jobs:8080/x", READER, "", "denied", "guarded"),
+        (
+            "http://shop.jobs:8080/x",
+            READER,
+            "",
+            "denied",
+            "and guard `job.shop_service.store_cop.coding` covers the job",
+        ),
         ("http://shop.example.org:8080/x", WEB, "", "ok", "rule `allow-web` decides"),
         // What is decided about is what the instance is asked for.
         ("http://shop.example.org:8080/tools/x", WEB, "", "denied", "rule `deny-admin` decides"),
