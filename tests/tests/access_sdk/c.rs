@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use roundhouse_tests::{Gateway, SOON, Signal, TempDir, free_port, programs};
+use roundhouse_tests::{Gateway, SOON, Signal, TempDir, eventually, free_port, programs, seen};
 
 use super::Stage;
 
@@ -77,6 +77,8 @@ async fn the_example_says_what_the_registry_says() {
         ]
     };
     let rule = "allow reason=rule rule=app identity=job.app shared_ip=0";
+    // The rule went to etcd, and the gateway hears of it from there.
+    eventually(SOON, "the gateway has the rule", || seen(ask("10.0.0.1", ""), |said| said == rule));
     let said = everybody();
     assert_eq!(
         said,
