@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use roundhouse_config::Label;
 use roundhouse_registry::Revision;
 use roundhouse_registry::access::{Claim, Decision, Policy, Query, Reason, Verdict};
 
@@ -62,7 +61,6 @@ pub(crate) struct Audit {
 
 /// What a line is about.
 pub(super) struct Line<'a> {
-    pub(super) job: &'a Label,
     pub(super) policy: &'a Policy,
     pub(super) query: &'a Query<'a>,
     pub(super) decision: &'a Decision<'a>,
@@ -129,14 +127,14 @@ impl Line<'_> {
     }
 
     fn write(&self, verdict: &str) {
-        let Line { job, policy, query, decision, connection, revision } = *self;
+        let Line { policy, query, decision, connection, revision } = *self;
         let forwarder = (query.peer != connection.peer.ip()).then_some(connection.peer);
         tracing::info!(
             target: "access",
             verdict,
             reason = decision.reason.as_str(),
             rule = decision.rule.map(|rule| rule.id.as_str()),
-            %job,
+            job = %policy.job,
             port = query.port.number,
             peer = %query.peer,
             forwarder = forwarder.map(tracing::field::display),
@@ -153,13 +151,13 @@ impl Line<'_> {
     }
 
     fn debug(&self) {
-        let Line { job, query, decision, revision, .. } = *self;
+        let Line { policy, query, decision, revision, .. } = *self;
         tracing::debug!(
             target: "access",
             verdict = decision.verdict.as_str(),
             reason = decision.reason.as_str(),
             rule = decision.rule.map(|rule| rule.id.as_str()),
-            %job,
+            job = %policy.job,
             port = query.port.number,
             peer = %query.peer,
             jobname = decision.jobname().map(tracing::field::display),

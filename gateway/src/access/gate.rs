@@ -79,8 +79,14 @@ impl Gate {
         &self.access
     }
 
-    /// Whether it may come to the job's port; counted, and written down.
-    pub(crate) fn judge(&self, asking: &Asking<'_>, job: &Label, port: Port<'_>) -> Judgement {
+    /// Whether it may come to the job's port; counted, and written down. Who asks is made out only where somebody has to
+    /// know.
+    pub(crate) fn judge<'a>(
+        &self,
+        asking: impl FnOnce() -> Asking<'a>,
+        job: &Label,
+        port: Port<'_>,
+    ) -> Judgement {
         self.look(|table| {
             let Some(policy) = table.policy(job) else {
                 // The job went while the client connected.
@@ -91,24 +97,18 @@ impl Gate {
                 self.audit.count_open();
                 return Judgement::Allowed(None);
             }
+            let asking = &asking();
             if asking.is_forged() {
                 self.audit.count(&Decision::without_rules(Verdict::Deny, Reason::Forged));
                 return Judgement::Denied(Judged { claimable: false, miss: false, revision: table.revision });
             }
-            self.decided(table, policy, asking, port, |query, decision| {
-                self.audit.record(&Line {
-                    job,
-                    policy,
-                    query,
-                    decision,
-                    connection: asking.connection,
-                    revision: table.revision,
-                });
-                match decision.allows() {
-                    true => Judgement::Allowed(decision.jobname().cloned()),
+            self.decided(table, policy, asking, port, |line| {
+                self.audit.record(line);
+                match line.decision.allows() {
+                    true => Judgement::Allowed(line.decision.jobname().cloned()),
                     false => Judgement::Denied(Judged {
-                        claimable: table.could_be_named(policy, query),
-                        miss: decision.may_be_a_miss(),
+                        claimable: table.could_be_named(policy, line.query),
+                        miss: line.decision.may_be_a_miss(),
                         revision: table.revision,
                     }),
                 }
@@ -121,19 +121,12 @@ impl Gate {
         self.look(|table| {
             let Some(policy) = table.policy(job) else { return true };
             policy.is_open()
-                || self.decided(table, policy, asking, port, |query, decision| {
+                || self.decided(table, policy, asking, port, |line| {
                     // Knowledge that has only grown old ends nothing that it allowed when it was fresh.
-                    let aged = matches!(decision.reason, Reason::Stale | Reason::StaleUnproved);
-                    let allowed = decision.allows() || aged;
+                    let aged = matches!(line.decision.reason, Reason::Stale | Reason::StaleUnproved);
+                    let allowed = line.decision.allows() || aged;
                     if !allowed {
-                        self.audit.revoked(&Line {
-                            job,
-                            policy,
-                            query,
-                            decision,
-                            connection: asking.connection,
-                            revision: table.revision,
-                        });
+                        self.audit.revoked(line);
                     }
                     allowed
                 })
@@ -146,7 +139,7 @@ impl Gate {
         policy: &Policy,
         asking: &Asking<'_>,
         port: Port<'_>,
-        then: impl FnOnce(&Query<'_>, &Decision<'_>) -> R,
+        then: impl FnOnce(&Line<'_>) -> R,
     ) -> R {
         let Asking { client, connection, direct, readings, .. } = *asking;
         let from_here = direct && (client.is_loopback() || client == connection.local.get().ip());
@@ -162,16 +155,15 @@ impl Gate {
             now: Timestamp::now(),
             stale: self.access.stale(),
         };
-        let (answered, decision) = decide(table, policy, query, readings);
+        let (mut answered, mut decision) = decide(table, policy, query, readings);
         // Where several jobs share the address and the socket is on this very host, nobody has to guess.
         if decision.candidates > 1 && direct && self.access.host.has(client) {
             query.owner = self.owner(connection);
             if query.owner.is_some() {
-                let (answered, decision) = decide(table, policy, query, readings);
-                return then(&answered, &decision);
+                (answered, decision) = decide(table, policy, query, readings);
             }
         }
-        then(&answered, &decision)
+        then(&Line { policy, query: &answered, decision: &decision, connection, revision: table.revision })
     }
 
     /// The cgroup of the client's socket; the kernel is asked once a connection.

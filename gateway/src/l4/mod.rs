@@ -135,7 +135,7 @@ impl Engine {
     fn judge(&self, connection: &Connection, job: &JobEntry, port: &PortEntry) -> Judgement {
         let said = connection.said();
         let asking = Asking::of_connection(connection, said.as_deref(), port.unseen());
-        self.context.gate().judge(&asking, &job.label, port.asked())
+        self.context.gate().judge(|| asking, &job.label, port.asked())
     }
 
     /// The same, while it is in.

@@ -1,6 +1,7 @@
 //! Whether a request may go to where it was routed: who asks, as far as it can be known, and what for, in every form in
 //! which the instance may read it.
 
+use std::cell::OnceCell;
 use std::pin::Pin;
 use std::task::Poll;
 
@@ -23,8 +24,8 @@ pub(super) struct Question<'a> {
     client: Client,
     /// Of the connection, if the request is its own peer's.
     said: Option<Box<Said>>,
-    /// As the instance may read it.
-    path: Readings<'a>,
+    /// As the instance may read it, once somebody has to know.
+    path: OnceCell<Readings<'a>>,
 }
 
 impl<'a> Question<'a> {
@@ -35,12 +36,7 @@ impl<'a> Question<'a> {
         if client.hops > 0 {
             connection.forwards();
         }
-        let rewritten = routed.route.as_ref().and_then(|route| route.policy.rewrite.as_ref());
-        let path = match rewritten.and_then(|rewrite| rewrite.target(exchange.request.path())) {
-            Some(target) => Readings::of(&target).into_owned(),
-            None => Readings::of(exchange.request.path()),
-        };
-        Question { exchange, routed, client, said, path }
+        Question { exchange, routed, client, said, path: OnceCell::new() }
     }
 
     /// Who asks, where somebody had to know.
@@ -81,9 +77,20 @@ impl<'a> Question<'a> {
         .await
     }
 
+    fn path(&self) -> &Readings<'a> {
+        self.path.get_or_init(|| {
+            let Question { exchange, routed, .. } = self;
+            let rewritten = routed.route.as_ref().and_then(|route| route.policy.rewrite.as_ref());
+            match rewritten.and_then(|rewrite| rewrite.target(exchange.request.path())) {
+                Some(target) => Readings::of(&target).into_owned(),
+                None => Readings::of(exchange.request.path()),
+            }
+        })
+    }
+
     fn judge(&self) -> Judgement {
         let Routed { job, port, .. } = self.routed;
-        self.exchange.engine.context.gate().judge(&self.asking(), &job.label, port.asked())
+        self.exchange.engine.context.gate().judge(|| self.asking(), &job.label, port.asked())
     }
 
     fn still_allows(&self) -> bool {
@@ -93,7 +100,7 @@ impl<'a> Question<'a> {
 
     fn asking(&self) -> Asking<'_> {
         let Exchange { request, visit, .. } = self.exchange;
-        let said = self.said.as_deref();
+        let (said, path) = (self.said.as_deref(), self.path());
         let (token, shows) = match single(request.head.all(Name::JobnameProof)) {
             Single::None => (None, true),
             Single::One(token) => (Some(Digest::of(token)), true),
@@ -106,8 +113,8 @@ impl<'a> Question<'a> {
             connection: visit.connection,
             claim: if shows { self.claim(said) } else { Claim::Garbled },
             proof,
-            http: self.path.seen(request.method()),
-            readings: self.path.others(),
+            http: path.seen(request.method()),
+            readings: path.others(),
             direct: self.client.hops == 0 && visit.connection.client() == visit.connection.peer,
         }
     }

@@ -215,7 +215,7 @@ impl Host for Datagram {
         };
         let entered = self.context.connections().enter(Kind::Udp, client, asked);
         let asking = Asking::of_connection(&entered, None, port.unseen());
-        if let Judgement::Denied(_) = self.context.gate().judge(&asking, &job.label, port.asked()) {
+        if let Judgement::Denied(_) = self.context.gate().judge(|| asking, &job.label, port.asked()) {
             return Err(self.refused(Reason::Denied, Refused::Denied));
         }
         let slots = self.slots(&site, client.ip(), &job);
