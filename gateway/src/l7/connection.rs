@@ -153,8 +153,13 @@ impl Engine {
         if let Some(refusal) = refused {
             self.last_words(stream, &refusal).await;
         }
+        self.linger(connection, stream).await;
+    }
+
+    /// Says that nothing more comes, and listens until the peer is done too, or for [`LINGER`].
+    pub(super) async fn linger(&self, connection: &Connection, stream: &Stream) {
         connection.within(self.context.connections().now(), LINGER);
-        let _ = tokio::time::timeout(LINGER, linger(stream, &self.supplies)).await;
+        let _ = tokio::time::timeout(LINGER, heard_out(stream, &self.supplies)).await;
     }
 
     async fn next(&self, visit: &Visit<'_>, stream: &Stream, inbound: &mut Inbound) -> Next {
@@ -245,8 +250,7 @@ fn leaves(stream: &Stream) -> bool {
     said && stream.is_quiet(false)
 }
 
-/// Says that nothing more comes, and waits for the peer to be done.
-async fn linger(stream: &Stream, supplies: &Supplies) -> io::Result<()> {
+async fn heard_out(stream: &Stream, supplies: &Supplies) -> io::Result<()> {
     poll_fn(|cx| stream.poll_shutdown(cx)).await?;
     let mut inbound = Inbound::default();
     while poll_fn(|cx| inbound.poll_fill(cx, stream, supplies)).await? > 0 {

@@ -137,7 +137,8 @@ impl Talk {
 }
 
 pub(super) struct H2Io {
-    stream: Stream,
+    /// Whoever shares it has a last word with the peer.
+    stream: Rc<Stream>,
     /// What was read before it was known to be HTTP/2.
     early: Bytes,
     frames: Option<RefCell<Frames>>,
@@ -147,11 +148,11 @@ pub(super) struct H2Io {
 impl H2Io {
     /// Of a peer that is trusted with its frames.
     pub(super) fn new(stream: Stream, early: Bytes) -> H2Io {
-        H2Io { stream, early, frames: None, talk: Talk::default() }
+        H2Io { stream: Rc::new(stream), early, frames: None, talk: Talk::default() }
     }
 
     /// Of a client, whose preface has not been read.
-    pub(super) fn of_client(stream: Stream, early: Bytes, talk: Talk) -> H2Io {
+    pub(super) fn of_client(stream: Rc<Stream>, early: Bytes, talk: Talk) -> H2Io {
         let frames = Frames::new(PREFACE, Instant::now());
         H2Io { stream, early, frames: Some(RefCell::new(frames)), talk }
     }

@@ -58,7 +58,8 @@ impl Engine {
             open: Cell::new(0),
         });
         let talk = Talk::default();
-        let io = H2Io::of_client(stream, early, talk.clone());
+        let stream = Rc::new(stream);
+        let io = H2Io::of_client(stream.clone(), early, talk.clone());
         let head = u32::try_from(limits.head.0).unwrap_or(u32::MAX);
         entered.within(connections.now(), limits.header_timeout);
         let shaking = h2::server::Builder::new()
@@ -78,7 +79,7 @@ impl Engine {
         let mut stopping = pin!(async move { drop(phase.wait_for(|phase| *phase == Phase::Draining).await) });
         let mut draining = false;
         entered.rest(connections.now(), limits.keep_alive);
-        loop {
+        let reason = loop {
             let accepted = std::future::poll_fn(|cx| {
                 let accepted = connection.poll_accept(cx);
                 if talk.is_too_much() {
@@ -106,9 +107,9 @@ impl Engine {
                 }
                 Ok(Some(Err(error))) => {
                     tracing::debug!(client = %entered.client(), %error, "HTTP/2 connection ended");
-                    return None;
+                    break None;
                 }
-                Ok(None) => return None,
+                Ok(None) => break None,
                 Err(over) => over,
             };
             let reason = match over {
@@ -123,8 +124,14 @@ impl Engine {
             };
             let closing = std::future::poll_fn(|cx| connection.poll_closed(cx));
             let _ = tokio::time::timeout(LAST_CALL, closing).await;
-            return reason;
+            break reason;
+        };
+        drop(connection);
+        if reason.is_none() {
+            // Its GOAWAY and its answers to ours may still be under way.
+            Box::pin(self.linger(entered, &stream)).await;
         }
+        reason
     }
 
     /// Serves one stream, as a task of its own.

@@ -8,6 +8,7 @@ use std::sync::mpsc::{Sender, channel};
 use roundhouse_tests::{Server, Signal, dial};
 use tokio::time::timeout;
 
+use crate::frames::{DATA, Frames, PING, frame, get};
 use crate::http2::{Http2, LONG};
 use crate::origin::h1::read_head;
 use crate::stage::Stage;
@@ -84,5 +85,25 @@ async fn over_http_2_each_event_comes_when_it_is_told() {
     let last = timeout(LONG, body.data()).await.unwrap();
     assert!(last.is_none_or(|last| last.is_ok_and(|bytes| bytes.is_empty())) && body.is_end_stream());
     timeout(LONG, client.running).await.expect("the connection ends").unwrap().unwrap();
+    stage.gateway.stopped();
+}
+
+/// Whoever is told to go answers that, or asks for more room, after the gateway's last word: a reset would be all he
+/// gets for it, and might be all he gets at all.
+#[test]
+fn over_http_2_a_client_is_heard_out() {
+    let mut stage = Stage::start();
+    let (_server, tell) = teller(stage.app(0));
+    stage.job("web", "", &[stage.app(0)]);
+    let mut client = Frames::dial(stage.gateway.http());
+    client.send(&get(1, "/events")).unwrap();
+    tell.send("the only one".to_owned()).unwrap();
+    assert_eq!(client.wait(DATA).payload, b"data: the only one\n\n");
+    stage.gateway.process().signal(Signal::TERM);
+    assert_eq!(client.farewell(), Some(0), "it ends in order");
+    for n in 0..5_000 {
+        client.send(&frame(PING, 0, 0, b"who's it")).unwrap_or_else(|error| panic!("word {n}: {error}"));
+    }
+    drop(client);
     stage.gateway.stopped();
 }
