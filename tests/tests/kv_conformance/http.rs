@@ -299,16 +299,17 @@ async fn secrets_stay_in() {
     let secret = |name: &str| (format!("{name}/x"), r#"{"key":"hunter2"}"#);
     let (cert, token) = (secret("certs"), secret("tokens"));
     done(&*kv, Txn::new().put(cert.0.clone(), cert.1, None)).await;
-    let job = r#"{"jobname":"job.a"}"#;
-    let txn = Txn::new().put(cert.0.clone(), cert.1, None).put("jobs/a", job, None).put(
+    // A record that the gateway makes none of its own for, as it makes a VIP for a job.
+    let line = r#"{"vips":["203.0.113.0/28"]}"#;
+    let txn = Txn::new().put(cert.0.clone(), cert.1, None).put("lines/a", line, None).put(
         token.0.clone(),
         token.1,
         None,
     );
     let both = done(&*kv, txn).await;
     let batch = next_batch(&mut watch).await;
-    assert_eq!((batch.revision, batch.changes.len(), batch.changes[0].key()), (both, 1, "jobs/a"));
-    let last = done(&*kv, Txn::new().delete(token.0).delete("jobs/a")).await;
+    assert_eq!((batch.revision, batch.changes.len(), batch.changes[0].key()), (both, 1, "lines/a"));
+    let last = done(&*kv, Txn::new().delete(token.0).delete("lines/a")).await;
     assert_eq!(changes_until(&mut watch, last).await.len(), 1);
     // Of a certificate, everything but its key.
     let chain = "-----BEGIN CERTIFICATE-----\\nMAMCAQA=\\n-----END CERTIFICATE-----\\n";
@@ -321,7 +322,7 @@ async fn secrets_stay_in() {
     let shown = String::from_utf8_lossy(&blog.value);
     assert!(shown.contains("MAMCAQA=") && !shown.contains("PRIVATE"), "{shown}");
     put(&*kv, "certs/y", "hunter2").await;
-    let next = put(&*kv, "jobs/b", job).await;
+    let next = put(&*kv, "lines/b", line).await;
     let listing = listed(&*source, next).await;
     assert!(listing.entries.iter().all(|entry| entry.key == "certs/blog" || !entry.key.starts_with("certs")));
     let text = hub.gateway.api("/v1/snapshot").body;
