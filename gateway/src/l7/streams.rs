@@ -106,8 +106,9 @@ impl Engine {
                     continue;
                 }
                 Ok(Some(Err(error))) => {
+                    // Whoever broke the protocol, or floods, is not listened to any more.
                     tracing::debug!(client = %entered.client(), %error, "HTTP/2 connection ended");
-                    break None;
+                    return None;
                 }
                 Ok(None) => break None,
                 Err(over) => over,
