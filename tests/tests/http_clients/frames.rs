@@ -6,6 +6,10 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use roundhouse_tests::{SOON, dial, is_reset};
+use socket2::SockRef;
+
+/// Bytes of a flood that its sender's own socket holds.
+const UNSENT: usize = 64 << 10;
 
 pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -193,6 +197,8 @@ impl Frames {
     /// Writes the same again and again while it reads, until the gateway has enough or `times` is over. How many were
     /// taken, and the code of the GOAWAY.
     pub(crate) fn flood(mut self, times: usize, mut bytes: impl FnMut(usize) -> Vec<u8>) -> Flooded {
+        // Else megabytes of small frames lie on the way (tcp(7), tcp_wmem) to a gateway that is not even at work.
+        SockRef::from(&self.stream).set_send_buffer_size(UNSENT).unwrap();
         let mut reader = Frames { stream: self.stream.try_clone().unwrap(), unread: VecDeque::new() };
         std::mem::swap(&mut reader.unread, &mut self.unread);
         let reading = std::thread::spawn(move || {
