@@ -124,7 +124,10 @@ impl Engine {
                 }
             };
             let closing = std::future::poll_fn(|cx| connection.poll_closed(cx));
-            let _ = tokio::time::timeout(LAST_CALL, closing).await;
+            if tokio::time::timeout(LAST_CALL, closing).await.is_err() {
+                // It had its time.
+                return reason;
+            }
             break reason;
         };
         drop(connection);
