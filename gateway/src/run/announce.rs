@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use roundhouse_registry::record::Sorted;
 use roundhouse_registry::{Gateway, KvError, LeaseId, WriteError};
 
 use crate::phase::Phase;
@@ -17,6 +18,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
         vips: shared.settings.names.vips,
         admin: shared.settings.admin.listen.to_string(),
         addresses: shared.settings.names.hub_addresses.clone(),
+        entrypoints: Sorted::default(),
     };
     let mut phase = shared.phase.clone();
     let mut lease: Option<LeaseId> = None;

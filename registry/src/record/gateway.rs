@@ -1,16 +1,18 @@
 //! `gateways/<id>`: a live gateway, under its lease.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
-use roundhouse_config::dialled;
 use roundhouse_config::settings::MAX_HUB_ADDRESSES;
+use roundhouse_config::{PortName, dialled};
 use serde::{Deserialize, Serialize};
 
-use super::ValueError;
+use super::{Sorted, ValueError};
 
 /// Bytes of a host name (RFC 1035).
 const MAX_TEXT: usize = 253;
+/// As many as a gateway opens.
+const MAX_ENTRYPOINTS: usize = 1_024;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gateway {
@@ -23,6 +25,9 @@ pub struct Gateway {
     /// Where the names of jobs resolve to, if it answers with itself instead of VIPs; else empty.
     #[serde(default)]
     pub addresses: Vec<IpAddr>,
+    /// Where others reach its open entrypoints: a pool that leads to the hubs leads there.
+    #[serde(default, skip_serializing_if = "Sorted::is_empty")]
+    pub entrypoints: Sorted<PortName, SocketAddr>,
 }
 
 impl Gateway {
@@ -34,6 +39,10 @@ impl Gateway {
         if self.addresses.len() > MAX_HUB_ADDRESSES {
             let message = format!("{} addresses; the most is {MAX_HUB_ADDRESSES}", self.addresses.len());
             return Err(ValueError::field("addresses", message));
+        }
+        if self.entrypoints.len() > MAX_ENTRYPOINTS {
+            let message = format!("{} entrypoints; the most is {MAX_ENTRYPOINTS}", self.entrypoints.len());
+            return Err(ValueError::field("entrypoints", message));
         }
         for (i, address) in self.addresses.iter().enumerate() {
             dialled(*address)

@@ -46,7 +46,10 @@ pub use instance::{CGROUP, Instance, InstanceId, State};
 pub use job::Job;
 pub use key::{Key, KeyError};
 pub use line::Line;
-pub use pool::{Pool, PoolForwarding, PoolProtocol, PoolScheduler, PoolTarget, Sink};
+pub use pool::{
+    Persistence, Pool, PoolFallback, PoolFlag, PoolForwarding, PoolProtocol, PoolScheduler, PoolTarget, Sink,
+    Tunnel, TunnelChecksum, TunnelKind,
+};
 pub use read::{Record, read};
 pub use rule::{Action, Peers, Proof, Rule, RulePort, Target};
 pub use secrets::without_secrets;

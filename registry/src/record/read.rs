@@ -62,7 +62,7 @@ macro_rules! records {
 
 records!(
     Cert { MAX: usize = MAX_CERT; SECRET: bool = true; },
-    Director,
+    Director { MAX: usize = MAX_CERT; },
     Domain,
     Gateway,
     Guard,
