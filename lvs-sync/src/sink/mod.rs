@@ -1,0 +1,45 @@
+//! What a table is programmed into.
+//!
+//! ```text
+//! wanted ─► fit (pure): as this sink can hold it, or why not ─┐
+//!                                                             ├─► plan ─► apply, in order
+//! dump: everything that it holds, by whose hand whatever ─────┘
+//! ```
+//!
+//! A sink decides nothing: it says what is there and does what it is told. What it cannot do is refused by [`Sink::fit`],
+//! before a plan is made, so that a plan of what fits is done or fails for a reason that lies outside.
+
+mod error;
+pub mod memory;
+
+use std::time::Instant;
+
+use roundhouse_registry::record;
+
+pub use self::error::{OpError, SinkError, Unfit};
+use crate::model::{Actual, Op, Service, ServiceKey};
+
+pub trait Sink: Send {
+    fn kind(&self) -> record::Sink;
+
+    /// The service as this sink holds it, once it was told: what [`Sink::dump`] says of it then is equal. Pure.
+    fn fit(&self, key: &ServiceKey, wanted: Service) -> Result<Service, Unfit>;
+
+    /// Everything there is, also what is not ours.
+    fn dump(&mut self) -> Result<Actual, SinkError>;
+
+    /// Does the operations in their order, each of which stands for itself: one that fails stops none but those that need
+    /// it. An outcome for each, or an error if none was tried. `until`: when a call that would change something must not
+    /// be begun any more, since another director may lead then; those are [`OpError::Late`].
+    fn apply(&mut self, ops: &[Op], until: Option<Instant>) -> Result<Vec<Result<(), OpError>>, SinkError>;
+
+    /// Whether others change the same table: one director at a time may, the one that leads.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    /// Whether the entry was made by us, where the sink itself can tell. `None`: it cannot, and our own records say so.
+    fn is_ours(&self, _key: &ServiceKey) -> Option<bool> {
+        None
+    }
+}
