@@ -18,4 +18,4 @@ pub use self::destination::{Checksum, Destination, Encapsulation, Forwarding};
 pub use self::key::{Family, KeyFormError, ServiceKey, Transport};
 pub use self::op::Op;
 pub use self::service::{Flags, Persistence, Scheduler, Service, Settings};
-pub use self::table::{Actual, Services};
+pub use self::table::{Actual, Services, Stats};

@@ -13,6 +13,18 @@ pub struct Actual {
     pub services: Services,
     /// Connections that a destination still has, established or not yet forgotten; what has none is left out.
     pub open: BTreeMap<(ServiceKey, SocketAddr), u64>,
+    /// What each service has carried, where the sink counts it.
+    pub stats: BTreeMap<ServiceKey, Stats>,
+}
+
+/// Since the service was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    pub connections: u64,
+    pub packets_in: u64,
+    pub packets_out: u64,
+    pub bytes_in: u64,
+    pub bytes_out: u64,
 }
 
 impl Actual {
@@ -54,6 +66,7 @@ impl Actual {
             }
             Op::RemoveService(key) => {
                 self.services.remove(key);
+                self.stats.remove(key);
                 self.open.retain(|(of, _), _| of != key);
             }
         }

@@ -187,7 +187,7 @@ proptest! {
             let destinations = service.destinations.keys().map(|at| (*at, None)).collect();
             world.state.services.insert(key.clone(), Owned { destinations, ..Owned::default() });
         }
-        world.sink.actual = Actual { services: actual, open };
+        world.sink.actual = Actual { services: actual, open, ..Actual::default() };
         world.desired = desired;
         let foreign = world.foreign();
         world.checked_round();
