@@ -28,10 +28,10 @@ impl fmt::Display for Op {
             Op::AddService(key, settings) => write!(f, "-A {named} {}", Said(key, settings)),
             Op::SetService(key, settings) => write!(f, "-E {named} {}", Said(key, settings)),
             Op::AddDestination(_, address, destination) => {
-                write!(f, "-a {named} -r {address} {}", Sent(destination))
+                write!(f, "-a {named} -r {address} {}{}", Sent(destination), Bounds(destination))
             }
             Op::SetDestination(_, address, destination) => {
-                write!(f, "-e {named} -r {address} {}", Sent(destination))
+                write!(f, "-e {named} -r {address} {}{}", Sent(destination), Bounds(destination))
             }
             Op::RemoveDestination(_, address) => write!(f, "-d {named} -r {address}"),
             Op::RemoveService(_) => write!(f, "-D {named}"),
@@ -107,14 +107,22 @@ struct Sent<'a>(&'a Destination);
 
 impl fmt::Display for Sent<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Destination { weight, forwarding, upper, lower } = self.0;
+        let Destination { weight, forwarding, .. } = self.0;
         match forwarding {
-            Forwarding::Masquerade => f.write_str("-m")?,
-            Forwarding::DirectRouting => f.write_str("-g")?,
-            Forwarding::Tunnel(tunnel) => write!(f, "-i{}", Wrapped(*tunnel))?,
-            Forwarding::Other(number) => write!(f, "--forwarding {number}")?,
+            Forwarding::Masquerade => write!(f, "-m -w {weight}"),
+            Forwarding::DirectRouting => write!(f, "-g -w {weight}"),
+            Forwarding::Tunnel(tunnel) => write!(f, "-i -w {weight} {}", Wrapped(*tunnel)),
+            Forwarding::Other(number) => write!(f, "--forwarding {number} -w {weight}"),
         }
-        write!(f, " -w {weight}")?;
+    }
+}
+
+/// `-x` and `-y`, which ipvsadm takes and does not print.
+struct Bounds<'a>(&'a Destination);
+
+impl fmt::Display for Bounds<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Destination { upper, lower, .. } = self.0;
         if *upper > 0 {
             write!(f, " -x {upper}")?;
         }
@@ -130,15 +138,15 @@ struct Wrapped(Encapsulation);
 impl fmt::Display for Wrapped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let checksum = |checksum: Checksum| match checksum {
-            Checksum::None => "",
-            Checksum::Full => " --tun-csum",
-            Checksum::Remote => " --tun-remcsum",
+            Checksum::None => "--tun-nocsum",
+            Checksum::Full => "--tun-csum",
+            Checksum::Remote => "--tun-remcsum",
         };
         match self.0 {
-            Encapsulation::Ipip => Ok(()),
-            Encapsulation::Gue(port, sum) => write!(f, " --tun-type gue --tun-port {port}{}", checksum(sum)),
-            Encapsulation::Gre(sum) => write!(f, " --tun-type gre{}", checksum(sum)),
-            Encapsulation::Other(number) => write!(f, " --tun-type {number}"),
+            Encapsulation::Ipip => f.write_str("--tun-type ipip"),
+            Encapsulation::Gue(port, sum) => write!(f, "--tun-type gue --tun-port {port} {}", checksum(sum)),
+            Encapsulation::Gre(sum) => write!(f, "--tun-type gre {}", checksum(sum)),
+            Encapsulation::Other(number) => write!(f, "--tun-type {number}"),
         }
     }
 }
@@ -173,7 +181,7 @@ mod tests {
         let set = Op::SetDestination(key.clone(), at, Destination::new(5, gue));
         assert_eq!(
             set.to_string(),
-            "-e -t 203.0.113.10:80 -r 10.0.0.1:80 -i --tun-type gue --tun-port 6080 --tun-remcsum -w 5"
+            "-e -t 203.0.113.10:80 -r 10.0.0.1:80 -i -w 5 --tun-type gue --tun-port 6080 --tun-remcsum"
         );
         let service = Service {
             destinations: [(at, Destination::new(100, Forwarding::Masquerade))].into(),

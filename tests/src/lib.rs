@@ -49,6 +49,7 @@ pub mod soak;
 mod spawn;
 pub mod strict;
 mod traffic;
+pub mod uml;
 mod watching;
 mod wire;
 
