@@ -39,8 +39,9 @@ pub use service::{
     Policy, Port, Protocol, ProxyVersion, ServiceError, Stale, Timeouts, TrustedCa,
 };
 pub use settings::{
-    AccessLogSettings, AccessSettings, AdminSettings, Answer, Catch, DnsSettings, HoldSettings, JobsSettings,
-    Limits, LogPath, NameSettings, NamedEntrypoint, RegistrySettings, Settings, TcpSettings,
+    AccessLogSettings, AccessSettings, AdminSettings, Answer, Catch, DirectorSettings, DnsSettings,
+    HoldSettings, JobsSettings, Limits, LogPath, NameSettings, NamedEntrypoint, RegistrySettings, Settings,
+    SinkSettings, TcpSettings,
 };
 pub use units::{
     ByteSize, ByteSizeError, DialledError, DurationError, Listen, ListenError, Network, NetworkError,

@@ -17,6 +17,7 @@ mod hold;
 mod jobs;
 mod limits;
 mod listeners;
+mod lvs_sync;
 mod names;
 mod quantity;
 mod reader;
@@ -34,6 +35,7 @@ pub use hold::HoldSettings;
 pub use jobs::JobsSettings;
 pub use limits::Limits;
 pub use listeners::{AdminSettings, DnsSettings};
+pub use lvs_sync::{DirectorSettings, SinkSettings};
 pub use names::{Answer, Catch, MAX_HUB_ADDRESSES, NameSettings};
 pub use registry::RegistrySettings;
 pub use tcp::TcpSettings;
@@ -80,22 +82,11 @@ impl Settings {
 
     /// Reads `text`, called `file` in problems; relative paths in it are taken from `base`.
     pub fn parse(text: &str, file: &str, base: &Path) -> Result<Self, Problems> {
-        if text.len() as u64 > MAX_FILE {
-            return Err(problem::too_long(file, MAX_FILE).into());
-        }
-        let (document, errors) = DeTable::parse_recoverable(text);
-        // What was recovered from a broken text would only be guessed at: syntax first, meaning after.
-        let errors = errors.iter().map(|error| {
-            let place = Place::of(text, error.span().map_or(0, |span| span.start));
-            Problem::at(file, place, "", error.message())
-        });
-        Problems::unless(errors.collect(), ())?;
-
-        let report = Report::new(file);
-        let root = Section::root(&report, text, document.get_ref());
-        let settings = Self::read(&root, base);
-        conflicts::check(&settings, &report);
-        report.finish(settings)
+        parse(text, file, |root, report| {
+            let settings = Self::read(root, base);
+            conflicts::check(&settings, report);
+            settings
+        })
     }
 
     fn read(root: &Section<'_>, base: &Path) -> Self {
@@ -141,6 +132,29 @@ impl Default for Settings {
             access_log: AccessLogSettings::default(),
         }
     }
+}
+
+/// A file of settings: `read` its tree, and say everything that is wrong with it.
+fn parse<T>(
+    text: &str,
+    file: &str,
+    read: impl FnOnce(&Section<'_>, &Report<'_>) -> T,
+) -> Result<T, Problems> {
+    if text.len() as u64 > MAX_FILE {
+        return Err(problem::too_long(file, MAX_FILE).into());
+    }
+    let (document, errors) = DeTable::parse_recoverable(text);
+    // What was recovered from a broken text would only be guessed at: syntax first, meaning after.
+    let errors = errors.iter().map(|error| {
+        let place = Place::of(text, error.span().map_or(0, |span| span.start));
+        Problem::at(file, place, "", error.message())
+    });
+    Problems::unless(errors.collect(), ())?;
+
+    let report = Report::new(file);
+    let root = Section::root(&report, text, document.get_ref());
+    let settings = read(&root, &report);
+    report.finish(settings)
 }
 
 fn path(text: &str) -> Result<String, &'static str> {

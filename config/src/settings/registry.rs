@@ -1,6 +1,7 @@
 //! `[registry]`: where records are kept.
 
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use super::reader::Section;
 use crate::access::{Access, RawAccess};
@@ -9,6 +10,10 @@ use crate::units::RegistryUrl;
 
 /// Keys have at most 512 bytes; what stands under the prefix needs the rest.
 const MAX_PREFIX: usize = 200;
+
+/// Where a gateway listens that was told nothing else.
+static EXAMPLE_HUB: LazyLock<RegistryUrl> =
+    LazyLock::new(|| RegistryUrl::Http { authority: "127.0.0.1:8400".to_owned(), tls: false });
 
 /// Where records are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,9 +39,25 @@ impl RegistrySettings {
                            write `embedded` or `etcd://host:2379`";
             section.wrong("url", message);
         }
-        let access = access(section, &url, base);
+        let access = access(section, &url, base, None);
         let record = section.file("record", "\"applied.jsonl\"").map(|file| base.join(file));
         let settings = Self { url, prefix: section.string("prefix", default.prefix, prefix), access, record };
+        section.refuse_unknown();
+        settings
+    }
+
+    /// Of a program that has no store of its own: etcd, or a gateway.
+    pub(super) fn read_remote(section: &Section<'_>, base: &Path) -> Self {
+        let default = Self::default();
+        let url = section.required("url", EXAMPLE_HUB.clone());
+        if url == RegistryUrl::Embedded {
+            let message = "`embedded` is inside a gateway; write that gateway's `http://host:8400`, or `etcd://host:2379`";
+            section.wrong("url", message);
+        }
+        let token_file = section.file("token_file", "\"/etc/roundhouse/token\"");
+        let access = access(section, &url, base, token_file);
+        let settings =
+            Self { url, prefix: section.string("prefix", default.prefix, prefix), access, record: None };
         section.refuse_unknown();
         settings
     }
@@ -49,7 +70,7 @@ impl Default for RegistrySettings {
     }
 }
 
-fn access(section: &Section<'_>, url: &RegistryUrl, base: &Path) -> Access {
+fn access(section: &Section<'_>, url: &RegistryUrl, base: &Path, token_file: Option<PathBuf>) -> Access {
     let text = |key, example| section.scalar(key, example, |text| Ok::<_, String>(text.to_owned()));
     let file = |key, example| section.file(key, example);
     let raw = RawAccess {
@@ -58,7 +79,7 @@ fn access(section: &Section<'_>, url: &RegistryUrl, base: &Path) -> Access {
         key: file("key", "\"/etc/roundhouse/etcd-client-key.pem\""),
         user: text("user", "\"hub\""),
         password_file: file("password_file", "\"/etc/roundhouse/etcd-password\""),
-        token_file: None,
+        token_file,
     };
     // A stand-in for a wrong value is no ground for more problems.
     if section.is_wrong() {

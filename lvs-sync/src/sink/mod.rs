@@ -13,6 +13,7 @@ mod error;
 pub mod ipvs;
 pub mod memory;
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use roundhouse_registry::record;
@@ -28,6 +29,15 @@ pub trait Sink: Send {
 
     /// Everything there is, also what is not ours.
     fn dump(&mut self) -> Result<Actual, SinkError>;
+
+    /// Of these services alone, as far as they are there.
+    fn dump_of(&mut self, keys: &BTreeSet<ServiceKey>) -> Result<Actual, SinkError> {
+        let mut actual = self.dump()?;
+        actual.services.retain(|key, _| keys.contains(key));
+        actual.open.retain(|(key, _), _| keys.contains(key));
+        actual.stats.retain(|key, _| keys.contains(key));
+        Ok(actual)
+    }
 
     /// Does the operations in their order, each of which stands for itself: one that fails stops none but those that need
     /// it. An outcome for each, or an error if none was tried. `until`: when a call that would change something must not
