@@ -15,10 +15,12 @@
 //! same sink. Invariants: what we did not make is never touched; what is right gets no operation; who has a server does not
 //! lose the last one; a registry that is lost changes nothing.
 
+pub mod cli;
 pub mod desired;
 pub mod ipvsadm;
 pub mod model;
 pub mod plan;
+mod run;
 pub mod sink;
 pub mod sync;
 

@@ -11,22 +11,26 @@
 
 mod belief;
 mod outcome;
+mod ownership;
 mod probes;
 mod report;
+mod shown;
 mod state_file;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use roundhouse_registry::Snapshot;
 use roundhouse_registry::record::Timestamp;
 
 use self::belief::Belief;
+pub use self::ownership::Chosen;
 pub use self::probes::Probes;
 pub use self::report::{Counters, Failed, Report};
+pub(crate) use self::shown::json;
 pub use self::state_file::{StateError, StateFile};
 use crate::desired::{Desired, Held, Site, desired};
 use crate::model::{Op, ServiceKey};
@@ -71,6 +75,19 @@ impl Sync {
 
     pub fn state(&self) -> &State {
         &self.state
+    }
+
+    pub fn held(&self) -> &Held {
+        &self.held
+    }
+
+    /// These addresses were given to this host by us.
+    pub fn bound(&mut self, vips: impl IntoIterator<Item = IpAddr>) {
+        self.state.vips.extend(vips);
+    }
+
+    pub fn unbound(&mut self, vips: &BTreeSet<IpAddr>) {
+        self.state.vips.retain(|vip| !vips.contains(vip));
     }
 
     pub fn probes(&mut self) -> &mut Probes {

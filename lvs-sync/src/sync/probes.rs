@@ -23,6 +23,11 @@ impl Probes {
         self.alive.iter().filter(|(_, alive)| !**alive).map(|(address, _)| *address).collect()
     }
 
+    /// Of those who have departed.
+    pub fn any_dead(&self) -> bool {
+        self.alive.values().any(|alive| !alive)
+    }
+
     /// Those that were not asked yet.
     pub(super) fn unknown(&self, addresses: BTreeSet<SocketAddr>) -> BTreeSet<SocketAddr> {
         addresses.into_iter().filter(|address| !self.alive.contains_key(address)).take(AT_ONCE).collect()

@@ -4,4 +4,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 mod codec;
+mod director;
+mod once;
 mod shell;
+mod stage;

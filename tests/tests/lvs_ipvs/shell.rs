@@ -11,7 +11,6 @@ pub(crate) fn sh(script: &str) -> String {
     text(&output.stdout)
 }
 
-#[allow(dead_code)]
 pub(crate) fn output(script: &str) -> Output {
     Command::new("sh").args(["-c", script]).output().unwrap()
 }

@@ -80,6 +80,15 @@ impl Link {
         self.ask(request, NlmF::REQUEST | NlmF::DUMP)
     }
 
+    /// One service; `None` if there is none.
+    pub(super) fn one(&mut self, request: &Request) -> io::Result<Option<Attributes>> {
+        match self.ask(request, NlmF::REQUEST) {
+            Ok(answers) => Ok(answers.into_iter().next()),
+            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     fn ask(&mut self, request: &Request, flags: NlmF) -> io::Result<Vec<Attributes>> {
         self.sequence = self.sequence.wrapping_add(1);
         let mut bytes = Cursor::new(Vec::new());

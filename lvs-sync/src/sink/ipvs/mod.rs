@@ -13,6 +13,7 @@ mod link;
 mod request;
 mod service;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::time::Instant;
 
@@ -76,15 +77,21 @@ impl Sink for Ipvs {
                 actual.stats.insert(key.clone(), stats);
                 actual.services.insert(key, service);
             }
-            for (key, service) in &mut actual.services {
-                for found in link.dump(&request::destinations(key)?)? {
-                    let (address, destination, open) = destination::read(&found, key)?;
-                    if open > 0 {
-                        actual.open.insert((key.clone(), address), open);
-                    }
-                    service.destinations.insert(address, destination);
-                }
+            add_destinations(link, &mut actual)?;
+            Ok(actual)
+        })
+    }
+
+    fn dump_of(&mut self, keys: &BTreeSet<ServiceKey>) -> Result<Actual, SinkError> {
+        self.with_link(|link| {
+            let mut actual = Actual::default();
+            for key in keys {
+                let Some(found) = link.one(&request::service(key)?)? else { continue };
+                let Some((key, service, stats)) = service::read(&found)? else { continue };
+                actual.stats.insert(key.clone(), stats);
+                actual.services.insert(key, service);
             }
+            add_destinations(link, &mut actual)?;
             Ok(actual)
         })
     }
@@ -105,6 +112,19 @@ impl Sink for Ipvs {
         }
         Ok(results)
     }
+}
+
+fn add_destinations(link: &mut Link, actual: &mut Actual) -> io::Result<()> {
+    for (key, service) in &mut actual.services {
+        for found in link.dump(&request::destinations(key)?)? {
+            let (address, destination, open) = destination::read(&found, key)?;
+            if open > 0 {
+                actual.open.insert((key.clone(), address), open);
+            }
+            service.destinations.insert(address, destination);
+        }
+    }
+    Ok(())
 }
 
 /// What the kernel means, which depends on what it was told.

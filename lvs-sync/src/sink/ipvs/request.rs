@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use neli::types::Buffer;
 
 use super::attribute::{
-    self, Attribute, DEST, SERVICE, address, attribute, command, family, nested, port, service,
+    self, Attribute, DEST, SERVICE, address, attribute, command, family, nested, port, service as of_service,
 };
 use super::link::Request;
 use super::{destination, service as services};
@@ -15,6 +15,11 @@ use crate::model::{Op, ServiceKey, Transport};
 /// All services.
 pub(super) fn services() -> Request {
     Request { command: command::GET_SERVICE, attributes: Vec::new() }
+}
+
+/// One.
+pub(super) fn service(key: &ServiceKey) -> io::Result<Request> {
+    Ok(Request { command: command::GET_SERVICE, attributes: vec![nested(SERVICE, &name(key)?)?] })
 }
 
 /// All destinations of one; none at all if there is no such service.
@@ -55,15 +60,15 @@ fn name(key: &ServiceKey) -> io::Result<Vec<Attribute>> {
                 Transport::Udp => libc::IPPROTO_UDP,
             };
             Ok(vec![
-                attribute(service::AF, family(crate::model::Family::of(vip.ip())))?,
+                attribute(of_service::AF, family(crate::model::Family::of(vip.ip())))?,
                 // 6 and 17.
-                attribute(service::PROTOCOL, protocol as u16)?,
-                address(service::ADDR, vip.ip())?,
-                port(service::PORT, vip.port())?,
+                attribute(of_service::PROTOCOL, protocol as u16)?,
+                address(of_service::ADDR, vip.ip())?,
+                port(of_service::PORT, vip.port())?,
             ])
         }
         ServiceKey::Mark(mark, of) => {
-            Ok(vec![attribute(service::AF, family(*of))?, attribute(service::FWMARK, *mark)?])
+            Ok(vec![attribute(of_service::AF, family(*of))?, attribute(of_service::FWMARK, *mark)?])
         }
         ServiceKey::Group(pool) => Err(attribute::strange(&format!("`{pool}` is a group of targets"))),
     }

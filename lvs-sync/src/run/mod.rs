@@ -1,0 +1,203 @@
+//! `lvs-sync run`: a director.
+//!
+//! ```text
+//!                                 ┌─► thread: ipvs      ─► Report ─┐
+//! registry ─► Follower ─► Store ──┼─► thread: haproxy   ─► Report ─┼─► presence: directors/<id>
+//!                                 └─► …                            └─► HTTP: status, metrics
+//! ```
+//!
+//! A sink has a thread of its own, so that one that is slow keeps nobody up: the registry's watch and the own lease least of
+//! all. A registry that is lost changes nothing, whatever it said last.
+
+mod http;
+mod metrics;
+pub(crate) mod source;
+mod sysctl;
+mod vips;
+mod worker;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use roundhouse_config::{DirectorSettings, SinkSettings};
+use roundhouse_registry::follow::{Follower, Options};
+use roundhouse_registry::{Snapshot, Store};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+
+pub(crate) use self::vips::Binder;
+use self::worker::{Order, Shown, Worker};
+use crate::desired::Held;
+use crate::sink::Sink;
+use crate::sink::ipvs::Ipvs;
+use crate::sync::{StateFile, Sync, SyncError};
+
+/// Between two attempts to reach the registry at the start.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// What the parts of a director share.
+struct Director {
+    settings: DirectorSettings,
+    store: Arc<Store>,
+    sinks: Vec<Running>,
+}
+
+/// A sink's thread, as the others see it.
+struct Running {
+    shown: watch::Receiver<Shown>,
+    orders: mpsc::Sender<Order>,
+}
+
+/// Runs until SIGTERM or SIGINT.
+pub(crate) async fn run(settings: DirectorSettings) -> anyhow::Result<()> {
+    let mut ends = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
+    let mut hang_up = signal(SignalKind::hangup())?;
+    let file = Arc::new(StateFile::open(&settings.state_file)?);
+    let listen = settings.listen.socket_addr();
+    let listener = tokio::net::TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("cannot listen at {listen}; change `listen`, or stop who holds it"))?;
+    let [terminate, interrupt] = &mut ends;
+    let follower = tokio::select! {
+        follower = follow(&settings) => follower?,
+        _ = terminate.recv() => return Ok(()),
+        _ = interrupt.recv() => return Ok(()),
+    };
+    let store = follower.store();
+    tokio::spawn(follower.run());
+    let mut sinks = Vec::new();
+    for sink in self::sinks(&settings)? {
+        sinks.push(start(sink, &settings, &store, &file)?);
+    }
+    let director = Arc::new(Director { settings, store, sinks });
+    tracing::info!(director = director.settings.director, %listen, "running");
+    tokio::spawn(http::serve(listener, director.clone()));
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hang_up.recv() => {
+                for sink in &director.sinks {
+                    let _ = sink.orders.send(Order::Look).await;
+                }
+            }
+        }
+    }
+    // In the middle of a round nobody is stopped: it takes what a sink takes.
+    for sink in &director.sinks {
+        let (done, ended) = tokio::sync::oneshot::channel();
+        if sink.orders.send(Order::End(done)).await.is_ok() {
+            let _ = ended.await;
+        }
+    }
+    tracing::info!("stopped; what is programmed stays");
+    Ok(())
+}
+
+/// However long it takes: without the registry nothing may be changed, and what is programmed works.
+async fn follow(settings: &DirectorSettings) -> anyhow::Result<Follower> {
+    let source = source::open(&settings.registry)?;
+    loop {
+        let options = Options { by: settings.director.clone().into(), ..Options::default() };
+        match Follower::with(source.clone(), options).await {
+            Ok(follower) => return Ok(follower),
+            Err(error) => {
+                tracing::warn!(registry = %settings.registry.url, %error, "waiting for the registry")
+            }
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
+}
+
+fn start(
+    sink: Box<dyn Sink>,
+    settings: &DirectorSettings,
+    store: &Arc<Store>,
+    file: &Arc<StateFile>,
+) -> anyhow::Result<Running> {
+    let kind = sink.kind();
+    let sync = Sync::new(sink, held(settings), file.of(kind));
+    let (tell, shown) = watch::channel(Shown::new(kind));
+    let (orders, inbox) = mpsc::channel(16);
+    let binder = settings.bind.as_ref().map(|device| Binder::new(device.clone()));
+    let worker = Worker {
+        sync,
+        store: store.clone(),
+        file: file.clone(),
+        tell,
+        inbox,
+        binder,
+        resync: settings.resync,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let work = move || runtime.block_on(worker.run());
+    std::thread::Builder::new().name(kind.to_string()).spawn(work).context("no thread")?;
+    Ok(Running { shown, orders })
+}
+
+/// The sinks of the settings, not dialled yet.
+pub(crate) fn sinks(settings: &DirectorSettings) -> anyhow::Result<Vec<Box<dyn Sink>>> {
+    settings.sinks.iter().map(sink).collect()
+}
+
+fn sink(settings: &SinkSettings) -> anyhow::Result<Box<dyn Sink>> {
+    match settings {
+        SinkSettings::Ipvs => Ok(Box::new(Ipvs::new())),
+        other => anyhow::bail!("this lvs-sync was built without the sink `{}`", other.kind()),
+    }
+}
+
+pub(crate) fn held(settings: &DirectorSettings) -> Held {
+    match settings.lines.is_empty() {
+        true => Held::All,
+        false => Held::These(settings.lines.iter().cloned().collect()),
+    }
+}
+
+/// Gives this host the VIPs that it has to take packets for.
+pub(crate) fn bind(
+    binder: &Binder,
+    sync: &mut Sync,
+    snapshot: &Snapshot,
+    file: &StateFile,
+) -> anyhow::Result<()> {
+    let kind = sync.sink.kind();
+    let wanted = wanted_vips(sync, snapshot);
+    let bound = binder.bind(&wanted)?;
+    if !bound.is_empty() {
+        sync.bound(bound);
+        file.save(kind, sync.state()).map_err(SyncError::from)?;
+    }
+    Ok(())
+}
+
+/// Takes back those that we gave, and that nothing is programmed for any more.
+pub(crate) fn unbind(
+    binder: &Binder,
+    sync: &mut Sync,
+    snapshot: &Snapshot,
+    file: &StateFile,
+) -> anyhow::Result<()> {
+    let kind = sync.sink.kind();
+    let mut kept = wanted_vips(sync, snapshot);
+    kept.extend(sync.state().services.keys().filter_map(|key| Some(key.vip()?.ip())));
+    let gone: BTreeSet<_> = sync.state().vips.difference(&kept).copied().collect();
+    if !gone.is_empty() {
+        binder.unbind(&gone)?;
+        sync.unbound(&gone);
+        file.save(kind, sync.state()).map_err(SyncError::from)?;
+    }
+    Ok(())
+}
+
+fn wanted_vips(sync: &Sync, snapshot: &Snapshot) -> BTreeSet<std::net::IpAddr> {
+    let kind = sync.sink.kind();
+    let pools = snapshot.pools.values().map(|pool| &pool.value).filter(|pool| pool.sink == kind);
+    pools
+        .flat_map(|pool| pool.vips())
+        .filter(|(line, _)| sync.held().holds(line))
+        .map(|(_, vip)| vip)
+        .collect()
+}

@@ -1,0 +1,220 @@
+//! A sink's thread: when a round is made, and what is told of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use roundhouse_registry::Store;
+use roundhouse_registry::record::{self, Timestamp};
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, sleep_until};
+
+use super::sysctl;
+use super::vips::Binder;
+use crate::model::ServiceKey;
+use crate::sync::{self, Chosen, Report, Round, StateFile, Sync};
+
+/// After a sink, or a file, that did not do.
+const RETRY: Duration = Duration::from_secs(5);
+/// While the registry is lost: when it is back without news, nobody says so.
+const LOST: Duration = Duration::from_secs(1);
+/// After operations that were refused: what they need may have come.
+const REFUSED: Duration = Duration::from_secs(5);
+
+pub(super) struct Worker {
+    pub(super) sync: Sync,
+    pub(super) store: Arc<Store>,
+    pub(super) file: Arc<StateFile>,
+    pub(super) tell: watch::Sender<Shown>,
+    pub(super) inbox: mpsc::Receiver<Order>,
+    pub(super) binder: Option<Binder>,
+    pub(super) resync: Duration,
+}
+
+/// What a person wants.
+pub(super) enum Order {
+    /// A round with a look at the sink first.
+    Look,
+    Adopt(Chosen, oneshot::Sender<Result<Vec<ServiceKey>, String>>),
+    Release {
+        chosen: Chosen,
+        remove: bool,
+        done: oneshot::Sender<Result<Vec<ServiceKey>, String>>,
+    },
+    End(oneshot::Sender<()>),
+}
+
+/// What the last round came to, for status, metrics and presence.
+pub(super) struct Shown {
+    pub(super) sink: record::Sink,
+    pub(super) report: Option<Report>,
+    /// Why the last round was none.
+    pub(super) error: Option<String>,
+    /// What of this host's settings will not do.
+    pub(super) warnings: Vec<String>,
+}
+
+impl Shown {
+    pub(super) fn new(sink: record::Sink) -> Shown {
+        Shown { sink, report: None, error: None, warnings: Vec::new() }
+    }
+
+    pub(super) fn json(&self, now: Timestamp) -> Value {
+        let mut shown = match &self.report {
+            Some(report) => sync::json(report, now),
+            None => json!({ "sink": self.sink }),
+        };
+        shown["error"] = json!(self.error);
+        shown["warnings"] = json!(self.warnings);
+        shown
+    }
+}
+
+impl Worker {
+    pub(super) async fn run(mut self) {
+        let mut changes = self.store.changes();
+        let mut resync = Instant::now();
+        let mut look = true;
+        self.warn();
+        loop {
+            look |= resync <= Instant::now();
+            changes.mark_unchanged();
+            let next = match self.store.contact().lost.is_some() {
+                true => Some(Instant::now() + LOST),
+                false => {
+                    if look {
+                        resync = Instant::now() + self.resync;
+                    }
+                    let next = self.round(look).await;
+                    look = false;
+                    next
+                }
+            };
+            tokio::select! {
+                changed = changes.changed() => if changed.is_err() { return },
+                () = sleep_until(next.unwrap_or(resync).min(resync)) => {}
+                order = self.inbox.recv() => match order {
+                    Some(order) => if !self.obey(order, &mut look) { return },
+                    None => return,
+                },
+            }
+        }
+    }
+
+    /// A round, and when the next is due by itself.
+    async fn round(&mut self, look: bool) -> Option<Instant> {
+        match self.rounds(look).await {
+            Ok(next) => next,
+            Err(error) => {
+                let error = format!("{error:#}");
+                self.tell.send_modify(|shown| {
+                    if shown.error.as_ref() != Some(&error) {
+                        tracing::error!(sink = %shown.sink, error, "not in step with the registry");
+                    }
+                    shown.error = Some(error);
+                });
+                Some(Instant::now() + RETRY)
+            }
+        }
+    }
+
+    /// Again at once, with a look, if the sink was not as believed or somebody is found to be dead.
+    async fn rounds(&mut self, look: bool) -> anyhow::Result<Option<Instant>> {
+        let mut round = Round { look, ..Round::default() };
+        loop {
+            let snapshot = self.store.load();
+            if let Some(binder) = &self.binder {
+                super::bind(binder, &mut self.sync, &snapshot, &self.file)?;
+            }
+            let kind = self.sync.sink.kind();
+            let file = &self.file;
+            let report =
+                self.sync.round(&snapshot, Timestamp::now(), round, |state| file.save(kind, state))?;
+            if let Some(binder) = &self.binder {
+                super::unbind(binder, &mut self.sync, &snapshot, &self.file)?;
+            }
+            let (again, to_probe) = (report.again, report.to_probe.clone());
+            let next = next(&report);
+            self.show(report);
+            if !to_probe.is_empty() {
+                self.sync.probes().ask(&to_probe).await;
+                if self.sync.probes().any_dead() {
+                    continue;
+                }
+            }
+            if !again || round.look {
+                return Ok(if again { Some(Instant::now() + RETRY) } else { next });
+            }
+            round.look = true;
+        }
+    }
+
+    fn show(&mut self, report: Report) {
+        for op in &report.plan.ops {
+            match report.failed.iter().find(|failed| failed.op == *op) {
+                Some(failed) => tracing::warn!(sink = %report.sink, %op, error = %failed.error, "not done"),
+                None => tracing::info!(sink = %report.sink, %op, "done"),
+            }
+        }
+        self.tell.send_modify(|shown| {
+            let known = shown.report.as_ref().map(|report| &report.plan.problems);
+            for problem in &report.plan.problems {
+                if known.is_none_or(|known| !known.contains(problem)) {
+                    tracing::warn!(sink = %report.sink, "{problem}");
+                }
+            }
+            shown.report = Some(report);
+            shown.error = None;
+        });
+    }
+
+    fn warn(&mut self) {
+        let warnings = sysctl::warnings(self.sync.sink.kind());
+        for warning in &warnings {
+            tracing::warn!(sink = %self.sync.sink.kind(), "{warning}");
+        }
+        self.tell.send_modify(|shown| shown.warnings = warnings);
+    }
+
+    /// Whether it goes on.
+    fn obey(&mut self, order: Order, look: &mut bool) -> bool {
+        let kind = self.sync.sink.kind();
+        *look = true;
+        match order {
+            Order::Look => {}
+            Order::Adopt(chosen, done) => {
+                let snapshot = self.store.load();
+                let adopted = self.sync.adopt(&chosen, &snapshot, Timestamp::now());
+                let saved = self.file.save(kind, self.sync.state());
+                let _ = done.send(
+                    adopted
+                        .map_err(|error| error.to_string())
+                        .and_then(|keys| saved.map(|()| keys).map_err(|error| error.to_string())),
+                );
+            }
+            Order::Release { chosen, remove, done } => {
+                let released = self.sync.release(&chosen, remove);
+                let saved = self.file.save(kind, self.sync.state());
+                let _ = done.send(
+                    released
+                        .map_err(|error| error.to_string())
+                        .and_then(|keys| saved.map(|()| keys).map_err(|error| error.to_string())),
+                );
+            }
+            Order::End(done) => {
+                let _ = done.send(());
+                return false;
+            }
+        }
+        true
+    }
+}
+
+/// When to look again although nothing is heard.
+fn next(report: &Report) -> Option<Instant> {
+    let now = Timestamp::now();
+    // A whole second's clock may be late by nearly one.
+    let waits = report.plan.next.map(|next| Instant::now() + next.since(now).max(Duration::from_millis(250)));
+    let refused = (!report.failed.is_empty()).then(|| Instant::now() + REFUSED);
+    waits.into_iter().chain(refused).min()
+}
