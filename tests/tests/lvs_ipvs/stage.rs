@@ -140,7 +140,7 @@ pub(crate) fn real_server(n: u8) -> Background {
     command.args(["netns", "exec", &format!("rs{n}")]).arg(programs::program("roundhouse"));
     command.args(["sample", "--name", &format!("rs{n}"), "--listen", &format!("10.9.{n}.2:80")]);
     let server = Background::spawn(command);
-    let probe = format!("ip netns exec rs{n} busybox nc -z -w 1 10.9.{n}.2 80");
+    let probe = format!("ip netns exec rs{n} curl -sS -o /dev/null -m 1 http://10.9.{n}.2/");
     eventually(SOON, "the real server listens", || {
         Command::new("sh").args(["-c", &probe]).status().unwrap().success()
     });
@@ -155,27 +155,38 @@ pub(crate) fn asked() -> Result<String, String> {
     if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
 }
 
+/// Sends each line that it is told and says what comes back. At the end it resets: the kernel forgets a connection that was
+/// reset after 10 s, and one that was closed after 2 min.
+const CLIENT: &str = "import socket, struct, sys
+s = socket.create_connection((sys.argv[1], 80))
+s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
+answers = s.makefile('r')
+for line in sys.stdin:
+    s.sendall(line.encode())
+    print(answers.readline(), end='', flush=True)
+";
+
 /// A connection from the client's network that stays.
 pub(crate) struct Client {
     child: Child,
-    input: ChildStdin,
+    input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
 }
 
 impl Client {
     pub(crate) fn connect() -> Client {
         let mut command = Command::new("ip");
-        command.args(["netns", "exec", "client", "busybox", "nc", VIP, "80"]);
+        command.args(["netns", "exec", "client", "python3", "-c", CLIENT, VIP]);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let (input, output) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
-        let mut client = Client { child, input, output };
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let mut client = Client { input: child.stdin.take(), child, output };
         client.echoes("first");
         client
     }
 
     #[track_caller]
     pub(crate) fn echoes(&mut self, line: &str) {
-        writeln!(self.input, "{line}").unwrap();
+        writeln!(self.input.as_mut().unwrap(), "{line}").unwrap();
         let mut answer = String::new();
         self.output.read_line(&mut answer).unwrap();
         assert!(answer.trim_end().ends_with(line), "{line}: {answer:?}");
@@ -184,7 +195,7 @@ impl Client {
 
 impl Drop for Client {
     fn drop(&mut self) {
-        let _ = self.child.kill();
+        self.input = None;
         let _ = self.child.wait();
     }
 }
