@@ -14,7 +14,7 @@ BENCH_PROFILE ?= $(if $(wildcard $(TARGET)/dist),dist,release)
 SHIPPED := --features roundhouse/jemalloc
 # As in BENCH_OPTIONS='--rows 1,3 --quick'; for bench-l4, bench-l7 and bench-registry.
 BENCH_OPTIONS ?=
-.PHONY: help run dist test soak lint fmt bench bench-l4 bench-l7 bench-registry peer-pingora fuzz build tools-build tools-test tools-bench tools-bench-l7 \
+.PHONY: help run dist test soak lint fmt bench bench-l4 bench-l7 bench-lvs bench-registry peer-pingora fuzz build tools-build tools-test tools-bench tools-bench-l7 \
   tools-fuzz
 
 help:
@@ -26,6 +26,7 @@ help:
 	@echo 'make bench   bench-l4, bench-l7, then criterion benches of the pure parts'
 	@echo "make bench-l4  L4 beside nginx and HAProxy, in benches/results (a quarter of an hour, and the build of profile dist)"
 	@echo "make bench-l7  L7 beside nginx, HAProxy and pingora-proxy, in benches/results (half an hour, and both builds)"
+	@echo "make bench-lvs  the IPVS sink beside ipvsadm, on a kernel with IPVS, in benches/results (five minutes)"
 	@echo "make bench-registry  the registry's figures beside their aims, in benches/results (six minutes at most)"
 	@echo 'make fuzz    each fuzz target for FUZZ_SECONDS (60)'
 
@@ -81,6 +82,11 @@ bench-l7: tools-build tools-bench-l7 peer-pingora
 peer-pingora:
 	$(CARGO) build --release --locked --manifest-path benches/peers/pingora/Cargo.toml --target-dir $(TARGET)/pingora
 
+bench-lvs: tools-build
+	@deploy/install-missing linux.uml:user-mode-linux ipvsadm:ipvsadm busybox:busybox-static ip:iproute2
+	$(CARGO) build --profile $(BENCH_PROFILE) $(SHIPPED) -p roundhouse -p lvs-sync -p roundhouse-benches --bins
+	$(TARGET)/$(BENCH_PROFILE)/bench-lvs $(BENCH_OPTIONS)
+
 bench-registry: tools-build tools-bench
 	$(CARGO) build --profile $(BENCH_PROFILE) $(SHIPPED) -p roundhouse -p roundhouse-benches --bins
 	ulimit -n $$(ulimit -Hn); $(TARGET)/$(BENCH_PROFILE)/bench-registry $(BENCH_OPTIONS)
@@ -103,7 +109,8 @@ tools-test:
 	  redis-server:redis-server redis-cli:redis-tools pg_ctlcluster:postgresql psql:postgresql-client \
 	  mariadbd:mariadb-server mariadb:mariadb-client dnsmasq:dnsmasq-base openssl:openssl \
 	  nghttp:nghttp2-client nghttpd:nghttp2-server nginx:nginx-light chromium:chromium slowhttptest:slowhttptest \
-	  /usr/bin/python3:python3 /usr/lib/python3/dist-packages/h11/__init__.py:python3-h11
+	  /usr/bin/python3:python3 /usr/lib/python3/dist-packages/h11/__init__.py:python3-h11 \
+	  linux.uml:user-mode-linux ipvsadm:ipvsadm busybox:busybox-static strace:strace
 	@tests/peers/install $(abspath $(TARGET))/peers
 
 tools-bench:
