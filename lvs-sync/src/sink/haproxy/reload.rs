@@ -13,6 +13,9 @@ use crate::model::ServiceKey;
 
 /// For the command, and then for the new process to answer: it parses, binds and takes over in a second or two.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// When the command is given once more, if the process is the same as before: a master that is about to start itself anew
+/// after a reload, some 20 ms, takes no notice of the next SIGUSR2 (seen with 2.6).
+const AGAIN: Duration = Duration::from_secs(2);
 /// A look is a whole dump.
 const LOOKS: Duration = Duration::from_millis(50);
 
@@ -38,8 +41,9 @@ pub(super) fn reload(
             format!("{file} is written; reload HAProxy, which runs with `-f {file}`, or write `reload`");
         return Err(NotReloaded::ByHand(message));
     };
+    let before = running.process.clone();
     tell(words).map_err(NotReloaded::Failed)?;
-    let end = Instant::now() + PATIENCE;
+    let (end, mut again) = (Instant::now() + PATIENCE, Some(Instant::now() + AGAIN));
     loop {
         // One that does not answer in between is about to.
         if let Ok(found) = Running::look(api) {
@@ -47,6 +51,9 @@ pub(super) fn reload(
             if services.iter().all(|key| runs(written, key, running, options.check)) {
                 return Ok(());
             }
+        }
+        if running.process == before && again.take_if(|again| Instant::now() >= *again).is_some() {
+            tell(words).map_err(NotReloaded::Failed)?;
         }
         if Instant::now() >= end {
             let missing = services.iter().find(|key| !runs(written, key, running, options.check));

@@ -24,6 +24,9 @@ const CHECK_ENABLED: u32 = 0x04;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Running {
+    /// Another one after every reload.
+    pub(super) process: String,
+    /// Whether it has `wait srv-removable`.
     pub(super) waits: bool,
     pub(super) backends: BTreeMap<ServiceKey, Backend>,
 }
@@ -98,14 +101,16 @@ fn read(answer: &str) -> Result<Running, SinkError> {
     let mut answers = answer.splitn(4, "\n\n");
     let mut next = || answers.next().unwrap_or_default();
     let (_level, info, state, stat) = (next(), next(), next(), next());
-    let mut running = Running { waits: version(info)? >= WAITS, backends: BTreeMap::new() };
+    let waits = version(info)? >= WAITS;
+    let process = said(info, "Pid").ok_or_else(|| strange("show info"))?.to_owned();
+    let mut running = Running { process, waits, backends: BTreeMap::new() };
     let sessions = read_stat(stat, &mut running).ok_or_else(|| strange("show stat"))?;
     read_state(state, &sessions, &mut running).ok_or_else(|| strange("show servers state"))?;
     Ok(running)
 }
 
 fn version(info: &str) -> Result<(u32, u32), SinkError> {
-    let text = info.lines().find_map(|line| line.strip_prefix("Version: ")).unwrap_or_default();
+    let text = said(info, "Version").unwrap_or_default();
     let mut numbers = text.split(['.', '-']).map(str::parse);
     let (Some(Ok(major)), Some(Ok(minor))) = (numbers.next(), numbers.next()) else {
         return Err(strange("show info"));
@@ -117,6 +122,10 @@ fn version(info: &str) -> Result<(u32, u32), SinkError> {
         )));
     }
     Ok((major, minor))
+}
+
+fn said<'a>(info: &'a str, name: &str) -> Option<&'a str> {
+    info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
 }
 
 /// The backends, and the sessions of every server by both names.

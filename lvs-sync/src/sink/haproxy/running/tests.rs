@@ -20,7 +20,7 @@ fn servers(backend: &Backend) -> Vec<(String, Server)> {
 #[test]
 fn what_2_6_says() {
     let running = read(V2_6).unwrap();
-    assert!(!running.waits);
+    assert_eq!((running.process.as_str(), running.waits), ("26167", false));
     assert_eq!(running.backends.len(), 2, "a backend `rh-tcp-empty` is of no VIP");
 
     let plain = of(&running, "tcp/127.0.0.77:18080");
