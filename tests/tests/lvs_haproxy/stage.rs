@@ -40,7 +40,7 @@ impl Stage {
         let path = |name: &str| folder.path().join(name);
         let (socket, fragment) = (path("haproxy.sock"), path("roundhouse.cfg"));
         let operator = format!(
-            "global\n    stats socket {} mode 600 level {level} expose-fd listeners\n    hard-stop-after 20s\n\
+            "global\n    stats socket {} mode 600 level {level}\n    hard-stop-after 20s\n\
              defaults\n    timeout connect 2s\n    timeout client 1m\n    timeout server 1m\n\
              frontend web\n    bind {}:8000\n    default_backend web\n\
              backend web\n    server rh-tcp-1 {}:8001\n",
