@@ -122,8 +122,10 @@ fn another_wish_for_checks_is_seen_and_done() {
     let reload = vec!["kill".to_owned(), "-USR2".to_owned(), stage.haproxy.pid().to_string()];
     stage.sink = stage.another_sink(|options| Options { check: false, reload: Some(reload), ..options });
     assert_ne!(stage.services(), wanted);
+    let pid = stage.pid();
     stage.make(&wanted);
     assert!(!check(&stage));
+    assert_ne!(stage.pid(), pid, "a check cannot be taken from a server that runs");
     let wanted = [(stage.key(80), service("wrr", &[(stage.app(0), 10), (stage.app(1), 1)]))].into();
     stage.tap.commands();
     stage.make(&wanted);

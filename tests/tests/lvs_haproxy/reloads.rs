@@ -106,14 +106,15 @@ fn without_a_reload_command_somebody_is_told_and_it_is_there_when_he_has_done_it
     assert_eq!(stage.services(), wanted.into_iter().chain(other).collect());
 }
 
+/// As a master does with a SIGUSR2 that comes too soon after the last.
 #[test]
-fn two_reloads_at_once_are_two() {
+fn a_reload_that_nobody_noticed_is_asked_for_again() {
     let mut stage = Stage::set();
-    for scheduler in ["wrr", "wlc", "wrr", "wlc"] {
-        stage.reload();
-        // At once, while the master is about to start itself anew.
-        stage.make(&[(stage.key(80), service(scheduler, &[(stage.app(0), 1)]))].into());
-    }
+    let (mark, pid) = (stage.fragment.with_extension("asked"), stage.haproxy.pid());
+    let script = format!("[ -e {0} ] || {{ touch {0}; exit; }}; kill -USR2 {pid}", mark.display());
+    let words = ["sh".to_owned(), "-c".to_owned(), script].to_vec();
+    stage.sink = stage.another_sink(|options| Options { reload: Some(words), ..options });
+    stage.make(&[(stage.key(80), service("wrr", &[(stage.app(0), 1)]))].into());
 }
 
 #[test]
@@ -140,19 +141,21 @@ fn a_vip_that_cannot_be_bound_is_taken_out_again() {
     // TEST-NET-3 (RFC 5737) is nobody's.
     let bad = ("tcp/203.0.113.10:80".parse().unwrap(), service("wrr", &[(stage.app(0), 1)]));
     let changed = (good.0.clone(), service("wrr", &[(stage.app(0), 1), (stage.app(1), 7)]));
-    let ops = plan(&stage.sink.dump().unwrap(), &[bad, changed.clone()].into());
+    let new = (stage.key(81), service("wlc", &[(stage.app(0), 1)]));
+    let wanted = [bad.clone(), changed.clone(), new.clone()].into();
+    let ops = plan(&stage.sink.dump().unwrap(), &wanted);
     let outcomes = stage.apply(&ops);
     let (mut done, mut later) = (0, 0);
     for (op, outcome) in ops.iter().zip(outcomes) {
         match outcome {
-            Ok(()) if *op.service() == good.0 => done += 1,
+            Ok(()) if *op.service() != bad.0 => done += 1,
             Err(OpError::Later(text)) if text.contains("tcp/203.0.113.10:80") => later += 1,
             other => panic!("{op}: {other:?}"),
         }
     }
-    assert_eq!((done, later), (1, 2));
+    assert_eq!((done, later), (3, 2));
     // So that HAProxy starts with it.
     assert!(!stage.text().contains("203.0.113.10"), "{}", stage.text());
     stage.reload();
-    assert_eq!(stage.services(), [changed].into());
+    assert_eq!(stage.services(), [changed, new].into());
 }

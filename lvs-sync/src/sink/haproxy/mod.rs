@@ -11,12 +11,15 @@
 //! - A service that the fragment has otherwise than HAProxy would not outlive a reload. It is shown with HAProxy's own word
 //!   for its scheduler, which nothing wants, so that it is set again; and that writes the fragment.
 //! - A service that waits for a reload is not there yet, so it is added until it is.
+//! - Connections that a process before the last reload still serves are counted nowhere. They end by themselves, or by
+//!   `hard-stop-after` in the operator's section `global`.
 //! - All that is named as we name things is ours, and nothing else is looked at.
 //!
 //! After management.txt, 9.3, and configuration.txt of HAProxy 2.6 to 3.x.
 
 mod command;
 mod csv;
+mod edit;
 mod file;
 mod fragment;
 mod name;

@@ -23,8 +23,11 @@ const LOOKS: Duration = Duration::from_millis(50);
 pub(super) enum NotReloaded {
     /// Nobody was told how: the file waits for somebody who does.
     ByHand(String),
-    /// It was tried. HAProxy goes on as it was, and would not start with the file.
+    /// Nobody could be told to.
     Failed(String),
+    /// It was tried. HAProxy goes on as it was, and would not start with the file.
+    NotTaken(String),
+    Late,
 }
 
 /// Reloads, and waits until the services are as they are written. `running`: what was seen last.
@@ -33,6 +36,7 @@ pub(super) fn reload(
     api: &RuntimeApi,
     written: &Fragment,
     services: &BTreeSet<ServiceKey>,
+    until: Option<Instant>,
     running: &mut Running,
 ) -> Result<(), NotReloaded> {
     let file = options.fragment.display();
@@ -43,7 +47,8 @@ pub(super) fn reload(
     };
     let before = running.process.clone();
     tell(words).map_err(NotReloaded::Failed)?;
-    let (end, mut again) = (Instant::now() + PATIENCE, Some(Instant::now() + AGAIN));
+    let (end, again) = (Instant::now() + PATIENCE, Instant::now() + AGAIN);
+    let mut again = until.is_none_or(|until| until > again).then_some(again);
     loop {
         // One that does not answer in between is about to.
         if let Ok(found) = Running::look(api) {
@@ -58,7 +63,7 @@ pub(super) fn reload(
         if Instant::now() >= end {
             let missing = services.iter().find(|key| !runs(written, key, running, options.check));
             let missing = missing.map(ToString::to_string).unwrap_or_default();
-            return Err(NotReloaded::Failed(format!(
+            return Err(NotReloaded::NotTaken(format!(
                 "HAProxy was reloaded, and {PATIENCE:?} later {missing} is not as it was written; see HAProxy's log (most \
                  often an address that it cannot bind to), and that it runs with `-f {file}`, which is as it was before"
             )));

@@ -153,25 +153,4 @@ fn refused(command: &str, answer: &str) -> Stop {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_answer_is_taken_as_it_is_meant() {
-        let judged = |answer: &str| match judge("be/srv", "set server be/srv state maint", answer) {
-            Ok(()) => "done",
-            Err(Stop::Op(OpError::Gone)) => "gone",
-            Err(Stop::Op(OpError::Refused(text))) => {
-                assert!(text.contains("`set server be/srv state maint`"), "{text}");
-                "refused"
-            }
-            Err(_) => "something else",
-        };
-        assert_eq!(judged("\n"), "done");
-        assert_eq!(judged("No such server.\n\n"), "gone");
-        assert_eq!(judged("No such backend.\n\n"), "gone");
-        let news = "[WARNING] (7) : Server be/srv is going DOWN for maintenance.\nbackend 'be' has no server available!\n";
-        assert_eq!(judged(news), "done");
-        assert_eq!(judged("'set server <srv> state' expects 'ready', 'drain' and 'maint'.\n\n"), "refused");
-    }
-}
+mod tests;

@@ -11,16 +11,19 @@
 //!   with it.
 
 use std::collections::BTreeSet;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Haproxy;
-use super::fragment::{Fragment, Section};
+use super::edit::edit;
+use super::fragment::Fragment;
 use super::reload::{self, NotReloaded};
 use super::running::Running;
 use super::servers::{Servers, Stop};
-use super::shape::{self, Shape};
 use crate::model::{Op, ServiceKey};
-use crate::sink::{OpError, SinkError, Unfit};
+use crate::sink::{OpError, SinkError};
+
+/// For services one after another, some of which HAProxy takes no notice of for seconds.
+const TRYING: Duration = Duration::from_secs(30);
 
 pub(super) struct Turn<'a> {
     haproxy: &'a Haproxy,
@@ -28,7 +31,7 @@ pub(super) struct Turn<'a> {
     until: Option<Instant>,
     /// Follows what is done.
     running: Running,
-    /// Services in the fragment that wait for a reload by hand.
+    /// Services in the fragment that wait for a reload by hand, but for those of the operations.
     pending: Fragment,
     outcomes: Vec<Outcome>,
 }
@@ -51,7 +54,8 @@ impl<'a> Turn<'a> {
     ) -> Result<Turn<'a>, SinkError> {
         let running = Running::look(&haproxy.api)?;
         let mut pending = haproxy.written()?.unwrap_or_default();
-        pending.sections.retain(|key, _| !running.backends.contains_key(key));
+        let touched: BTreeSet<&ServiceKey> = ops.iter().map(Op::service).collect();
+        pending.sections.retain(|key, _| !running.backends.contains_key(key) && !touched.contains(key));
         Ok(Turn { haproxy, ops, until, running, pending, outcomes: vec![Outcome::Open; ops.len()] })
     }
 
@@ -62,8 +66,8 @@ impl<'a> Turn<'a> {
             // What servers are added to was checked when it was.
             self.haproxy.write(&wanted, !services.is_empty())?;
             self.servers();
-            if !services.is_empty() {
-                self.reload(&wanted, &services);
+            if !services.is_empty() && self.open().next().is_some() {
+                self.reload(&services);
             }
             self.settle();
         }
@@ -74,7 +78,7 @@ impl<'a> Turn<'a> {
     fn plan(&mut self) -> Fragment {
         let mut wanted = self.as_it_is();
         for (op, outcome) in self.ops.iter().zip(&mut self.outcomes) {
-            if let Err(error) = edit(&mut wanted, &self.running, op) {
+            if let Err(error) = edit(&mut wanted, op) {
                 *outcome = Outcome::Failed(error);
             }
         }
@@ -128,15 +132,48 @@ impl<'a> Turn<'a> {
         }
     }
 
-    fn reload(&mut self, wanted: &Fragment, services: &BTreeSet<ServiceKey>) {
-        if self.open().next().is_none() || self.is_late() {
-            return;
+    /// All at once; and where HAProxy does not take that, one after another, so that one with a VIP that cannot be bound
+    /// keeps no other from being there.
+    fn reload(&mut self, services: &BTreeSet<ServiceKey>) {
+        let end = Instant::now() + TRYING;
+        let together = self.attempt(services);
+        if services.len() > 1 && matches!(together, Err(NotReloaded::NotTaken(_))) {
+            for one in services.iter().map(|key| BTreeSet::from([key.clone()])) {
+                if Instant::now() < end {
+                    let alone = self.attempt(&one);
+                    self.tell(&one, &alone);
+                }
+            }
         }
+        // Those that are open: all of them, or those for which there was no time.
+        self.tell(services, &together);
+    }
+
+    /// With what runs, and of the open operations only those of these services.
+    fn attempt(&mut self, services: &BTreeSet<ServiceKey>) -> Result<(), NotReloaded> {
+        if self.is_late() {
+            return Err(NotReloaded::Late);
+        }
+        let mut wanted = self.as_it_is();
+        for op in self.open().filter(|op| services.contains(op.service())) {
+            // Those that do not fit are not open any more.
+            let _ = edit(&mut wanted, op);
+        }
+        let written = self.haproxy.write(&wanted, true);
+        written.map_err(|error| NotReloaded::Failed(error.to_string()))?;
         let Haproxy { options, api, .. } = self.haproxy;
-        let outcome = match reload::reload(options, api, wanted, services, &mut self.running) {
+        reload::reload(options, api, &wanted, services, self.until, &mut self.running)
+    }
+
+    /// What became of the open operations of these services.
+    fn tell(&mut self, services: &BTreeSet<ServiceKey>, outcome: &Result<(), NotReloaded>) {
+        let outcome = match outcome {
             Ok(()) => Outcome::Done,
-            Err(NotReloaded::ByHand(message)) => Outcome::Written(OpError::Later(message)),
-            Err(NotReloaded::Failed(message)) => Outcome::Failed(OpError::Later(message)),
+            Err(NotReloaded::Late) => Outcome::Failed(OpError::Late),
+            Err(NotReloaded::ByHand(message)) => Outcome::Written(OpError::Later(message.clone())),
+            Err(NotReloaded::Failed(message) | NotReloaded::NotTaken(message)) => {
+                Outcome::Failed(OpError::Later(message.clone()))
+            }
         };
         for (op, found) in self.ops.iter().zip(&mut self.outcomes) {
             if matches!(found, Outcome::Open) && services.contains(op.service()) {
@@ -155,7 +192,7 @@ impl<'a> Turn<'a> {
         for (op, outcome) in self.ops.iter().zip(&self.outcomes) {
             if matches!(outcome, Outcome::Written(_)) {
                 // What could be edited before can be now.
-                let _ = edit(&mut settled, &self.running, op);
+                let _ = edit(&mut settled, op);
             }
         }
         if let Err(error) = self.haproxy.write(&settled, false) {
@@ -170,12 +207,10 @@ impl<'a> Turn<'a> {
 
     fn as_it_is(&self) -> Fragment {
         let mut fragment = Fragment::of(&self.running);
-        let pending = self.pending.sections.iter();
-        fragment.sections.extend(
-            pending
-                .filter(|(key, _)| !self.running.backends.contains_key(key))
-                .map(|(key, section)| (key.clone(), section.clone())),
-        );
+        for (key, section) in &self.pending.sections {
+            // Those that a reload of ours has taken along run by now.
+            fragment.sections.entry(key.clone()).or_insert_with(|| section.clone());
+        }
         fragment
     }
 
@@ -206,45 +241,4 @@ impl Outcome {
             Outcome::Written(error) | Outcome::Failed(error) => Err(error),
         }
     }
-}
-
-/// The fragment with the operation done, if it fits.
-fn edit(fragment: &mut Fragment, running: &Running, op: &Op) -> Result<(), OpError> {
-    let key = op.service();
-    if let Op::AddService(_, settings) = op {
-        let vip = shape::vip(key).map_err(unfit)?;
-        let section = Section::new(vip, Shape::of(settings).map_err(unfit)?);
-        // One that waits for a reload is written anew.
-        if running.backends.contains_key(key) && fragment.sections.contains_key(key) {
-            return Err(OpError::Exists);
-        }
-        fragment.sections.insert(key.clone(), section);
-        return Ok(());
-    }
-    let section = fragment.sections.get_mut(key).ok_or(OpError::Gone)?;
-    match op {
-        Op::SetService(_, settings) => section.reshape(Shape::of(settings).map_err(unfit)?),
-        Op::AddDestination(_, address, destination) => {
-            let weight = shape::told(*address, *destination).map_err(unfit)?;
-            if section.servers.contains_key(address) {
-                return Err(OpError::Exists);
-            }
-            section.add(*address, weight);
-        }
-        Op::SetDestination(_, address, destination) => {
-            let weight = shape::told(*address, *destination).map_err(unfit)?;
-            section.servers.get_mut(address).ok_or(OpError::Gone)?.weight = weight;
-        }
-        Op::RemoveDestination(_, address) => {
-            section.servers.remove(address).ok_or(OpError::Gone)?;
-        }
-        Op::RemoveService(_) | Op::AddService(..) => {
-            fragment.sections.remove(key);
-        }
-    }
-    Ok(())
-}
-
-fn unfit(unfit: Unfit) -> OpError {
-    OpError::Refused(unfit.0)
 }

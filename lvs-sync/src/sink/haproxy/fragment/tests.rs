@@ -77,6 +77,19 @@ proptest! {
     }
 }
 
+#[test]
+fn a_server_that_rests_rests_after_a_reload() {
+    let mut section = Section::new(
+        "203.0.113.10:80".parse().unwrap(),
+        Shape { balance: Balance::RoundRobin, header: None },
+    );
+    let address = "10.0.0.1:80".parse().unwrap();
+    section.add(address, 7);
+    let mut backend = loaded(&section);
+    backend.servers.get_mut(&address).unwrap().rests = true;
+    assert_eq!(Section::of(&backend).servers[&address].weight, 0);
+}
+
 /// As a process that read it would say.
 fn loaded(section: &Section) -> Backend {
     let servers = section.servers.iter().zip(1..).map(|((address, line), n)| {
