@@ -82,7 +82,21 @@ fn a_second_look_changes_nothing_and_a_change_is_a_command() {
     let backend = format!("rh-tcp-{}-80", stage.net.gateway());
     let (old, fresh) = (format!("{backend}/{}_7000", app.ip()), format!("{backend}/{}_7000", new.ip()));
     wanted.insert(key.clone(), service("wrr", &[(app, 9), (new, 3)]));
+    let (fragment, (told, texts)) = (stage.fragment.clone(), std::sync::mpsc::channel());
+    stage.tap.before(move |line| {
+        if !line.starts_with("show ") {
+            let _ = told.send(std::fs::read_to_string(&fragment).unwrap());
+        }
+    });
     stage.make(&wanted);
+    stage.tap.before(|_| {});
+    // A reload at any of these moments would give what is wanted.
+    for text in texts.try_iter() {
+        assert!(
+            text.contains(&format!("{new} weight 3")) && text.contains(&format!("{app} weight 9")),
+            "{text}"
+        );
+    }
     assert_eq!(
         stage.tap.commands(),
         [

@@ -24,7 +24,7 @@ impl Tap {
         std::thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
                 // HAProxy is not there: who asks is told by the end of the connection.
-                let _ = forward(client, &socket, &lines, &before);
+                let _ = forward(&client, &socket, &lines, &before);
             }
         });
         tap
@@ -42,15 +42,15 @@ impl Tap {
     }
 }
 
-fn forward(client: UnixStream, socket: &Path, lines: &Lines, before: &Before) -> io::Result<()> {
+fn forward(client: &UnixStream, socket: &Path, lines: &Lines, before: &Before) -> io::Result<()> {
     let mut line = String::new();
-    BufReader::new(&client).read_line(&mut line)?;
+    BufReader::new(client).read_line(&mut line)?;
     if let Some(hook) = before.lock().unwrap().as_mut() {
         hook(line.trim_end());
     }
     lines.lock().unwrap().push(line.trim_end().to_owned());
     let mut haproxy = UnixStream::connect(socket)?;
     haproxy.write_all(line.as_bytes())?;
-    io::copy(&mut haproxy, &mut &client)?;
+    io::copy(&mut haproxy, &mut &*client)?;
     Ok(())
 }
