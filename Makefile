@@ -108,7 +108,7 @@ tools-test:
 	@deploy/install-missing etcd:etcd-server etcdctl:etcd-client script:bsdutils curl:curl unshare:util-linux ip:iproute2 dig:bind9-dnsutils perl:perl nft:nftables \
 	  redis-server:redis-server redis-cli:redis-tools pg_ctlcluster:postgresql psql:postgresql-client \
 	  mariadbd:mariadb-server mariadb:mariadb-client dnsmasq:dnsmasq-base openssl:openssl \
-	  nghttp:nghttp2-client nghttpd:nghttp2-server nginx:nginx-light chromium:chromium slowhttptest:slowhttptest \
+	  nghttp:nghttp2-client nghttpd:nghttp2-server nginx:nginx-light chromium:chromium slowhttptest:slowhttptest haproxy:haproxy wrk:wrk \
 	  /usr/bin/python3:python3 /usr/lib/python3/dist-packages/h11/__init__.py:python3-h11 \
 	  linux.uml:user-mode-linux ipvsadm:ipvsadm busybox:busybox-static strace:strace
 	@tests/peers/install $(abspath $(TARGET))/peers

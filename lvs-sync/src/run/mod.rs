@@ -31,6 +31,7 @@ pub(crate) use self::vips::Binder;
 use self::worker::{Order, Shown, Worker};
 use crate::desired::Held;
 use crate::sink::Sink;
+use crate::sink::haproxy::{self, Haproxy};
 use crate::sink::ipvs::Ipvs;
 use crate::sync::{StateFile, Sync, SyncError};
 
@@ -145,6 +146,13 @@ pub(crate) fn sinks(settings: &DirectorSettings) -> anyhow::Result<Vec<Box<dyn S
 fn sink(settings: &SinkSettings) -> anyhow::Result<Box<dyn Sink>> {
     match settings {
         SinkSettings::Ipvs => Ok(Box::new(Ipvs::new())),
+        SinkSettings::Haproxy { socket, fragment, reload, check } => {
+            Ok(Box::new(Haproxy::new(haproxy::Options {
+                reload: (!reload.is_empty()).then(|| reload.clone()),
+                check: *check,
+                ..haproxy::Options::new(socket, fragment)
+            })))
+        }
         other => anyhow::bail!("this lvs-sync was built without the sink `{}`", other.kind()),
     }
 }

@@ -10,6 +10,7 @@
 //! before a plan is made, so that a plan of what fits is done or fails for a reason that lies outside.
 
 mod error;
+pub mod haproxy;
 pub mod ipvs;
 pub mod memory;
 
