@@ -8,7 +8,7 @@ use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use roundhouse_config::Label;
-use roundhouse_registry::record::{MAX_VALUE, ValueError, decode, read};
+use roundhouse_registry::record::{MAX_VALUE, Record, ValueError, decode, read};
 use roundhouse_registry::write::Expect;
 use roundhouse_registry::{InstanceId, LeaseId, Revision};
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -106,6 +106,20 @@ impl<S: Send + Sync, K: Kind> FromRequest<S> for RecordBody<K> {
     }
 }
 
+/// A record with what stands in its body beside it. Each is read by itself: inside a flattened one serde does not know
+/// which field is wrong.
+pub(super) struct RecordWith<K: Kind, M: Record>(pub(super) K, pub(super) M);
+
+impl<S: Send + Sync, K: Kind, M: Record> FromRequest<S> for RecordWith<K, M> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<RecordWith<K, M>, Problem> {
+        let body = bytes(request, state, K::MAX).await?;
+        let both = read(&body).and_then(|record| Ok(RecordWith(record, read(&body)?)));
+        both.map_err(|error| undecoded(&body, error))
+    }
+}
+
 /// Of a write (RFC 9110, 13.1): `If-Match` with a list of ETags or `*`, or `If-None-Match: *`.
 pub(super) struct Precondition(pub(super) Expect);
 
@@ -174,7 +188,7 @@ impl<S: Send + Sync> FromRequestParts<S> for NoPrecondition {
         match conditions.into_iter().find(|name| parts.headers.contains_key(name)) {
             None => Ok(NoPrecondition),
             Some(name) => {
-                let detail = "instances take no precondition: the UUID alone says whose they are; leave the header out";
+                let detail = "this record takes no precondition: its id and its lease say whose it is; leave the header out";
                 Err(Problem::bad_request(detail).at(name.as_str()))
             }
         }

@@ -19,6 +19,7 @@ mod caller;
 mod certificates;
 mod conditional;
 mod connections;
+mod directors;
 pub mod explain;
 mod extract;
 mod guard;

@@ -103,6 +103,10 @@ impl From<WriteError> for Problem {
             WriteError::AddressTaken { .. } => {
                 return Problem::new(StatusCode::CONFLICT, error.to_string()).at("address");
             }
+            // A director waits for a former self with its id.
+            WriteError::DirectorTaken { .. } => {
+                return Problem::new(StatusCode::CONFLICT, error.to_string()).at("id");
+            }
             WriteError::NotYours { .. } | WriteError::Static { .. } => StatusCode::FORBIDDEN,
             WriteError::LabelTaken { .. } | WriteError::JobNameTaken { .. } | WriteError::InUse { .. } => {
                 StatusCode::CONFLICT
@@ -208,6 +212,7 @@ mod tests {
         assert_eq!(status(WriteError::LabelTaken { label: label.clone(), owner, wanted: taken }), 409);
         assert_eq!(status(WriteError::JobNameTaken { label: label.clone(), wanted }), 409);
         assert_eq!(status(WriteError::AddressTaken { address: "a".into(), holder: "b".into() }), 409);
+        assert_eq!(status(WriteError::DirectorTaken { id: "a".into(), host: "b".into() }), 409);
         assert_eq!(status(WriteError::NotYours { key: "a".into(), allowed: "b".into() }), 403);
         assert_eq!(status(WriteError::Static { key: "a".into() }), 403);
         assert_eq!(status(WriteError::InUse { label, instances: 2 }), 409);

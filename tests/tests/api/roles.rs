@@ -46,6 +46,8 @@ fn a_role_may_do_what_the_table_says(site: &Site) {
         ("PUT", "/v1/guards/cop.a", "{}", operators),
         ("PUT", "/v1/entrypoints/a", r#"{"listen":":1","protocol":"http"}"#, operators),
         ("PUT", "/v1/certs/a", "{}", operators),
+        ("PUT", "/v1/directors/a", r#"{"version":"1","host":"h","ttl":"60s"}"#, operators),
+        ("DELETE", "/v1/directors/a?lease=77", "", operators),
         ("DELETE", "/v1/holds", "", operators),
         ("DELETE", "/v1/holds/nobody", "", operators),
         ("POST", "/v1/instances/w", instance, [false, true, true, false, true]),
