@@ -5,38 +5,28 @@
 
 use std::sync::{Arc, PoisonError};
 
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use roundhouse_registry::LeaseId;
 use roundhouse_registry::http::presence::{AnnouncedBody, Lifetime};
 use roundhouse_registry::record::{Director, Key};
-use serde::Deserialize;
 use serde_json::json;
 
-use super::extract::{NoPrecondition, RecordName, RecordWith};
+use super::extract::{NoPrecondition, OwnLease, RecordName, RecordWith};
 use super::leases::{Holding, admit_ttl};
 use super::written::answer;
 use super::{Api, Problem};
 
-#[derive(Deserialize)]
-pub(super) struct Under {
-    lease: Option<String>,
-}
-
-pub(super) type Lease = Result<Query<Under>, QueryRejection>;
-
 pub(super) async fn put(
     State(api): State<Api>,
     RecordName(id): RecordName<Director>,
-    lease: Lease,
+    OwnLease(lease): OwnLease,
     _: NoPrecondition,
     RecordWith(director, Lifetime { ttl }): RecordWith<Director, Lifetime>,
 ) -> Result<Response, Problem> {
     let id = checked(&id)?;
     let registry = &api.shared.registry;
-    let (lease, written) = match (under(lease)?, ttl) {
+    let (lease, written) = match (lease, ttl) {
         (Some(lease), _) => (lease, api.write(registry.put_director(&id, &director, lease)).await?),
         (None, Some(ttl)) => {
             admit_ttl(ttl)?;
@@ -57,11 +47,11 @@ pub(super) async fn put(
 pub(super) async fn delete(
     State(api): State<Api>,
     RecordName(id): RecordName<Director>,
-    lease: Lease,
+    OwnLease(lease): OwnLease,
     _: NoPrecondition,
 ) -> Result<StatusCode, Problem> {
     let id = checked(&id)?;
-    let Some(lease) = under(lease)? else {
+    let Some(lease) = lease else {
         let detail = format!(
             "a director leaves by its own lease; write DELETE /v1/directors/{id}?lease=<the lease that announcing \
              answered>, or stop the program"
@@ -89,11 +79,4 @@ fn checked(id: &Arc<str>) -> Result<String, Problem> {
             Err(Problem::invalid(detail).at("id"))
         }
     }
-}
-
-fn under(lease: Lease) -> Result<Option<LeaseId>, Problem> {
-    let Query(Under { lease }) =
-        lease.map_err(|error| Problem::bad_request(format!("{error}; write ?lease=<id>")))?;
-    let lease = lease.map(|text| text.parse::<LeaseId>());
-    lease.transpose().map_err(|error| Problem::invalid(error).at("lease"))
 }

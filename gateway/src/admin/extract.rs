@@ -4,13 +4,14 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
+use axum::extract::{FromRequest, FromRequestParts, Query, RawPathParams, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use roundhouse_config::Label;
 use roundhouse_registry::record::{MAX_VALUE, Record, ValueError, decode, read};
 use roundhouse_registry::write::Expect;
 use roundhouse_registry::{InstanceId, LeaseId, Revision};
+use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::Problem;
@@ -175,6 +176,26 @@ fn revisions(tags: &[&str]) -> Option<Vec<Revision>> {
         revisions.extend(opaque.parse().ok().filter(|_| tag.starts_with('"')).map(Revision));
     }
     (tags.len() <= MAX_TAGS).then_some(revisions)
+}
+
+/// `?lease=`: the lease by which whoever writes proves whose the record is.
+pub(super) struct OwnLease(pub(super) Option<LeaseId>);
+
+#[derive(Deserialize)]
+struct LeaseParameter {
+    lease: Option<String>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for OwnLease {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<OwnLease, Problem> {
+        let Query(LeaseParameter { lease }) = Query::from_request_parts(parts, state)
+            .await
+            .map_err(|error| Problem::bad_request(format!("{error}; write ?lease=<id>")).at("lease"))?;
+        let lease = lease.map(|text| text.parse()).transpose();
+        lease.map(OwnLease).map_err(|error: String| Problem::invalid(error).at("lease"))
+    }
 }
 
 /// For records whose owner is proven otherwise: a condition that would not be kept must not be accepted.

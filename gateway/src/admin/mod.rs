@@ -27,6 +27,7 @@ mod health;
 mod holds;
 mod instances;
 mod jobs;
+mod leaders;
 mod leases;
 mod metrics;
 mod overview;

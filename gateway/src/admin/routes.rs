@@ -11,13 +11,13 @@ use axum::handler::Handler;
 use axum::http::Method;
 use axum::routing::{MethodFilter, MethodRouter, on};
 use roundhouse_registry::record::{
-    Cert, Director, Domain, Entrypoint, Gateway, Guard, Line, Pool, Record, Role, Rule, Token,
+    Cert, Director, Domain, Entrypoint, Gateway, Guard, Leader, Line, Pool, Record, Role, Rule, Token,
 };
 
 use super::records::{self, Kind, Writable};
 use super::{
-    Api, access, connections, directors, explain, health, holds, instances, jobs, leases, metrics, overview,
-    snapshot, tokens, transfer, watch,
+    Api, access, connections, directors, explain, health, holds, instances, jobs, leaders, leases, metrics,
+    overview, snapshot, tokens, transfer, watch,
 };
 
 /// A record of the largest size, and room for what a registration has around it.
@@ -75,6 +75,9 @@ pub(super) fn routes() -> Routes {
         .read_only::<Director>(Read)
         .put_up_to(Director::MAX, Director::ONE, R(Operate), directors::put)
         .delete(Director::ONE, R(Operate), directors::delete)
+        .read_only::<Leader>(Read)
+        .put(Leader::ONE, R(Operate), leaders::put)
+        .delete(Leader::ONE, R(Operate), leaders::delete)
         .read_only::<Gateway>(Read)
         // Whoever writes a certificate brings its key and sees none.
         .kind::<Cert>(Read, Operate)
@@ -237,6 +240,8 @@ mod tests {
         for writes in [
             "PUT /v1/directors/{name}",
             "DELETE /v1/directors/{name}",
+            "PUT /v1/leaders/{name}",
+            "DELETE /v1/leaders/{name}",
             "DELETE /v1/connections",
             "DELETE /v1/holds",
             "PUT /v1/entrypoints/{name}",

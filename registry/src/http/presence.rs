@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use hyper::{Method, StatusCode};
 use roundhouse_config::duration;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 
 use super::{HttpClient, HttpError, found};
 use crate::kv::{LeaseId, Revision};
-use crate::record::{Director, Record, ValueError};
+use crate::record::{Director, Leader, Name, Record, ValueError};
 
 /// What stands in the body of `PUT /v1/directors/<id>` beside the record.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,9 +44,16 @@ pub struct AnnouncedBody {
     pub revision: Revision,
 }
 
-/// What is read of a record that is there.
 #[derive(Deserialize)]
-struct Shown {
+struct LedBody {
+    fence: Revision,
+}
+
+/// A record that is there.
+#[derive(Deserialize)]
+struct Shown<R> {
+    #[serde(flatten)]
+    record: R,
     revision: Revision,
 }
 
@@ -80,14 +88,45 @@ impl HttpClient {
 
     /// When it was written last; `None`: it is gone.
     pub async fn director_revision(&self, id: &str) -> Result<Option<Revision>, HttpError> {
-        let answer = found(self.call(Method::GET, &format!("/v1/directors/{id}"), &[], None).await)?;
-        answer.map(|answer| Ok(self.parsed::<Shown>(&answer.body)?.revision)).transpose()
+        let shown = self.record::<IgnoredAny>(&format!("/v1/directors/{id}")).await?;
+        Ok(shown.map(|shown| shown.revision))
     }
 
     /// Ends its lease. One that is gone already is no error.
     pub async fn withdraw_director(&self, id: &str, lease: LeaseId) -> Result<(), HttpError> {
         let path = format!("/v1/directors/{id}?lease={lease}");
         found(self.call(Method::DELETE, &path, &[], None).await).map(|_| ())
+    }
+}
+
+impl HttpClient {
+    /// The fence; `None`: the lease is gone.
+    pub async fn lead(
+        &self,
+        name: &Name,
+        leader: &Leader,
+        lease: LeaseId,
+    ) -> Result<Option<Revision>, HttpError> {
+        let path = format!("/v1/leaders/{name}?lease={lease}");
+        let answer = found(self.call(Method::PUT, &path, &[], Some(self.json(leader)?)).await)?;
+        answer.map(|answer| Ok(self.parsed::<LedBody>(&answer.body)?.fence)).transpose()
+    }
+
+    /// Who leads, and since which revision; `None`: nobody does.
+    pub async fn leader(&self, name: &Name) -> Result<Option<(Revision, Leader)>, HttpError> {
+        let Some(shown) = self.record(&format!("/v1/leaders/{name}")).await? else { return Ok(None) };
+        Ok(Some((shown.revision, shown.record)))
+    }
+
+    /// Leaves the place to others. One that is nobody's already is no error.
+    pub async fn resign(&self, name: &Name, lease: LeaseId) -> Result<(), HttpError> {
+        let path = format!("/v1/leaders/{name}?lease={lease}");
+        found(self.call(Method::DELETE, &path, &[], None).await).map(|_| ())
+    }
+
+    async fn record<R: DeserializeOwned>(&self, path: &str) -> Result<Option<Shown<R>>, HttpError> {
+        let answer = found(self.call(Method::GET, path, &[], None).await)?;
+        answer.map(|answer| self.parsed(&answer.body)).transpose()
     }
 }
 

@@ -9,9 +9,9 @@ use crate::http::presence::is_taken;
 #[cfg(feature = "etcd")]
 use crate::kv::KvError;
 use crate::kv::{LeaseId, Revision};
-use crate::record::Director;
+use crate::record::{Director, Leader, Name};
 #[cfg(feature = "etcd")]
-use crate::record::Key;
+use crate::record::{Key, decode};
 use crate::remote::{Refusal, Target};
 #[cfg(feature = "etcd")]
 use crate::write::WriteError;
@@ -81,10 +81,58 @@ impl Target {
     }
 }
 
+impl Target {
+    /// The fence; `None`: the lease is gone.
+    pub(super) async fn lead(
+        &self,
+        name: &Name,
+        leader: &Leader,
+        lease: LeaseId,
+    ) -> Result<Option<Revision>, Refusal> {
+        match self {
+            #[cfg(feature = "etcd")]
+            Target::Etcd(etcd) => match etcd.lead(name, leader, lease).await {
+                Ok(led) => Ok(Some(led.fence)),
+                Err(WriteError::Kv(KvError::NoLease(_))) => Ok(None),
+                Err(error) => Err(of_write(error)),
+            },
+            #[cfg(feature = "http")]
+            Target::Http(client) => {
+                client.lead(name, leader, lease).await.map_err(|error| of_call(error, "name"))
+            }
+        }
+    }
+
+    /// Who leads, and the fence, since a leader's record is never written over; `None`: nobody does, or nobody can read
+    /// who.
+    pub(super) async fn leader(&self, name: &Name) -> Result<Option<(Revision, Leader)>, Refusal> {
+        match self {
+            #[cfg(feature = "etcd")]
+            Target::Etcd(etcd) => {
+                let entry = etcd.kv().get(&Key::Leader(name.clone()).to_string()).await?;
+                Ok(entry.and_then(|entry| Some((entry.modified, decode(&entry.value).ok()?))))
+            }
+            #[cfg(feature = "http")]
+            Target::Http(client) => Ok(client.leader(name).await?),
+        }
+    }
+
+    pub(super) async fn resign(&self, name: &Name, lease: LeaseId) -> Result<(), Refusal> {
+        match self {
+            #[cfg(feature = "etcd")]
+            Target::Etcd(etcd) => etcd.resign(name, lease).await.map_err(of_write),
+            #[cfg(feature = "http")]
+            Target::Http(client) => Ok(client.resign(name, lease).await?),
+        }
+    }
+}
+
 #[cfg(feature = "etcd")]
 fn of_write(error: WriteError) -> Refusal {
     match error {
-        WriteError::DirectorTaken { .. } => Refusal::Taken(error.to_string()),
+        WriteError::DirectorTaken { .. } | WriteError::LeaderTaken { .. } => {
+            Refusal::Taken(error.to_string())
+        }
         error => error.into(),
     }
 }

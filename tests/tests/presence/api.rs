@@ -64,6 +64,54 @@ fn a_director_announces_itself_says_more_lives_and_leaves() {
 }
 
 #[test]
+fn a_director_leads_by_its_lease_and_resigns() {
+    for site in [Site::embedded(), Site::etcd()] {
+        let gateway = &site.hub.gateway;
+        let announce = |id: &str| {
+            let made = gateway.call("PUT", &format!("/v1/directors/{id}"), BODY).json();
+            made["lease"].as_str().unwrap().to_owned()
+        };
+        let (first, second) = (announce("lvs-1"), announce("lvs-2"));
+        let put = |id: &str, lease: &str| {
+            let body = format!(r#"{{"director":"{id}","since":1767225600}}"#);
+            gateway.call("PUT", &format!("/v1/leaders/haproxy?lease={lease}"), &body)
+        };
+        let made = put("lvs-1", &first);
+        assert_eq!((made.status, made.header("location")), (201, Some("/v1/leaders/haproxy")), "{made:?}");
+        let fence = made.json()["fence"].as_u64().unwrap();
+        assert_eq!(made.json()["revision"], fence);
+        let again = put("lvs-1", &first);
+        assert_eq!((again.status, &again.json()["fence"]), (200, &json!(fence)));
+        let shown = gateway.api("/v1/leaders/haproxy").json();
+        assert_eq!(
+            (&shown["director"], &shown["name"], &shown["revision"]),
+            (&json!("lvs-1"), &json!("haproxy"), &json!(fence))
+        );
+        assert_eq!(gateway.api("/v1/leaders").json(), json!([shown]));
+
+        let taken = refused(&put("lvs-2", &second), 409, "leaders/haproxy is held by the director lvs-1");
+        assert_eq!(taken, "name");
+        for (id, lease) in [("lvs-1", &second), ("lvs-9", &first), ("lvs-1", &"4711".to_owned())] {
+            assert_eq!(refused(&put(id, lease), 409, "is not under the lease"), "lease", "{id}");
+        }
+        refused(&gateway.call("PUT", "/v1/leaders/haproxy", "{}"), 422, "director");
+        let body = r#"{"director":"lvs-1","since":1}"#;
+        refused(&gateway.call("PUT", "/v1/leaders/other", body), 400, "write ?lease=");
+        let resign = |lease: &str| gateway.call("DELETE", &format!("/v1/leaders/haproxy?lease={lease}"), "");
+        refused(&resign(&second), 409, "is held by the director lvs-1");
+        assert_eq!(resign(&first).status, 204);
+        refused(&resign(&first), 404, "leaders/haproxy");
+
+        // It goes with the director, whose lease holds nothing else.
+        let higher = put("lvs-2", &second).json()["fence"].as_u64().unwrap();
+        assert!(higher > fence);
+        refused(&gateway.call("DELETE", &format!("/v1/leases/{second}"), ""), 403, "stop that program");
+        assert_eq!(gateway.call("DELETE", &format!("/v1/directors/lvs-2?lease={second}"), "").status, 204);
+        eventually(SOON, "nobody leads", || gateway.api("/v1/leaders").json() == json!([]));
+    }
+}
+
+#[test]
 fn only_operators_announce_and_only_what_is_right() {
     let site = Site::embedded();
     let gateway = &site.hub.gateway;
@@ -71,6 +119,9 @@ fn only_operators_announce_and_only_what_is_right() {
         let token = with_token(&site, role);
         for method in ["PUT", "DELETE"] {
             let reply = gateway.call_with(method, PATH, &[("authorization", &token)], BODY);
+            refused(&reply, 403, "this takes the role `operate`");
+            let path = "/v1/leaders/haproxy?lease=1";
+            let reply = gateway.call_with(method, path, &[("authorization", &token)], "{}");
             refused(&reply, 403, "this takes the role `operate`");
         }
     }

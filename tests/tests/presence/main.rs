@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! keeping   it announces itself, keeps alive, tells what changes and leaves; what somebody takes away comes back
+//! leading   of two that share a sink one leads, and knows for how long
 //! api       the same by hand, and what is refused
 //! ```
 
@@ -10,6 +11,7 @@
 
 mod api;
 mod keeping;
+mod leading;
 
 use std::time::Duration;
 
@@ -17,7 +19,7 @@ use roundhouse_config::RegistrySettings;
 use roundhouse_registry::presence::Progress;
 use roundhouse_registry::record::Director;
 use roundhouse_registry::{LeaseId, Presence};
-use roundhouse_tests::{Hub, eventually_async, seen};
+use roundhouse_tests::{Hub, Wire, eventually_async, seen};
 use serde_json::Value;
 
 const TTL: Duration = Duration::from_secs(2);
@@ -50,6 +52,20 @@ impl Site {
 
     fn start(&self, id: &str, director: Director) -> Presence {
         self.start_with(id, director, TTL)
+    }
+
+    /// By another way to the same registry.
+    fn start_through(&self, wire: &Wire, id: &str) -> Presence {
+        let (scheme, _) = self.url.split_once("://").unwrap();
+        let url = format!("{scheme}://{}", wire.address());
+        let registry = RegistrySettings { url: url.parse().unwrap(), ..RegistrySettings::default() };
+        Presence::start(&registry, id, on(id), TTL).unwrap()
+    }
+
+    /// A way that can be cut.
+    async fn wire(&self) -> Wire {
+        let (_, authority) = self.url.split_once("://").unwrap();
+        Wire::to(authority.parse().unwrap()).await
     }
 
     fn start_with(&self, id: &str, director: Director, ttl: Duration) -> Presence {

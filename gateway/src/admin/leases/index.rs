@@ -47,6 +47,7 @@ impl Leases {
     fn follow_others(&mut self, old: &Snapshot, new: &Snapshot) {
         self.follow(&old.gateways, &new.gateways, |_| Holding::Other);
         self.follow(&old.directors, &new.directors, |_| Holding::Director);
+        self.follow(&old.leaders, &new.leaders, |_| Holding::Director);
         let none = Records::default();
         for difference in old.health.diff(&new.health) {
             let (before, after) = match difference {
@@ -106,11 +107,12 @@ mod tests {
 
     use super::*;
 
-    const KEYS: [(&str, &str); 6] = [
+    const KEYS: [(&str, &str); 7] = [
         ("instances/a/0a1b2c3d-0000-4000-8000-000000000001", r#"{"address":"10.0.0.1","ports":{"main":1}}"#),
         ("instances/a/0a1b2c3d-0000-4000-8000-000000000002", r#"{"address":"10.0.0.2","ports":{"main":1}}"#),
         ("instances/b/0a1b2c3d-0000-4000-8000-000000000001", r#"{"address":"10.0.0.3","ports":{"main":1}}"#),
         ("directors/lvs", r#"{"version":"1","host":"h"}"#),
+        ("leaders/a", r#"{"director":"lvs","since":1}"#),
         ("gateways/hub", r#"{"version":"1","host":"h","vips":"127.0.0.0/16","admin":"a"}"#),
         ("health/a/0a1b2c3d-0000-4000-8000-000000000001", r#"{"healthy":true,"since":1,"by":"hub"}"#),
     ];
@@ -135,7 +137,8 @@ mod tests {
                 let (all, instances, directors) = held.entry(lease).or_default();
                 *all += 1;
                 *instances += usize::from(entry.key.starts_with("instances/"));
-                *directors += usize::from(entry.key.starts_with("directors/"));
+                *directors +=
+                    usize::from(["directors/", "leaders/"].iter().any(|kind| entry.key.starts_with(kind)));
             }
         }
         held
