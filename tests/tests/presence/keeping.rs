@@ -69,7 +69,7 @@ async fn a_lease_that_is_revoked_comes_back_as_it_was_last_told(site: &Site) {
         let lease = site.lease(PATH);
         site.revoke(ID);
         let began = Instant::now();
-        let back = async || seen(site.entry(PATH), |entry| entry.is_some());
+        let back = async || seen(site.entry(PATH), Option::is_some);
         let entry = eventually_async(RECOVERY, "it is back", back).await.unwrap();
         assert!(began.elapsed() < TTL, "after {:?}", began.elapsed());
         assert_ne!(entry["lease"], json!(lease.to_string()));

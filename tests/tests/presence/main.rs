@@ -1,15 +1,17 @@
-//! The presence of a director: whatever happens to its record or its lease, the record comes back as it should be, and
+//! The presence of directors and gateways. Of a director: whatever happens to its record or its lease, the record comes back as it should be, and
 //! of two with one id one is there.
 //!
 //! ```text
 //! keeping   it announces itself, keeps alive, tells what changes and leaves; what somebody takes away comes back
 //! leading   of two that share a sink one leads, and knows for how long
 //! api       the same by hand, and what is refused
+//! gateways  what a gateway says of its own entrypoints
 //! ```
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 mod api;
+mod gateways;
 mod keeping;
 mod leading;
 
