@@ -43,6 +43,8 @@ pub struct Shared {
     pub own: ArcSwap<Own>,
     /// Those of the file and of the registry, with what became of them.
     pub entrypoints: ArcSwap<Vec<Listed>>,
+    /// Tells that they are others now.
+    pub relisted: Notify,
     /// Where clients without TLS find it; 0: nowhere.
     pub https_port: Arc<AtomicU16>,
     /// What TLS that ends here is shown, and what of it is not served as it is written.

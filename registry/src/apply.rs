@@ -129,6 +129,7 @@ impl Snapshot {
             Key::Held(job, id) => insert(&mut self.held, job, id, record(entry)?),
             Key::Instance(job, id) => self.put_instance(job, id, entry)?,
             Key::Job(label) => drop(self.jobs.insert(label, record(entry)?)),
+            Key::Leader(name) => drop(self.leaders.insert(name, record(entry)?)),
             Key::Line(label) => drop(self.lines.insert(label, record(entry)?)),
             Key::Pool(label) => drop(self.pools.insert(label, record(entry)?)),
             Key::Rule(name) => drop(self.rules.insert(name, record(entry)?)),
@@ -175,6 +176,7 @@ impl Snapshot {
                 self.live -= usize::from(gone);
             }
             Key::Job(label) => drop(self.jobs.remove(&label)),
+            Key::Leader(name) => drop(self.leaders.remove(&name)),
             Key::Line(label) => drop(self.lines.remove(&label)),
             Key::Pool(label) => drop(self.pools.remove(&label)),
             Key::Rule(name) => drop(self.rules.remove(&name)),

@@ -32,6 +32,7 @@ pub fn delta(old: &Snapshot, new: &Snapshot) -> Option<Delta> {
         || differ(&old.entrypoints, &new.entrypoints)
         || differ(&old.guards, &new.guards)
         || differ(&old.health, &new.health)
+        || differ(&old.leaders, &new.leaders)
         || differ(&old.lines, &new.lines)
         || differ(&old.pools, &new.pools)
         || differ(&old.rules, &new.rules)

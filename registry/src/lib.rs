@@ -12,7 +12,8 @@
 //!   quarantined by [`apply()`]: kept out, listed with its reason, in nobody's way.
 //! - [`Store`] has one writer, the [`Follower`]. Readers never lock. A failed watch leaves the last snapshot where it
 //!   is and makes it stale; it never makes it empty.
-//! - [`registrar`] keeps one instance registered, for ever, against either backend or another gateway's HTTP API.
+//! - [`registrar`] keeps one instance registered, for ever, against either backend or another gateway's HTTP API;
+//!   [`presence`] does the same for a director's record.
 
 #[cfg(feature = "access")]
 pub mod access;
@@ -25,12 +26,16 @@ pub mod hold;
 pub mod http;
 pub mod kv;
 mod members;
+#[cfg(any(feature = "etcd", feature = "http"))]
+pub mod presence;
 pub mod probe;
 mod quarantine;
 pub mod record;
 pub mod recorder;
 #[cfg(any(feature = "etcd", feature = "http"))]
 pub mod registrar;
+#[cfg(any(feature = "etcd", feature = "http"))]
+mod remote;
 pub mod saved;
 mod snapshot;
 mod store;
@@ -42,6 +47,8 @@ pub use follow::Follower;
 pub use history::History;
 pub use kv::{Kv, KvError, LeaseId, Revision, Source};
 pub use members::Member;
+#[cfg(any(feature = "etcd", feature = "http"))]
+pub use presence::Presence;
 pub use quarantine::{Quarantine, Quarantined};
 pub use record::{Domain, Gateway, Instance, InstanceId, Job, State};
 #[cfg(any(feature = "etcd", feature = "http"))]

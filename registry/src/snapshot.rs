@@ -11,8 +11,8 @@ use crate::hold::Retained;
 use crate::kv::{Entry, LeaseId, Listing, Revision};
 use crate::quarantine::Quarantine;
 use crate::record::{
-    Cert, Director, Domain, Entrypoint, Gateway, Guard, Health, Held, Instance, InstanceId, Job, Line, Name,
-    Pool, Rule, Token, Vip, encode, without_secrets,
+    Cert, Director, Domain, Entrypoint, Gateway, Guard, Health, Held, Instance, InstanceId, Job, Leader,
+    Line, Name, Pool, Rule, Token, Vip, encode, without_secrets,
 };
 
 /// A record and when it was written.
@@ -58,6 +58,7 @@ pub struct Snapshot {
     /// How many of them there are, counted by `apply` as they come and go: the hold asks at every change.
     pub live: usize,
     pub jobs: Records<Label, Job>,
+    pub leaders: Records<Name, Leader>,
     pub lines: Records<Label, Line>,
     pub pools: Records<Label, Pool>,
     pub rules: Records<Name, Rule>,
@@ -101,6 +102,7 @@ impl Snapshot {
             .chain(kind_of_instances("held", &self.held))
             .chain(kind_of_instances("instances", &self.instances))
             .chain(kind("jobs", &self.jobs))
+            .chain(kind("leaders", &self.leaders))
             .chain(kind("lines", &self.lines))
             .chain(kind("pools", &self.pools))
             .chain(kind("rules", &self.rules))
@@ -151,6 +153,7 @@ impl Snapshot {
             && self.held == other.held
             && self.instances == other.instances
             && self.jobs == other.jobs
+            && self.leaders == other.leaders
             && self.lines == other.lines
             && self.pools == other.pools
             && self.rules == other.rules

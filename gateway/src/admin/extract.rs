@@ -4,13 +4,14 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
+use axum::extract::{FromRequest, FromRequestParts, Query, RawPathParams, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use roundhouse_config::Label;
-use roundhouse_registry::record::{MAX_VALUE, ValueError, decode, read};
+use roundhouse_registry::record::{MAX_VALUE, Record, ValueError, decode, read};
 use roundhouse_registry::write::Expect;
 use roundhouse_registry::{InstanceId, LeaseId, Revision};
+use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::Problem;
@@ -106,6 +107,20 @@ impl<S: Send + Sync, K: Kind> FromRequest<S> for RecordBody<K> {
     }
 }
 
+/// A record with what stands in its body beside it. Each is read by itself: inside a flattened one serde does not know
+/// which field is wrong.
+pub(super) struct RecordWith<K: Kind, M: Record>(pub(super) K, pub(super) M);
+
+impl<S: Send + Sync, K: Kind, M: Record> FromRequest<S> for RecordWith<K, M> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<RecordWith<K, M>, Problem> {
+        let body = bytes(request, state, K::MAX).await?;
+        let both = read(&body).and_then(|record| Ok(RecordWith(record, read(&body)?)));
+        both.map_err(|error| undecoded(&body, error))
+    }
+}
+
 /// Of a write (RFC 9110, 13.1): `If-Match` with a list of ETags or `*`, or `If-None-Match: *`.
 pub(super) struct Precondition(pub(super) Expect);
 
@@ -163,6 +178,26 @@ fn revisions(tags: &[&str]) -> Option<Vec<Revision>> {
     (tags.len() <= MAX_TAGS).then_some(revisions)
 }
 
+/// `?lease=`: the lease by which whoever writes proves whose the record is.
+pub(super) struct OwnLease(pub(super) Option<LeaseId>);
+
+#[derive(Deserialize)]
+struct LeaseParameter {
+    lease: Option<String>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for OwnLease {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<OwnLease, Problem> {
+        let Query(LeaseParameter { lease }) = Query::from_request_parts(parts, state)
+            .await
+            .map_err(|error| Problem::bad_request(format!("{error}; write ?lease=<id>")).at("lease"))?;
+        let lease = lease.map(|text| text.parse()).transpose();
+        lease.map(OwnLease).map_err(|error: String| Problem::invalid(error).at("lease"))
+    }
+}
+
 /// For records whose owner is proven otherwise: a condition that would not be kept must not be accepted.
 pub(super) struct NoPrecondition;
 
@@ -174,7 +209,7 @@ impl<S: Send + Sync> FromRequestParts<S> for NoPrecondition {
         match conditions.into_iter().find(|name| parts.headers.contains_key(name)) {
             None => Ok(NoPrecondition),
             Some(name) => {
-                let detail = "instances take no precondition: the UUID alone says whose they are; leave the header out";
+                let detail = "this record takes no precondition: its id and its lease say whose it is; leave the header out";
                 Err(Problem::bad_request(detail).at(name.as_str()))
             }
         }

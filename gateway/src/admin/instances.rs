@@ -1,13 +1,10 @@
 //! `/v1/instances`: registration, state, deregistration.
 
-use std::ops::RangeInclusive;
-use std::time::Duration;
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use roundhouse_config::{JobName, Label, Port, PortName, Protocol, duration};
+use roundhouse_config::{JobName, Label, Port, PortName, Protocol};
 use roundhouse_registry::http::registration::{RegisterBody, RegisteredBody, StateChange};
 use roundhouse_registry::record::{ValueError, decode, encode};
 use roundhouse_registry::write::NewInstance;
@@ -17,13 +14,11 @@ use serde_json::{Map, Value, json};
 use super::caller::Caller;
 use super::extract::{Body, NoPrecondition, Segment};
 use super::jobs::{refuse_taken_jobname, unknown};
+use super::leases::admit_ttl;
 use super::parts::PATIENCE;
 use super::view::View;
 use super::written::{answer, etag};
 use super::{Api, Problem, own, parts};
-
-/// Under a second a scheduling hiccup takes an instance out; after a day a lease means nothing.
-const TTL: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(86_400);
 
 pub(super) async fn list(State(api): State<Api>) -> Response {
     streamed(&api, None)
@@ -110,11 +105,7 @@ async fn register(
 ) -> Result<Response, Problem> {
     body.instance.validate()?;
     refuse_own_address(api, &body.instance)?;
-    if let Some(ttl) = body.ttl.filter(|ttl| !TTL.contains(ttl)) {
-        let [least, most] = [*TTL.start(), *TTL.end()].map(duration::format);
-        let detail = format!("{} is out of bounds; write \"{least}\" to \"{most}\"", duration::format(ttl));
-        return Err(Problem::invalid(detail).at("ttl"));
-    }
+    body.ttl.map_or(Ok(()), admit_ttl)?;
     let snapshot = api.shared.store.load();
     let mut implicit = body.job.unwrap_or_default();
     own::admit_registration(caller, &snapshot, &label, body.ttl, &mut implicit)?;

@@ -103,6 +103,16 @@ impl From<WriteError> for Problem {
             WriteError::AddressTaken { .. } => {
                 return Problem::new(StatusCode::CONFLICT, error.to_string()).at("address");
             }
+            // A director waits for a former self with its id.
+            WriteError::DirectorTaken { .. } => {
+                return Problem::new(StatusCode::CONFLICT, error.to_string()).at("id");
+            }
+            WriteError::LeaderTaken { .. } => {
+                return Problem::new(StatusCode::CONFLICT, error.to_string()).at("name");
+            }
+            WriteError::NoDirector { .. } => {
+                return Problem::new(StatusCode::CONFLICT, error.to_string()).at("lease");
+            }
             WriteError::NotYours { .. } | WriteError::Static { .. } => StatusCode::FORBIDDEN,
             WriteError::LabelTaken { .. } | WriteError::JobNameTaken { .. } | WriteError::InUse { .. } => {
                 StatusCode::CONFLICT
@@ -208,6 +218,10 @@ mod tests {
         assert_eq!(status(WriteError::LabelTaken { label: label.clone(), owner, wanted: taken }), 409);
         assert_eq!(status(WriteError::JobNameTaken { label: label.clone(), wanted }), 409);
         assert_eq!(status(WriteError::AddressTaken { address: "a".into(), holder: "b".into() }), 409);
+        assert_eq!(status(WriteError::DirectorTaken { id: "a".into(), host: "b".into() }), 409);
+        let name = "haproxy".parse().unwrap();
+        assert_eq!(status(WriteError::LeaderTaken { name, director: "a".into() }), 409);
+        assert_eq!(status(WriteError::NoDirector { id: "a".into(), lease: LeaseId(7) }), 409);
         assert_eq!(status(WriteError::NotYours { key: "a".into(), allowed: "b".into() }), 403);
         assert_eq!(status(WriteError::Static { key: "a".into() }), 403);
         assert_eq!(status(WriteError::InUse { label, instances: 2 }), 409);

@@ -11,13 +11,13 @@ use axum::handler::Handler;
 use axum::http::Method;
 use axum::routing::{MethodFilter, MethodRouter, on};
 use roundhouse_registry::record::{
-    Cert, Director, Domain, Entrypoint, Gateway, Guard, Line, Pool, Role, Rule, Token,
+    Cert, Director, Domain, Entrypoint, Gateway, Guard, Leader, Line, Pool, Record, Role, Rule, Token,
 };
 
 use super::records::{self, Kind, Writable};
 use super::{
-    Api, access, connections, explain, health, holds, instances, jobs, leases, metrics, overview, snapshot,
-    tokens, transfer, watch,
+    Api, access, connections, directors, explain, health, holds, instances, jobs, leaders, leases, metrics,
+    overview, snapshot, tokens, transfer, watch,
 };
 
 /// A record of the largest size, and room for what a registration has around it.
@@ -73,6 +73,11 @@ pub(super) fn routes() -> Routes {
         .delete("/v1/leases/{id}", R(Register), leases::revoke)
         .post("/v1/leases/{id}/keepalive", R(Register), leases::keep_alive)
         .read_only::<Director>(Read)
+        .put_up_to(Director::MAX, Director::ONE, R(Operate), directors::put)
+        .delete(Director::ONE, R(Operate), directors::delete)
+        .read_only::<Leader>(Read)
+        .put(Leader::ONE, R(Operate), leaders::put)
+        .delete(Leader::ONE, R(Operate), leaders::delete)
         .read_only::<Gateway>(Read)
         // Whoever writes a certificate brings its key and sees none.
         .kind::<Cert>(Read, Operate)
@@ -121,6 +126,18 @@ impl Routes {
         self.on(Method::PUT, path, who, on(MethodFilter::PUT, handler))
     }
 
+    /// Of a kind whose records have at most as many bytes.
+    fn put_up_to<T: 'static>(
+        self,
+        most: usize,
+        path: &'static str,
+        who: For,
+        handler: impl Handler<T, Api>,
+    ) -> Routes {
+        let put = on(MethodFilter::PUT, handler).layer(DefaultBodyLimit::max(most + AROUND));
+        self.on(Method::PUT, path, who, put)
+    }
+
     fn post<T: 'static>(self, path: &'static str, who: For, handler: impl Handler<T, Api>) -> Routes {
         self.on(Method::POST, path, who, on(MethodFilter::POST, handler))
     }
@@ -147,8 +164,7 @@ impl Routes {
     }
 
     fn kind<K: Writable>(self, reader: Role, writer: Role) -> Routes {
-        let put = on(MethodFilter::PUT, records::put::<K>).layer(DefaultBodyLimit::max(K::MAX + AROUND));
-        self.read_only::<K>(reader).on(Method::PUT, K::ONE, For::Role(writer), put).delete(
+        self.read_only::<K>(reader).put_up_to(K::MAX, K::ONE, For::Role(writer), records::put::<K>).delete(
             K::ONE,
             For::Role(writer),
             records::delete::<K>,
@@ -221,7 +237,15 @@ mod tests {
             ]
         );
         let operators = of(For::Role(Role::Operate));
-        for writes in ["DELETE /v1/connections", "DELETE /v1/holds", "PUT /v1/entrypoints/{name}"] {
+        for writes in [
+            "PUT /v1/directors/{name}",
+            "DELETE /v1/directors/{name}",
+            "PUT /v1/leaders/{name}",
+            "DELETE /v1/leaders/{name}",
+            "DELETE /v1/connections",
+            "DELETE /v1/holds",
+            "PUT /v1/entrypoints/{name}",
+        ] {
             assert!(operators.iter().any(|entry| entry == writes), "{writes}");
         }
         // A reader changes nothing, and nobody else's route is only a look, but for the one that shows every secret.

@@ -67,6 +67,7 @@ impl Gateway {
             registry: Registry::new(kv),
             own: ArcSwap::from_pointee(own),
             entrypoints: ArcSwap::from_pointee(entrypoints),
+            relisted: tokio::sync::Notify::new(),
             https_port: Arc::default(),
             workers: connections::worker(),
             config: ArcSwap::default(),

@@ -180,6 +180,7 @@ impl Control {
         let own = self.facts.own.with_entrypoints(addresses.collect());
         self.shared.https_port.store(Listed::https_port(&listed).unwrap_or(0), Relaxed);
         self.shared.entrypoints.store(Arc::new(listed));
+        self.shared.relisted.notify_one();
         self.shared.own.store(Arc::new(own.clone()));
         self.facts.own = own;
         let table = self.shared.table.load_full();

@@ -152,6 +152,7 @@ async fn serve(mut settings: Settings, config: Option<PathBuf>, wait: bool) -> a
         registry: Registry::new(kv),
         own: ArcSwap::from_pointee(own),
         entrypoints: ArcSwap::default(),
+        relisted: Notify::new(),
         https_port,
         certificates: certificates.clone(),
         certificates_refused: ArcSwap::default(),

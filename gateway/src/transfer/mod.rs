@@ -16,8 +16,8 @@
 //! - The last line counts the entries and hashes every byte before it: a file that was cut short or altered is refused
 //!   before anything is written.
 //! - Every record moves, whatever its kind, certificates' keys and tokens too; so the file is its owner's alone. What a
-//!   live gateway or director says of itself (`gateways/`, `directors/`) stays behind: on the new registry they say it
-//!   themselves.
+//!   live gateway or director says of itself (`gateways/`, `directors/`, `leaders/`) stays behind: on the new registry they
+//!   say it themselves.
 //! - What was held by a lease moves under ONE fresh lease, the grace: a gateway on the new registry serves it at once,
 //!   and a registrar that comes there takes its own keys over, since its UUID is the same. Who has not come when the
 //!   grace ends is gone. (An entry does not say how long its lease was, so there is one class of them.)
@@ -46,7 +46,7 @@ pub use self::report::{Count, Report, list};
 const VERSION: u32 = 1;
 
 /// What lives only as long as the program that wrote it, in the registry where it wrote it.
-const PRESENCE: [&str; 2] = ["gateways", "directors"];
+const PRESENCE: [&str; 3] = ["gateways", "directors", "leaders"];
 
 fn moves(entry: &Entry) -> bool {
     !PRESENCE.contains(&kind(&entry.key))

@@ -2,7 +2,7 @@
 //! the CLI.
 //!
 //! ```text
-//! HttpClient ─► call         one request, one whole answer: registration, the CLI
+//! HttpClient ─► call         one request, one whole answer: registration, presence, the CLI
 //!    │  │    ├► open         one request, an answer read while it comes: kv::http (snapshot and watch), an export
 //!    │  │    └► upload       one request whose body is made while it is sent: an import
 //!    │  └ Bearer             who asks; never in a log
@@ -15,6 +15,7 @@
 
 mod bearer;
 mod dial;
+pub mod presence;
 pub mod registration;
 pub mod sse;
 mod stream;
@@ -27,7 +28,8 @@ use hyper::{Method, Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use roundhouse_config::RegistryUrl;
 use roundhouse_config::access::ApiAccess;
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 pub use self::bearer::{Bearer, BearerError, TokenSource};
 use self::dial::Dial;
@@ -190,11 +192,28 @@ impl HttpClient {
         }
     }
 
+    fn json(&self, body: &impl Serialize) -> Result<Vec<u8>, HttpError> {
+        serde_json::to_vec(body).map_err(|error| self.strange(&error))
+    }
+
+    fn parsed<T: DeserializeOwned>(&self, body: &[u8]) -> Result<T, HttpError> {
+        serde_json::from_slice(body).map_err(|error| self.strange(&error))
+    }
+
     fn unavailable(&self, reason: &dyn std::fmt::Display) -> HttpError {
         HttpError::Unavailable { server: self.server(), reason: reason.to_string() }
     }
 
     fn strange(&self, reason: &dyn std::fmt::Display) -> HttpError {
         HttpError::Strange { server: self.server(), reason: reason.to_string() }
+    }
+}
+
+/// `None`: there is no such thing.
+fn found(answer: Result<Answer, HttpError>) -> Result<Option<Answer>, HttpError> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(HttpError::Refused { status: StatusCode::NOT_FOUND, .. }) => Ok(None),
+        Err(error) => Err(error),
     }
 }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use hyper::{Method, StatusCode};
+use hyper::Method;
 use roundhouse_config::{JobName, Label, Port, duration};
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, HttpClient, HttpError};
+use super::{Answer, HttpClient, HttpError, found};
 use crate::kv::{LeaseId, Revision};
 use crate::record::{Instance, InstanceId, State};
 use crate::write::NewInstance;
@@ -67,8 +67,7 @@ impl HttpClient {
         };
         let path = format!("/v1/instances/{}/{}", new.job, new.id);
         let answer = self.call(Method::PUT, &path, &[], Some(self.json(&body)?)).await?;
-        let answer: RegisteredBody =
-            serde_json::from_slice(&answer.body).map_err(|error| self.strange(&error))?;
+        let answer: RegisteredBody = self.parsed(&answer.body)?;
         answer.lease.unwrap_or_default().parse().map_err(|error: String| self.strange(&error))
     }
 
@@ -100,20 +99,7 @@ impl HttpClient {
 
     fn shown(&self, answer: Result<Answer, HttpError>) -> Result<Option<State>, HttpError> {
         let Some(answer) = found(answer)? else { return Ok(None) };
-        let shown: Shown = serde_json::from_slice(&answer.body).map_err(|error| self.strange(&error))?;
-        Ok(Some(shown.state))
-    }
-
-    fn json(&self, body: &impl Serialize) -> Result<Vec<u8>, HttpError> {
-        serde_json::to_vec(body).map_err(|error| self.strange(&error))
-    }
-}
-
-fn found(answer: Result<Answer, HttpError>) -> Result<Option<Answer>, HttpError> {
-    match answer {
-        Ok(answer) => Ok(Some(answer)),
-        Err(HttpError::Refused { status: StatusCode::NOT_FOUND, .. }) => Ok(None),
-        Err(error) => Err(error),
+        Ok(Some(self.parsed::<Shown>(&answer.body)?.state))
     }
 }
 

@@ -38,6 +38,20 @@ pub struct Director {
 }
 
 impl Director {
+    /// One that holds nothing yet.
+    pub fn new(version: impl Into<String>, host: impl Into<String>) -> Director {
+        Director {
+            version: version.into(),
+            host: host.into(),
+            sinks: Vec::new(),
+            lines: Vec::new(),
+            revision: Revision::default(),
+            drift: 0,
+            applied: Sorted::default(),
+            problems: 0,
+        }
+    }
+
     pub fn validate(&self) -> Result<(), ValueError> {
         if !is_id(&self.host) {
             return Err(ValueError::field("host", "is no host name"));

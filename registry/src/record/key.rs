@@ -24,6 +24,8 @@ pub enum Key {
     Held(Label, InstanceId),
     Instance(Label, InstanceId),
     Job(Label),
+    /// Who has a sink that several directors share.
+    Leader(Name),
     Line(Label),
     Pool(Label),
     Rule(Name),
@@ -44,7 +46,7 @@ pub enum KeyError {
     TooLong(usize),
     #[error(
         "unknown kind `{0}`; known are addresses, certs, directors, domains, entrypoints, gateways, guards, health, \
-         held, instances, jobs, kv, lines, pools, rules, tokens, vip-owners, vips"
+         held, instances, jobs, kv, leaders, lines, pools, rules, tokens, vip-owners, vips"
     )]
     UnknownKind(String),
     #[error("key does not have the form `{0}`")]
@@ -71,6 +73,7 @@ impl Key {
             "held" => return of_instance(rest, "held/<label>/<uuid>", Key::Held),
             "instances" => return of_instance(rest, "instances/<label>/<uuid>", Key::Instance),
             "jobs" => return Ok(Key::Job(name(rest)?)),
+            "leaders" => return Ok(Key::Leader(name(rest)?)),
             "lines" => return Ok(Key::Line(name(rest)?)),
             "pools" => return Ok(Key::Pool(name(rest)?)),
             "rules" => return Ok(Key::Rule(name(rest)?)),
@@ -136,6 +139,7 @@ impl fmt::Display for Key {
             Key::Held(label, id) => write!(f, "held/{label}/{id}"),
             Key::Instance(label, id) => write!(f, "instances/{label}/{id}"),
             Key::Job(label) => write!(f, "jobs/{label}"),
+            Key::Leader(name) => write!(f, "leaders/{name}"),
             Key::Line(label) => write!(f, "lines/{label}"),
             Key::Pool(label) => write!(f, "pools/{label}"),
             Key::Rule(name) => write!(f, "rules/{name}"),

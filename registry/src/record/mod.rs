@@ -22,6 +22,7 @@ mod held;
 mod instance;
 mod job;
 mod key;
+mod leader;
 mod line;
 mod pool;
 mod read;
@@ -45,6 +46,7 @@ pub use held::Held;
 pub use instance::{CGROUP, Instance, InstanceId, State};
 pub use job::Job;
 pub use key::{Key, KeyError};
+pub use leader::Leader;
 pub use line::Line;
 pub use pool::{
     Persistence, Pool, PoolFallback, PoolFlag, PoolForwarding, PoolProtocol, PoolScheduler, PoolTarget, Sink,

@@ -5,8 +5,8 @@ use serde::de::DeserializeOwned;
 
 use super::value::decode_up_to;
 use super::{
-    Cert, Director, Domain, Gateway, Guard, Health, Held, Instance, Job, Line, MAX_VALUE, Pool, Rule, Token,
-    ValueError, Vip, VipOwner,
+    Cert, Director, Domain, Gateway, Guard, Health, Held, Instance, Job, Leader, Line, MAX_VALUE, Pool, Rule,
+    Token, ValueError, Vip, VipOwner,
 };
 
 /// Bytes of a certificate's value: chains and RSA keys are long.
@@ -70,6 +70,7 @@ records!(
     Held,
     Instance,
     Job,
+    Leader,
     Line,
     Pool,
     Rule,

@@ -22,20 +22,16 @@ mod target;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use roundhouse_config::{JobName, Label, Port, RegistrySettings, RegistryUrl};
+use roundhouse_config::{JobName, Label, Port, RegistrySettings};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 pub use self::cgroup::own_cgroup;
-use self::target::{Refusal, Target};
 use crate::kv::LeaseId;
 use crate::record::{CGROUP, Digest, Instance, InstanceId, State};
+use crate::remote::{Heartbeat, LEAVE_DEADLINE, LOST, Refusal, Report, Retry, Target, jittered};
+pub use crate::remote::{Progress, RemoteError};
 use crate::write::NewInstance;
-
-const FIRST_RETRY: Duration = Duration::from_millis(100);
-const LAST_RETRY: Duration = Duration::from_secs(5);
-/// A leaving instance does not wait longer for a registry that may be gone: its lease runs out anyway.
-const LEAVE_DEADLINE: Duration = Duration::from_secs(2);
 
 /// The states that the instance's own health moves between; the others are somebody's decision.
 const HEALTH: &[State] = &[State::Up, State::Down];
@@ -60,34 +56,6 @@ pub struct Registration {
     pub ttl: Duration,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Progress {
-    /// Not registered now; the last thing that went wrong. A registry that is away for less than a TTL is no reason: the
-    /// lease lives on.
-    Pending {
-        error: Option<String>,
-    },
-    Registered,
-    /// Registered still, and the registry refuses what it is told since: heartbeats, a state, the farewell.
-    Failing {
-        reason: String,
-    },
-    /// The registry said no. It is asked again every TTL, since the cause may go.
-    Refused {
-        reason: String,
-    },
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum RegistrarError {
-    #[error("`{0}` is this gateway's own store; name an etcd:// or http:// registry")]
-    NotRemote(RegistryUrl),
-    #[error("this program was built without support for {0}")]
-    NotBuilt(RegistryUrl),
-    #[error("{0}")]
-    Token(String),
-}
-
 enum Command {
     SetState(State, oneshot::Sender<()>),
     Leave(oneshot::Sender<()>),
@@ -106,10 +74,10 @@ impl Registrar {
         registry: &RegistrySettings,
         registration: Registration,
         state: State,
-    ) -> Result<Registrar, RegistrarError> {
+    ) -> Result<Registrar, RemoteError> {
         let target = Target::new(registry)?;
         let (commands, inbox) = mpsc::channel(8);
-        let (report, progress) = watch::channel(Progress::Pending { error: None });
+        let (report, progress) = Report::new();
         let task = Task {
             target,
             registration,
@@ -157,7 +125,7 @@ struct Task {
     /// What a person made of it instead, as the registry was last seen to have it.
     held: Option<State>,
     inbox: mpsc::Receiver<Command>,
-    report: watch::Sender<Progress>,
+    report: Report,
     /// The state changed and the registry has not been told yet.
     unwritten: bool,
     /// The own cgroup, where there is one.
@@ -168,37 +136,26 @@ struct Task {
 
 impl Task {
     async fn run(mut self) {
-        let mut retry = FIRST_RETRY;
-        let former_self = Instant::now() + self.registration.ttl;
+        let mut retry = Retry::new(self.registration.ttl, Instant::now());
         loop {
+            let asked = Instant::now();
             let pause = match self.register().await {
                 Ok(lease) => {
-                    retry = FIRST_RETRY;
+                    retry.succeeded();
                     self.lease = Some(lease);
-                    self.report.send_replace(Progress::Registered);
-                    let Some(lost) = self.keep(lease).await else { return };
-                    self.report.send_replace(Progress::Pending { error: Some(lost) });
-                    // Many registrars lose their leases together; they should not come back together.
-                    FIRST_RETRY
+                    self.report.say(Progress::Registered);
+                    let heartbeat = Heartbeat::new(self.registration.ttl, asked);
+                    let Some(lost) = self.keep(lease, heartbeat).await else { return };
+                    self.report.say(Progress::Pending { error: Some(lost) });
+                    LOST
                 }
-                Err(Refusal::Taken(reason)) if Instant::now() < former_self => {
-                    self.report.send_replace(Progress::Pending { error: Some(reason) });
-                    (self.registration.ttl / 4).min(former_self - Instant::now()).max(FIRST_RETRY)
-                }
-                Err(Refusal::No(reason) | Refusal::Taken(reason)) => {
-                    self.report.send_replace(Progress::Refused { reason });
-                    // The cause may go.
-                    self.registration.ttl
-                }
-                Err(Refusal::Unreachable(reason)) => {
-                    self.report.send_replace(Progress::Pending { error: Some(reason) });
-                    let pause = retry;
-                    retry = (retry * 2).min(LAST_RETRY);
+                Err(refusal) => {
+                    let (progress, pause) = retry.after(refusal, Instant::now());
+                    self.report.say(progress);
                     pause
                 }
             };
-            let pause = pause.mul_f64(rand::random_range(0.5..1.0));
-            if self.wait(pause).await.is_none() {
+            if self.wait(jittered(pause)).await.is_none() {
                 return;
             }
         }
@@ -218,37 +175,30 @@ impl Task {
     }
 
     /// Until the registration is lost (why) or the handle is gone (`None`).
-    async fn keep(&mut self, lease: LeaseId) -> Option<String> {
-        let ttl = self.registration.ttl;
-        let mut proven = Instant::now();
-        let mut next = proven + ttl / 3;
+    async fn keep(&mut self, lease: LeaseId, mut heartbeat: Heartbeat) -> Option<String> {
         loop {
             tokio::select! {
                 command = self.inbox.recv() => {
                     self.handle(command?, true).await?;
                 }
-                () = tokio::time::sleep_until(next) => {
-                    let began = Instant::now();
+                () = tokio::time::sleep_until(heartbeat.next()) => {
+                    let asked = Instant::now();
                     match self.round(lease).await {
                         Ok(true) => {
-                            proven = began;
+                            heartbeat.answered(asked);
                             if !self.unwritten || self.write_state().await {
-                                self.report_if_new(Progress::Registered);
+                                self.report.say_if_new(Progress::Registered);
                             }
                         }
                         Ok(false) => return Some("the lease or the key is gone from the registry".into()),
                         Err(refusal) => {
-                            let reason = self.failed(refusal);
-                            // A registry that is away: the lease may live on (leases restart at an election), so only
-                            // a full TTL of silence counts as lost.
-                            if proven.elapsed() > ttl {
+                            let reason = self.report.failed(refusal);
+                            if heartbeat.failed(asked, Instant::now()) {
                                 return Some(reason);
                             }
                             tracing::warn!(%reason, "keepalive failed; tried again until a TTL has gone by");
                         }
                     }
-                    let pause = if proven == began { ttl / 3 } else { (ttl / 10).min(Duration::from_secs(1)) };
-                    next = began + pause;
                 }
             }
         }
@@ -300,7 +250,7 @@ impl Task {
                 if let Some(lease) = self.lease
                     && let Err(refusal) = self.target.revoke(lease).await
                 {
-                    let reason = self.failed(refusal);
+                    let reason = self.report.failed(refusal);
                     tracing::warn!(%reason, "lease not revoked; it will run out");
                 }
                 let _ = done.send(());
@@ -323,29 +273,11 @@ impl Task {
             }
             Err(refusal) => {
                 self.unwritten = true;
-                let reason = self.failed(refusal);
+                let reason = self.report.failed(refusal);
                 tracing::warn!(%reason, state = %self.state, "state not written; tried again at the next keepalive");
                 false
             }
         }
-    }
-
-    /// A refusal is told at once: whoever waits for a TTL of silence learns too late that a token was revoked.
-    fn failed(&self, refusal: Refusal) -> String {
-        let refused = !matches!(refusal, Refusal::Unreachable(_));
-        let reason = refusal.reason();
-        if refused {
-            self.report_if_new(Progress::Failing { reason: reason.clone() });
-        }
-        reason
-    }
-
-    fn report_if_new(&self, progress: Progress) {
-        self.report.send_if_modified(|now| {
-            let new = *now != progress;
-            *now = progress;
-            new
-        });
     }
 
     fn new_instance(&self) -> NewInstance {

@@ -1,68 +1,27 @@
-//! Where a registrar registers: etcd itself, or a gateway's HTTP API. The calls are the same five.
+//! The calls of a registrar besides those of every lease.
 
-#[cfg(feature = "etcd")]
-use std::sync::Arc;
 use std::time::Duration;
 
 #[cfg(feature = "http")]
 use hyper::StatusCode;
-use roundhouse_config::{Label, RegistrySettings, RegistryUrl};
+use roundhouse_config::Label;
 
-use super::RegistrarError;
+#[cfg(feature = "http")]
+use crate::http::HttpError;
 #[cfg(feature = "http")]
 use crate::http::registration::StateChange;
-#[cfg(feature = "http")]
-use crate::http::{HttpClient, HttpError};
-#[cfg(feature = "etcd")]
-use crate::kv::KvError;
 use crate::kv::LeaseId;
-#[cfg(feature = "etcd")]
-use crate::kv::etcd::{Etcd, Options};
 #[cfg(feature = "etcd")]
 use crate::record::{Instance, Key, decode};
 use crate::record::{InstanceId, State};
+#[cfg(feature = "etcd")]
+use crate::remote::unreachable;
+use crate::remote::{Refusal, Target};
 use crate::write::NewInstance;
 #[cfg(feature = "etcd")]
-use crate::write::{Registry, WriteError};
-
-pub(super) enum Target {
-    #[cfg(feature = "etcd")]
-    Etcd(Registry),
-    #[cfg(feature = "http")]
-    Http(HttpClient),
-}
-
-pub(super) enum Refusal {
-    /// Asking again at once will not help.
-    No(String),
-    /// Another live instance has the address, perhaps a former self whose lease has not run out.
-    Taken(String),
-    Unreachable(String),
-}
+use crate::write::WriteError;
 
 impl Target {
-    pub(super) fn new(registry: &RegistrySettings) -> Result<Target, RegistrarError> {
-        match &registry.url {
-            RegistryUrl::Embedded => Err(RegistrarError::NotRemote(registry.url.clone())),
-            #[cfg(feature = "etcd")]
-            RegistryUrl::Etcd { endpoints } => {
-                let options = Options {
-                    endpoints: endpoints.clone(),
-                    prefix: registry.prefix.clone(),
-                    access: registry.access.clone(),
-                };
-                Ok(Target::Etcd(Registry::new(Arc::new(Etcd::new(options)))))
-            }
-            #[cfg(feature = "http")]
-            url @ RegistryUrl::Http { .. } => match HttpClient::at(url, &registry.access.api) {
-                Ok(client) => client.map(Target::Http).ok_or_else(|| RegistrarError::NotBuilt(url.clone())),
-                Err(error) => Err(RegistrarError::Token(error.to_string())),
-            },
-            #[allow(unreachable_patterns)]
-            url => Err(RegistrarError::NotBuilt(url.clone())),
-        }
-    }
-
     pub(super) async fn register(&self, new: &NewInstance, ttl: Duration) -> Result<LeaseId, Refusal> {
         match self {
             #[cfg(feature = "etcd")]
@@ -81,19 +40,6 @@ impl Target {
                 }
                 error => error.into(),
             }),
-        }
-    }
-
-    pub(super) async fn keep_alive(&self, lease: LeaseId) -> Result<bool, Refusal> {
-        match self {
-            #[cfg(feature = "etcd")]
-            Target::Etcd(etcd) => match etcd.keep_alive(lease).await {
-                Ok(()) => Ok(true),
-                Err(KvError::NoLease(_)) => Ok(false),
-                Err(error) => Err(error.into()),
-            },
-            #[cfg(feature = "http")]
-            Target::Http(client) => Ok(client.keep_alive(lease).await?),
         }
     }
 
@@ -136,57 +82,4 @@ impl Target {
             }
         }
     }
-
-    pub(super) async fn revoke(&self, lease: LeaseId) -> Result<(), Refusal> {
-        match self {
-            #[cfg(feature = "etcd")]
-            Target::Etcd(etcd) => Ok(etcd.revoke(lease).await?),
-            #[cfg(feature = "http")]
-            Target::Http(client) => Ok(client.revoke(lease).await?),
-        }
-    }
-}
-
-impl Refusal {
-    pub(super) fn reason(self) -> String {
-        match self {
-            Refusal::No(reason) | Refusal::Taken(reason) | Refusal::Unreachable(reason) => reason,
-        }
-    }
-}
-
-#[cfg(feature = "http")]
-impl From<HttpError> for Refusal {
-    fn from(error: HttpError) -> Refusal {
-        match error {
-            // 5xx: the gateway is there, its registry is not.
-            HttpError::Refused { status, message, .. } if !status.is_server_error() => Refusal::No(message),
-            error => unreachable(error),
-        }
-    }
-}
-
-#[cfg(feature = "etcd")]
-impl From<KvError> for Refusal {
-    fn from(error: KvError) -> Refusal {
-        match error {
-            KvError::Unavailable { .. } => unreachable(error),
-            error => Refusal::No(error.to_string()),
-        }
-    }
-}
-
-#[cfg(feature = "etcd")]
-impl From<WriteError> for Refusal {
-    fn from(error: WriteError) -> Refusal {
-        match error {
-            WriteError::Kv(error) => error.into(),
-            WriteError::Busy(_) => unreachable(error),
-            error => Refusal::No(error.to_string()),
-        }
-    }
-}
-
-fn unreachable(error: impl std::fmt::Display) -> Refusal {
-    Refusal::Unreachable(error.to_string())
 }

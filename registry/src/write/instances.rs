@@ -29,15 +29,7 @@ impl Registry {
         ttl: Duration,
     ) -> Result<(LeaseId, Written), WriteError> {
         new.instance.validate()?;
-        let lease = self.kv().grant(ttl).await?;
-        match self.register(new, Some(lease)).await {
-            Ok(written) => Ok((lease, written)),
-            Err(error) => {
-                // An unused lease would run out by itself; ending it now keeps the list short.
-                let _ = self.kv().revoke(lease).await;
-                Err(error)
-            }
-        }
+        self.under_lease(ttl, |lease| self.register(new, Some(lease))).await
     }
 
     /// Registers under a lease, or without one (`None`: a static instance). Taking over is for the same UUID only. A hold

@@ -3,6 +3,8 @@
 //! ```text
 //! jobs/<label>                    first owner keeps the label; an implicit record yields to an explicit one
 //! instances/<label>/<uuid>        with addresses/tcp/<ip>:<port>, both only if absent, under one lease
+//! directors/<id>                  only if absent or one's own, under one lease
+//! leaders/<name>                  only if absent, under the lease of a director that lives
 //! vips/<label>, vip-owners/<n>    both in one transaction, so that every gateway agrees and no two jobs share one
 //! rules/<id>                      with guards/<selector>, if it is the first allow rule there that is enforced
 //! everything else                 by its key: lines, pools, domains, certificates, tokens
@@ -10,9 +12,11 @@
 //!
 //! A writer may be [limited](Registry::within) to instances of its own.
 
+mod directors;
 mod gateways;
 mod instances;
 mod jobs;
+mod leaders;
 mod reach;
 mod records;
 mod restore;
@@ -20,13 +24,15 @@ mod rules;
 mod vips;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use roundhouse_config::{JobName, Label};
 
 use crate::kv::{Entry, Kv, KvError, LeaseId, Revision};
-use crate::record::{Key, ValueError};
+use crate::record::{Key, Name, ValueError};
 
 pub use self::instances::NewInstance;
+pub use self::leaders::Led;
 pub use self::reach::Reach;
 pub use self::restore::Restored;
 pub use self::rules::RuleWritten;
@@ -73,6 +79,16 @@ pub enum WriteError {
     #[error("{address} is held by the live instance {holder}; stop that one, or register another port")]
     AddressTaken { address: String, holder: String },
     #[error(
+        "directors/{id} is held by the live director on {host}; stop that one, or give this one another id"
+    )]
+    DirectorTaken { id: String, host: String },
+    #[error("leaders/{name} is held by the director {director}; it is free when that one leaves or is gone")]
+    LeaderTaken { name: Name, director: Box<str> },
+    #[error(
+        "directors/{id} is not under the lease {lease}; announce the director, and lead under the lease that it has"
+    )]
+    NoDirector { id: Box<str>, lease: LeaseId },
+    #[error(
         "{key} is not the caller's own; an own instance is at {allowed}; register it from there, or with a token that \
          names its range"
     )]
@@ -117,6 +133,26 @@ impl Registry {
 
     pub async fn revoke(&self, lease: LeaseId) -> Result<(), KvError> {
         self.kv.revoke(lease).await
+    }
+
+    /// Writes under a new lease.
+    async fn under_lease<W>(
+        &self,
+        ttl: Duration,
+        write: impl FnOnce(LeaseId) -> W,
+    ) -> Result<(LeaseId, Written), WriteError>
+    where
+        W: Future<Output = Result<Written, WriteError>>,
+    {
+        let lease = self.kv().grant(ttl).await?;
+        match write(lease).await {
+            Ok(written) => Ok((lease, written)),
+            Err(error) => {
+                // An unused lease would run out by itself; ending it now keeps the list short.
+                let _ = self.kv().revoke(lease).await;
+                Err(error)
+            }
+        }
     }
 
     async fn read(&self, key: &Key) -> Result<Option<Entry>, KvError> {

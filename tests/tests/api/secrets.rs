@@ -11,7 +11,7 @@ on_both_sites!(secrets_are_in_no_answer_to_whoever_may_not_see_them);
 
 /// From before the secrets were written.
 const WATCH: &str = "/v1/watch";
-const PATHS: [&str; 24] = [
+const PATHS: [&str; 25] = [
     "/v1/jobs",
     "/v1/instances",
     "/v1/domains",
@@ -25,6 +25,7 @@ const PATHS: [&str; 24] = [
     "/v1/tokens",
     "/v1/tokens/victim",
     "/v1/directors",
+    "/v1/leaders",
     "/v1/gateways",
     "/v1/health",
     "/v1/holds",

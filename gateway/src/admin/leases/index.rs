@@ -13,7 +13,9 @@ use roundhouse_registry::{InstanceId, LeaseId, Records, Snapshot};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::admin) enum Holding {
     Instance(Label, InstanceId),
-    /// A gateway, a director, or a hub's verdict.
+    /// A director, or what it has as one.
+    Director,
+    /// A gateway, or a hub's verdict.
     Other,
 }
 
@@ -44,7 +46,8 @@ impl Leases {
 
     fn follow_others(&mut self, old: &Snapshot, new: &Snapshot) {
         self.follow(&old.gateways, &new.gateways, |_| Holding::Other);
-        self.follow(&old.directors, &new.directors, |_| Holding::Other);
+        self.follow(&old.directors, &new.directors, |_| Holding::Director);
+        self.follow(&old.leaders, &new.leaders, |_| Holding::Director);
         let none = Records::default();
         for difference in old.health.diff(&new.health) {
             let (before, after) = match difference {
@@ -104,10 +107,12 @@ mod tests {
 
     use super::*;
 
-    const KEYS: [(&str, &str); 5] = [
+    const KEYS: [(&str, &str); 7] = [
         ("instances/a/0a1b2c3d-0000-4000-8000-000000000001", r#"{"address":"10.0.0.1","ports":{"main":1}}"#),
         ("instances/a/0a1b2c3d-0000-4000-8000-000000000002", r#"{"address":"10.0.0.2","ports":{"main":1}}"#),
         ("instances/b/0a1b2c3d-0000-4000-8000-000000000001", r#"{"address":"10.0.0.3","ports":{"main":1}}"#),
+        ("directors/lvs", r#"{"version":"1","host":"h"}"#),
+        ("leaders/a", r#"{"director":"lvs","since":1}"#),
         ("gateways/hub", r#"{"version":"1","host":"h","vips":"127.0.0.0/16","admin":"a"}"#),
         ("health/a/0a1b2c3d-0000-4000-8000-000000000001", r#"{"healthy":true,"since":1,"by":"hub"}"#),
     ];
@@ -124,14 +129,16 @@ mod tests {
         }
     }
 
-    /// How many records each lease holds, and how many of them are instances, by looking at all of them.
-    fn naive(snapshot: &Snapshot) -> BTreeMap<LeaseId, (usize, usize)> {
-        let mut held: BTreeMap<LeaseId, (usize, usize)> = BTreeMap::new();
+    /// How many records each lease holds, and how many of them are instances and directors, by looking at all of them.
+    fn naive(snapshot: &Snapshot) -> BTreeMap<LeaseId, (usize, usize, usize)> {
+        let mut held: BTreeMap<LeaseId, (usize, usize, usize)> = BTreeMap::new();
         for entry in snapshot.entries() {
             if let Some(lease) = entry.lease {
-                let (all, instances) = held.entry(lease).or_default();
+                let (all, instances, directors) = held.entry(lease).or_default();
                 *all += 1;
                 *instances += usize::from(entry.key.starts_with("instances/"));
+                *directors +=
+                    usize::from(["directors/", "leaders/"].iter().any(|kind| entry.key.starts_with(kind)));
             }
         }
         held
@@ -151,9 +158,10 @@ mod tests {
                 let expected = naive(&snapshot);
                 for lease in (1..4).map(LeaseId) {
                     let held = leases.of(lease, &snapshot);
-                    let instances = held.iter().filter(|held| **held != Holding::Other).count();
+                    let instances = held.iter().filter(|held| matches!(held, Holding::Instance(..))).count();
+                    let directors = held.iter().filter(|held| **held == Holding::Director).count();
                     let expected = expected.get(&lease).copied().unwrap_or_default();
-                    prop_assert_eq!((held.len(), instances), expected);
+                    prop_assert_eq!((held.len(), instances, directors), expected);
                 }
                 prop_assert_eq!(leases.held.len(), expected.len(), "nothing is kept for nobody");
             }

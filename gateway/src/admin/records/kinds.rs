@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::http::StatusCode;
 use roundhouse_config::{DomainName, Label, PortName, Selector};
 use roundhouse_registry::record::{
-    Cert, Director, Domain, Entrypoint, Gateway, Guard, Key, Line, Name, Pool, PoolTarget, Role, Rule,
-    RulePort, Target, Timestamp, Token, ValueError,
+    Cert, Director, Domain, Entrypoint, Gateway, Guard, Key, Leader, Line, Name, Pool, PoolTarget, Role,
+    Rule, RulePort, Target, Timestamp, Token, ValueError,
 };
 use roundhouse_registry::write::Expect;
 use roundhouse_registry::{Records, Registry, Snapshot, Versioned, WriteError, Written};
@@ -55,6 +55,7 @@ kind!(Domain, DomainName, parsed, "domains", "domain", "host", domains);
 kind!(Entrypoint, PortName, parsed, "entrypoints", "entrypoint", "name", entrypoints);
 kind!(Gateway, Arc<str>, id, "gateways", "gateway", "id", gateways);
 kind!(Guard, Selector, parsed, "guards", "guard", "selector", guards);
+kind!(Leader, Name, parsed, "leaders", "leader", "name", leaders);
 kind!(Line, Label, parsed, "lines", "line", "line", lines);
 kind!(Pool, Label, parsed, "pools", "pool", "pool", pools);
 kind!(Rule, Name, parsed, "rules", "rule", "id", rules);

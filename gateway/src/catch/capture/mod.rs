@@ -16,7 +16,6 @@
 
 pub mod listener;
 pub mod nft;
-mod program;
 pub mod reply;
 pub mod route;
 mod sys;

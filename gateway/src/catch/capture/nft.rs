@@ -3,8 +3,8 @@
 //! Whether it still stands is told by the program's own listing, as it was right after the installation: how a rule is
 //! spelled differs between versions of the program, but not between two of its answers.
 
-use super::program::{self, Answer, ProgramError, first_line};
 use super::table::{self, Table};
+use crate::program::{self, Answer, ProgramError, first_line};
 
 /// A table as the kernel has it.
 #[derive(Clone, Debug)]

@@ -3,12 +3,13 @@
 //! Asked of the routing table, not tried by a bind: with net.ipv4.ip_nonlocal_bind, which failover pairs set, every
 //! address can be bound.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::{IpNet, Ipv4Net};
 use serde::Deserialize;
 
-use super::program::{self, ProgramError, first_line};
+use crate::host_address::Family;
+use crate::program::{self, ProgramError, first_line};
 
 /// Marks the routes that we have added, so that they are known as ours after a kill too. No routing daemon uses the number
 /// (iproute2's rt_protos and linux/rtnetlink.h name 0-18, 42, 84, 99 and 186-198).
@@ -134,36 +135,8 @@ fn is_loopback(prefix: IpNet) -> bool {
     matches!(prefix, IpNet::V4(v4) if LOOPBACK.contains(&v4))
 }
 
-/// The address this host uses towards others (connecting a UDP socket sends nothing; the peers are documentation's,
-/// RFC 5737 and RFC 3849), or on a network with no way out its first one that others may know.
 fn host_address(prefix: IpNet) -> Option<IpAddr> {
-    let (any, anywhere): (IpAddr, IpAddr) = match prefix {
-        IpNet::V4(_) => (Ipv4Addr::UNSPECIFIED.into(), Ipv4Addr::new(192, 0, 2, 1).into()),
-        IpNet::V6(_) => (Ipv6Addr::UNSPECIFIED.into(), Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into()),
-    };
-    let outwards = UdpSocket::bind((any, 0)).and_then(|socket| {
-        socket.connect((anywhere, 9))?;
-        socket.local_addr()
-    });
-    let outwards = outwards.ok().map(|address| address.ip()).filter(|address| !prefix.contains(address));
-    outwards.or_else(|| global_addresses(prefix).into_iter().find(|address| !prefix.contains(address)))
-}
-
-fn global_addresses(prefix: IpNet) -> Vec<IpAddr> {
-    #[derive(Deserialize)]
-    struct Link {
-        #[serde(default)]
-        addr_info: Vec<Address>,
-    }
-    #[derive(Deserialize)]
-    struct Address {
-        local: Option<IpAddr>,
-    }
-    let family = if matches!(prefix, IpNet::V4(_)) { "-4" } else { "-6" };
-    let arguments = [family, "-json", "address", "show", "scope", "global"];
-    let shown = program::run("ip", &arguments, "").map(|answer| answer.stdout).unwrap_or_default();
-    let links: Vec<Link> = serde_json::from_str(&shown).unwrap_or_default();
-    links.into_iter().flat_map(|link| link.addr_info).filter_map(|address| address.local).collect()
+    crate::host_address::host_address(Family::of(prefix), prefix)
 }
 
 fn ip(prefix: IpNet, arguments: &[&str]) -> Result<String, RouteError> {

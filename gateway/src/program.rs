@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// Both programs answer in milliseconds; what takes longer waits for a lock that nobody gives back.
-pub(super) const DEADLINE: Duration = Duration::from_secs(5);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(5);
 
 /// Of an answer; ours are some KiB, another's table may be of any size.
 const ANSWER: u64 = 1 << 20;
@@ -15,14 +15,14 @@ const ANSWER: u64 = 1 << 20;
 /// Where they are when PATH, as that of many services, leaves the administrator's directories out.
 const ELSEWHERE: [&str; 2] = ["/usr/sbin", "/sbin"];
 
-pub(super) struct Answer {
-    pub(super) status: ExitStatus,
-    pub(super) stdout: String,
-    pub(super) stderr: String,
+pub(crate) struct Answer {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ProgramError {
+pub(crate) enum ProgramError {
     #[error("not found in PATH, /usr/sbin or /sbin")]
     Missing,
     #[error("no answer within {} s", DEADLINE.as_secs())]
@@ -31,7 +31,7 @@ pub(super) enum ProgramError {
     Io(#[from] io::Error),
 }
 
-pub(super) fn run(name: &str, arguments: &[&str], input: &str) -> Result<Answer, ProgramError> {
+pub(crate) fn run(name: &str, arguments: &[&str], input: &str) -> Result<Answer, ProgramError> {
     run_until(name, arguments, input, Instant::now() + DEADLINE)
 }
 
@@ -91,7 +91,7 @@ fn read(pipe: Option<impl Read + Send + 'static>) -> mpsc::Receiver<io::Result<S
 }
 
 /// What a program said first about a failure: the rest points at places in its input.
-pub(super) fn first_line(text: &str) -> String {
+pub(crate) fn first_line(text: &str) -> String {
     let line = text.lines().find(|line| !line.trim().is_empty()).unwrap_or("it failed and did not say why");
     line.trim().chars().take(300).collect()
 }
