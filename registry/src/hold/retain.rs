@@ -160,6 +160,7 @@ fn is_retained(key: &Key) -> bool {
             | Key::Address(_)
             | Key::Gateway(_)
             | Key::Director(_)
+            | Key::PoolVip(_)
             | Key::VipOwner(_)
             | Key::Reserved
     )

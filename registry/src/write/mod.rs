@@ -4,8 +4,9 @@
 //! jobs/<label>                    first owner keeps the label; an implicit record yields to an explicit one
 //! instances/<label>/<uuid>        with addresses/tcp/<ip>:<port>, both only if absent, under one lease
 //! vips/<label>, vip-owners/<n>    both in one transaction, so that every gateway agrees and no two jobs share one
+//! pools/<pool>, pool-vips/<ip>    in one transaction, so that no two pools share a port of a VIP
 //! rules/<id>                      with guards/<selector>, if it is the first allow rule there that is enforced
-//! everything else                 by its key: lines, pools, domains, certificates, tokens
+//! everything else                 by its key: lines, domains, certificates, tokens
 //! ```
 //!
 //! A writer may be [limited](Registry::within) to instances of its own.
@@ -13,12 +14,14 @@
 mod gateways;
 mod instances;
 mod jobs;
+mod pools;
 mod reach;
 mod records;
 mod restore;
 mod rules;
 mod vips;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use roundhouse_config::{JobName, Label};
@@ -27,6 +30,7 @@ use crate::kv::{Entry, Kv, KvError, LeaseId, Revision};
 use crate::record::{Key, ValueError};
 
 pub use self::instances::NewInstance;
+pub use self::pools::{NewPool, PoolWritten};
 pub use self::reach::Reach;
 pub use self::restore::Restored;
 pub use self::rules::RuleWritten;
@@ -85,6 +89,31 @@ pub enum WriteError {
         "no VIP is free: {used} of {size} offsets are in use; delete unused jobs or choose a larger `names.vips`"
     )]
     NoVip { used: usize, size: u32 },
+    #[error(
+        "line `{line}` has no VIP to give: {used} of {size} addresses of {ranges} are in use or rest for 24 h; add a range \
+         to the line's `vips`, or delete a pool that is not used"
+    )]
+    NoPoolVip { line: Label, ranges: String, used: usize, size: u128 },
+    #[error(
+        "no line has VIPs to give, so pool `{pool}` would have none; write a line with its ranges first, as in PUT \
+         /v1/lines/telecom {{\"vips\":[\"203.0.113.0/28\"]}}"
+    )]
+    NoLine { pool: Label },
+    #[error(
+        "{vip} port {port}/{protocol} is pool `{holder}`'s; choose another port or VIP, or take the VIP out of that pool \
+         first"
+    )]
+    PoolVipTaken { vip: IpAddr, port: u16, protocol: &'static str, holder: Label },
+    #[error(
+        "pool `{pool}` leads to job `{owner}`, not to `{wanted}`; choose another name, or lead it here with `roundhouse \
+         pool set {pool} --job {wanted}`"
+    )]
+    PoolTaken { pool: Label, owner: Label, wanted: Label },
+    #[error(
+        "pool `{pool}` would change {operations} records at once, and a transaction takes {most}; write some of its lines \
+         first, then the others"
+    )]
+    PoolTooLarge { pool: Label, operations: usize, most: usize },
     #[error("{0} changed under every attempt; try again")]
     Busy(String),
 }
