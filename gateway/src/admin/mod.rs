@@ -24,6 +24,7 @@ mod extract;
 mod guard;
 mod health;
 mod holds;
+mod instance_pool;
 mod instances;
 mod jobs;
 mod leases;

@@ -17,6 +17,7 @@
 //! told the own health again.
 
 mod cgroup;
+mod pool;
 mod target;
 
 use std::net::IpAddr;
@@ -27,10 +28,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 pub use self::cgroup::own_cgroup;
+pub use self::pool::PoolProgress;
+use self::pool::{PoolKeeper, PoolTold};
 use self::target::{Refusal, Target};
 use crate::kv::LeaseId;
 use crate::record::{CGROUP, Digest, Instance, InstanceId, State};
-use crate::write::NewInstance;
+use crate::write::{NewInstance, NewPool};
 
 const FIRST_RETRY: Duration = Duration::from_millis(100);
 const LAST_RETRY: Duration = Duration::from_secs(5);
@@ -58,6 +61,8 @@ pub struct Registration {
     /// The hash of the token by which the instance proves who it is.
     pub proof: Option<Digest>,
     pub ttl: Duration,
+    /// The pool that it wants to be in.
+    pub pool: Option<NewPool>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,6 +103,7 @@ enum Command {
 pub struct Registrar {
     commands: mpsc::Sender<Command>,
     progress: watch::Receiver<Progress>,
+    pool: watch::Receiver<PoolProgress>,
 }
 
 impl Registrar {
@@ -110,6 +116,7 @@ impl Registrar {
         let target = Target::new(registry)?;
         let (commands, inbox) = mpsc::channel(8);
         let (report, progress) = watch::channel(Progress::Pending { error: None });
+        let (keeper, pool) = PoolKeeper::new(registration.pool.clone());
         let task = Task {
             target,
             registration,
@@ -120,13 +127,19 @@ impl Registrar {
             unwritten: false,
             cgroup: cgroup(),
             lease: None,
+            pool: keeper,
         };
         tokio::spawn(task.run());
-        Ok(Registrar { commands, progress })
+        Ok(Registrar { commands, progress, pool })
     }
 
     pub fn progress(&self) -> watch::Receiver<Progress> {
         self.progress.clone()
+    }
+
+    /// What came of the pool. It never stands in the way of the registration.
+    pub fn pool(&self) -> watch::Receiver<PoolProgress> {
+        self.pool.clone()
     }
 
     /// Returns when the state is written; while not registered, or while a person's state stands against it, it is only
@@ -164,6 +177,7 @@ struct Task {
     cgroup: Option<u64>,
     /// The last lease that was granted; it may live on in a registry that went silent.
     lease: Option<LeaseId>,
+    pool: PoolKeeper,
 }
 
 impl Task {
@@ -172,10 +186,11 @@ impl Task {
         let former_self = Instant::now() + self.registration.ttl;
         loop {
             let pause = match self.register().await {
-                Ok(lease) => {
+                Ok((lease, told)) => {
                     retry = FIRST_RETRY;
                     self.lease = Some(lease);
                     self.report.send_replace(Progress::Registered);
+                    self.pool.registered(told);
                     let Some(lost) = self.keep(lease).await else { return };
                     self.report.send_replace(Progress::Pending { error: Some(lost) });
                     // Many registrars lose their leases together; they should not come back together.
@@ -204,7 +219,7 @@ impl Task {
         }
     }
 
-    async fn register(&mut self) -> Result<LeaseId, Refusal> {
+    async fn register(&mut self) -> Result<(LeaseId, PoolTold), Refusal> {
         if self.lease.is_some() {
             // Perhaps only the way to the registry was lost: what a person wrote there meanwhile is not written over.
             let (job, id) = (&self.registration.job, self.registration.id);
@@ -214,7 +229,7 @@ impl Task {
         }
         self.unwritten = false;
         let new = self.new_instance();
-        self.target.register(&new, self.registration.ttl).await
+        self.target.register(&new, self.registration.ttl, self.registration.pool.as_ref()).await
     }
 
     /// Until the registration is lost (why) or the handle is gone (`None`).
@@ -222,6 +237,8 @@ impl Task {
         let ttl = self.registration.ttl;
         let mut proven = Instant::now();
         let mut next = proven + ttl / 3;
+        // A third of the TTL is lost at most, and the first keepalive is not late.
+        self.pool.first(&self.target, self.registration.id, ttl / 3).await;
         loop {
             tokio::select! {
                 command = self.inbox.recv() => {
@@ -235,6 +252,7 @@ impl Task {
                             if !self.unwritten || self.write_state().await {
                                 self.report_if_new(Progress::Registered);
                             }
+                            self.pool.again(&self.target, self.registration.id, ttl / 3).await;
                         }
                         Ok(false) => return Some("the lease or the key is gone from the registry".into()),
                         Err(refusal) => {
