@@ -85,6 +85,28 @@ fn a_domain_is_published_by_one_command() {
     assert!(used.err.contains("domain `blog.coding.net`, pool `outer` would lose it"), "{used:?}");
 }
 
+/// Word by word, against a gateway of the test's own.
+#[test]
+fn the_commands_of_the_page_do_what_they_say() {
+    let page = include_str!("../../../docs/pools.md");
+    let block = page.split_once("```sh\n").unwrap().1.split_once("```").unwrap().0;
+    let said = page.split_once("prints what became of it:\n```\n").unwrap().1.split_once("```").unwrap().0;
+    let gateway = Gateway::start();
+    let bin = roundhouse_tests::programs::program("roundhouse");
+    let path = format!("{}:{}", bin.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-e", "-c", &block.replace("http://127.0.0.1:8400", &gateway.url())]);
+    let done: crate::Said =
+        shell.env("PATH", path).env("ROUNDHOUSE_SERVER", gateway.url()).output().unwrap().into();
+    assert_eq!(done.code, Some(0), "{done:?}");
+    assert!(done.out.contains(said), "{done:?}");
+    assert!(done.out.contains("removed pool redis") && !done.out.contains("unchanged"), "{done:?}");
+    let pools = json(&gateway, &["get", "pools"]);
+    let names: Vec<&str> =
+        pools.as_array().unwrap().iter().map(|pool| pool["pool"].as_str().unwrap()).collect();
+    assert_eq!(names, ["blog", "blog-tls", "edge"]);
+}
+
 #[test]
 fn what_cannot_be_is_refused_with_what_to_write() {
     let gateway = with_lines();
