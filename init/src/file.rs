@@ -80,6 +80,7 @@ mod tests {
             shared_ip = true
             id = "6f2c1c0e-9b59-4a0f-8a53-0d6d3b0a2f11"
             line = "telecom"
+            pool = "blog:80"
             weight = 50
             app_version = "59559fd"
             ttl = "15s"

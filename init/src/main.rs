@@ -20,6 +20,7 @@ mod exit;
 mod file;
 mod log;
 mod options;
+mod pool;
 mod port;
 mod ready;
 mod register;

@@ -18,6 +18,7 @@ use roundhouse_registry::InstanceId;
 use serde::{Deserialize, Deserializer, de};
 
 use crate::exit::MapExit;
+use crate::pool::PoolArgument;
 use crate::port::PortArgument;
 use crate::ready::CheckKind;
 use crate::rewrite::Rewrite;
@@ -125,6 +126,12 @@ pub(crate) struct Options {
     #[arg(long, env = "JOB_INIT_LINE", value_name = "LINE")]
     pub(crate) line: Option<Label>,
 
+    /// The pool that publishes the job: `blog`, or `blog:80` with the port of its VIPs. It is made, with VIPs of all lines,
+    /// if there is none, and never changed [default port: that of the first port]
+    #[arg(long, env = "JOB_INIT_POOL", value_name = "NAME[:PORT]")]
+    #[serde(deserialize_with = "text")]
+    pub(crate) pool: Option<PoolArgument>,
+
     /// The instance's share of its job's traffic, relative to the others' [default: 100]
     #[arg(long, env = "JOB_INIT_WEIGHT", value_name = "WEIGHT")]
     pub(crate) weight: Option<u32>,
@@ -177,6 +184,7 @@ impl Options {
             shared_ip: self.shared_ip.or(other.shared_ip),
             id: self.id.or(other.id),
             line: self.line.or(other.line),
+            pool: self.pool.or(other.pool),
             weight: self.weight.or(other.weight),
             app_version: self.app_version.or(other.app_version),
             ttl: self.ttl.or(other.ttl),

@@ -6,7 +6,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use roundhouse_registry::record::State;
-use roundhouse_registry::registrar::{Progress, Registrar, Registration};
+use roundhouse_registry::registrar::{PoolProgress, Progress, Registrar, Registration};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -34,6 +34,7 @@ pub(crate) async fn keep(plan: Plan, mut orders: UnboundedReceiver<Order>, mut m
         biased;
         order = orders.recv() => order,
         () = report(registrar.progress(), &plan, address, &mut messenger) => None,
+        () = report_pool(registrar.pool(), &plan) => None,
         () = watch_health(&registrar, checked) => None,
     };
     if order == Some(Order::Drain) {
@@ -70,6 +71,7 @@ fn start(plan: &Plan, address: IpAddr) -> Result<Registrar, impl std::error::Err
         shared_ip: plan.shared_ip,
         proof: Some(plan.identity.proof.1),
         ttl: plan.ttl,
+        pool: plan.pool.clone(),
     };
     Registrar::start(&plan.registry, registration, State::Up)
 }
@@ -140,6 +142,22 @@ async fn report(
         }
         if progress.changed().await.is_err() {
             // Only a registrar that ended tells nothing more; the orders still come.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// Tells the log what becomes of the pool, each reason once. Never returns.
+async fn report_pool(mut progress: watch::Receiver<PoolProgress>, plan: &Plan) {
+    let name = plan.pool.as_ref().map(|pool| pool.name.as_str()).unwrap_or_default();
+    loop {
+        let now = progress.borrow_and_update().clone();
+        match now {
+            PoolProgress::Waiting => {}
+            PoolProgress::There => log!("pool {name} is there"),
+            PoolProgress::Failing { reason } => log!("not in pool {name}, trying again: {reason}"),
+        }
+        if progress.changed().await.is_err() {
             std::future::pending::<()>().await;
         }
     }

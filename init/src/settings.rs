@@ -10,6 +10,7 @@ use roundhouse_config::{Access, JobName, Label, Port, Protocol, RawAccess, Regis
 use roundhouse_registry::InstanceId;
 use roundhouse_registry::record::Digest;
 use roundhouse_registry::registrar::new_proof;
+use roundhouse_registry::write::NewPool;
 
 use crate::exit::ExitMap;
 use crate::file;
@@ -62,6 +63,8 @@ pub(crate) struct Plan {
     /// `None`: the one the way to the registry starts from.
     pub(crate) address: Option<IpAddr>,
     pub(crate) line: Option<Label>,
+    /// The pool that it wants to be in.
+    pub(crate) pool: Option<NewPool>,
     pub(crate) weight: u32,
     pub(crate) version: Option<String>,
     /// Other jobs live at the address too.
@@ -141,6 +144,10 @@ fn plan(options: &Options, identity: Option<&Identity>, problems: &mut Vec<Strin
     let checked = identity.ports.iter().find(|port| port.protocol != Protocol::Udp);
     let default = RegistrySettings::default();
     let prefix = options.prefix.clone().unwrap_or(default.prefix);
+    let pool = options.pool.as_ref().and_then(|pool| {
+        let to = identity.ports.first()?.clone();
+        Some(NewPool { name: pool.name.clone(), job: identity.job.clone(), to, port: pool.port })
+    });
     Some(Plan {
         registry: RegistrySettings { url, prefix, access, record: None },
         check: match options.check.unwrap_or(CheckKind::Tcp) {
@@ -150,6 +157,7 @@ fn plan(options: &Options, identity: Option<&Identity>, problems: &mut Vec<Strin
         identity,
         address: options.address,
         line: options.line.clone(),
+        pool,
         weight: options.weight.unwrap_or(WEIGHT),
         version: options.app_version.clone(),
         shared_ip: options.shared_ip.unwrap_or(false),

@@ -78,6 +78,18 @@ fn no_env_says_nothing_to_the_command_and_registers_all_the_same() {
 }
 
 #[test]
+fn a_pool_leads_to_the_first_port() {
+    let arguments =
+        ["--registry", "http://hub", "--job", "app2", "--port", "dns=53/udp,1111", "--pool", "blog:80"];
+    let pool = resolve(&arguments, Some("pool = \"other\"")).unwrap().plan.unwrap().pool.unwrap();
+    assert_eq!((pool.name.as_str(), pool.job.as_str(), pool.port), ("blog", "app2", Some(80)));
+    assert_eq!((pool.to.name.as_str(), pool.to.port, pool.to.protocol), ("dns", 53, Protocol::Udp));
+    let pool = resolve(&arguments[..6], Some("pool = \"other\"")).unwrap().plan.unwrap().pool.unwrap();
+    assert_eq!((pool.name.as_str(), pool.port), ("other", None));
+    assert!(resolve(&arguments[..6], None).unwrap().plan.unwrap().pool.is_none());
+}
+
+#[test]
 fn contradictions_are_refused_all_at_once() {
     let found = problems(&["--registry", "embedded", "--ttl", "10ms", "--address", "0.0.0.0"]);
     for part in ["embedded", "without a port", "ttl", "address", "no job"] {

@@ -114,6 +114,24 @@ fn a_command_that_ends_while_it_drains_is_not_waited_for() {
 }
 
 #[test]
+fn a_pool_is_made_when_there_is_a_vip_for_it() {
+    let etcd = Etcd::started();
+    let port = free_port();
+    let init = app(&etcd, port, &["--check", "none", "--ttl", "3s", "--pool", "blog"]);
+    init.stderr_until("registered app2");
+    init.stderr_until("not in pool blog, trying again: no line has VIPs to give");
+    etcd.put("lines/telecom", r#"{"vips":["203.0.113.0/28"]}"#);
+    init.stderr_until("pool blog is there");
+    let pool = etcd.value("pools/blog");
+    for part in
+        [r#""to":{"job":"app2","port":"main"}"#, r#""telecom":["203.0.113.1"]"#, &format!("\"port\":{port},")]
+    {
+        assert!(pool.contains(part), "{part} in {pool}");
+    }
+    assert_eq!(etcd.value("pool-vips/203.0.113.1").trim(), r#"{"pools":["blog"]}"#);
+}
+
+#[test]
 fn a_registry_that_comes_later_is_registered_with_then() {
     let mut etcd = Etcd::stopped();
     let init = app(&etcd, free_port(), &["--check", "none"]);

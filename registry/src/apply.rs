@@ -12,7 +12,9 @@ use roundhouse_config::Label;
 
 use crate::kv::{Batch, Change, Entry};
 use crate::quarantine::Quarantined;
-use crate::record::{Guard, Instance, InstanceId, Job, Key, Record, ValueError, Vip, VipOwner, read};
+use crate::record::{
+    Guard, Instance, InstanceId, Job, Key, PoolVip, Record, ValueError, Vip, VipOwner, read,
+};
 use crate::snapshot::{PerInstance, Snapshot, Versioned};
 
 /// Of a rule whose value is bad.
@@ -140,6 +142,7 @@ impl Snapshot {
                 self.vips.insert(label, vip);
             }
             // Only writers look at these, in their transactions; here they are checked, so that a bad one is seen.
+            Key::PoolVip(_) => drop(read::<PoolVip>(&entry.value)?),
             Key::VipOwner(_) => drop(read::<VipOwner>(&entry.value)?),
             Key::Address(_) => check_holder(&entry.value)?,
             Key::Reserved => {}
@@ -182,7 +185,7 @@ impl Snapshot {
             Key::Rule(name) => drop(self.rules.remove(&name)),
             Key::Token(name) => drop(self.tokens.remove(&name)),
             Key::Vip(label) => drop(self.vips.remove(&label)),
-            Key::VipOwner(_) | Key::Address(_) | Key::Reserved => {}
+            Key::PoolVip(_) | Key::VipOwner(_) | Key::Address(_) | Key::Reserved => {}
         }
     }
 }

@@ -37,7 +37,7 @@ pub type PerInstance<T> = OrdMap<Label, Records<InstanceId, T>>;
 /// Per-kind sorted maps that share structure with the snapshot they were made from. A job's instances are a map of
 /// their own, so two snapshots are compared job by job with a pointer each.
 ///
-/// What only writers look at (who holds an offset or an address) is not here, nor is `kv/`.
+/// What only writers look at (who holds an offset, a pool's VIP or an address) is not here, nor is `kv/`.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     /// Which history `revision` counts in; empty before the first listing.

@@ -56,5 +56,6 @@ pub fn registration(job: &str, number: u16, ttl: Duration) -> Registration {
         shared_ip: false,
         proof: None,
         ttl,
+        pool: None,
     }
 }

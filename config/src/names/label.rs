@@ -36,7 +36,7 @@ impl PortName {
     }
 
     /// `http`, the name of the entrypoint of a gateway that was given none.
-    pub(crate) fn http() -> Self {
+    pub fn http() -> Self {
         Self("http".into())
     }
 

@@ -5,7 +5,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use roundhouse_config::Label;
 use roundhouse_registry::hold::{Release, Retained};
-use roundhouse_registry::record::{Held, Key};
+use roundhouse_registry::record::{Held, Key, Timestamp};
 use roundhouse_registry::{InstanceId, Revision, Versioned};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -65,7 +65,7 @@ pub(super) async fn release(
 
 /// Writes back the records that are retained; their holds end as the registry has them again.
 pub(super) async fn restore(State(api): State<Api>) -> Result<Json<Value>, Problem> {
-    let restored = api.shared.registry.restore(&api.shared.store.load()).await?;
+    let restored = api.shared.registry.restore(&api.shared.store.load(), Timestamp::now().seconds()).await?;
     Ok(Json(json!({ "written": restored.written, "left": restored.left })))
 }
 

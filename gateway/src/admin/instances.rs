@@ -18,7 +18,7 @@ use super::leases::admit_ttl;
 use super::parts::PATIENCE;
 use super::view::View;
 use super::written::{answer, etag};
-use super::{Api, Problem, own, parts};
+use super::{Api, Problem, instance_pool, own, parts};
 
 pub(super) async fn list(State(api): State<Api>) -> Response {
     streamed(&api, None)
@@ -114,6 +114,8 @@ async fn register(
         refuse_taken_jobname(&snapshot, &label, &jobname)?;
     }
     let ports = if implicit.ports.is_empty() { ports_of(&body.instance) } else { implicit.ports };
+    let pool =
+        body.pool.map(|wish| instance_pool::wanted(&label, &body.instance, &ports, wish)).transpose()?;
     let new = NewInstance { job: label, id, instance: body.instance, jobname: implicit.jobname, ports };
     let registry = api.shared.registry.within(caller.reach());
     let (lease, written) = match body.ttl {
@@ -123,13 +125,21 @@ async fn register(
         }
         None => (None, api.write(registry.register(&new, None)).await?),
     };
-    let revision = written.revision;
-    let body = json!(RegisteredBody { id: id.to_string(), lease, ttl: body.ttl, revision });
+    // The instance is registered, whatever becomes of this.
+    let (pool, pool_error) = match pool {
+        None => (None, None),
+        Some(pool) => match instance_pool::ensure(api, &pool).await {
+            Ok(()) => (Some(pool.name), None),
+            Err(problem) => (None, Some(problem.detail)),
+        },
+    };
+    let (id_text, revision) = (id.to_string(), written.revision);
+    let body = json!(RegisteredBody { id: id_text, lease, ttl: body.ttl, revision, pool, pool_error });
     Ok(answer(&api.shared.store, written, &format!("/v1/instances/{}/{id}", new.job), body).await)
 }
 
 /// A registrar that says nothing of the job's ports has one that serves what its instance does.
-fn ports_of(instance: &Instance) -> Vec<Port> {
+pub(super) fn ports_of(instance: &Instance) -> Vec<Port> {
     let port = |(name, number): (&PortName, &u16)| Port::new(name.clone(), *number, Protocol::Tcp);
     instance.ports.iter().map(port).collect()
 }

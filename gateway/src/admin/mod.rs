@@ -25,6 +25,7 @@ mod extract;
 mod guard;
 mod health;
 mod holds;
+mod instance_pool;
 mod instances;
 mod jobs;
 mod leaders;

@@ -10,7 +10,7 @@ use axum::http::StatusCode;
 use roundhouse_config::{JobName, Label};
 use roundhouse_registry::http::registration::ImplicitJob;
 use roundhouse_registry::record::{Name, Token};
-use roundhouse_registry::{LeaseId, Snapshot};
+use roundhouse_registry::{Instance, InstanceId, LeaseId, Snapshot, Versioned};
 
 use super::caller::Caller;
 use super::leases::Holding;
@@ -44,6 +44,25 @@ pub(super) fn admit_registration(
         job.jobname.get_or_insert(name);
     }
     Ok(())
+}
+
+/// The instance, if it is the caller's own: live, where the token may register and of a JOBNAME that it is for.
+pub(super) fn admit_instance<'a>(
+    caller: &Caller,
+    snapshot: &'a Snapshot,
+    label: &Label,
+    instance: InstanceId,
+) -> Result<&'a Versioned<Instance>, Problem> {
+    let Some(record) = snapshot.instance(label, instance) else {
+        let instead = format!("GET /v1/instances/{label} lists what this job has");
+        return Err(Problem::not_found(format!("instance {label}/{instance}"), &instead));
+    };
+    let Some((id, token)) = caller.registrar() else { return Ok(record) };
+    if record.lease.is_none() || !caller.reach().covers(&record.value) {
+        return Err(refused(id, &format!("{label}/{instance} is somebody else's")));
+    }
+    admit_jobname(id, token, label, &jobname(snapshot, label, None))?;
+    Ok(record)
 }
 
 /// What the lease holds. One that holds nothing of this registry may be another application's in the same etcd, and is not

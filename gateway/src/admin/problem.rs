@@ -113,11 +113,17 @@ impl From<WriteError> for Problem {
             WriteError::NoDirector { .. } => {
                 return Problem::new(StatusCode::CONFLICT, error.to_string()).at("lease");
             }
-            WriteError::NotYours { .. } | WriteError::Static { .. } => StatusCode::FORBIDDEN,
-            WriteError::LabelTaken { .. } | WriteError::JobNameTaken { .. } | WriteError::InUse { .. } => {
-                StatusCode::CONFLICT
+            WriteError::PoolVipTaken { .. } => {
+                return Problem::new(StatusCode::CONFLICT, error.to_string()).at("lines");
             }
-            WriteError::NoVip { .. } => StatusCode::INSUFFICIENT_STORAGE,
+            WriteError::PoolTooLarge { .. } => return Problem::invalid(error).at("lines"),
+            WriteError::NotYours { .. } | WriteError::Static { .. } => StatusCode::FORBIDDEN,
+            WriteError::LabelTaken { .. }
+            | WriteError::JobNameTaken { .. }
+            | WriteError::InUse { .. }
+            | WriteError::NoLine { .. }
+            | WriteError::PoolTaken { .. } => StatusCode::CONFLICT,
+            WriteError::NoVip { .. } | WriteError::NoPoolVip { .. } => StatusCode::INSUFFICIENT_STORAGE,
             WriteError::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
         };
         Problem::new(status, error.to_string())
@@ -224,6 +230,14 @@ mod tests {
         assert_eq!(status(WriteError::NoDirector { id: "a".into(), lease: LeaseId(7) }), 409);
         assert_eq!(status(WriteError::NotYours { key: "a".into(), allowed: "b".into() }), 403);
         assert_eq!(status(WriteError::Static { key: "a".into() }), 403);
+        let (pool, owner) = (label.clone(), label.clone());
+        assert_eq!(status(WriteError::PoolTaken { pool: pool.clone(), owner, wanted: label.clone() }), 409);
+        assert_eq!(status(WriteError::NoLine { pool: pool.clone() }), 409);
+        assert_eq!(status(WriteError::PoolTooLarge { pool, operations: 129, most: 100 }), 422);
+        let (vip, holder) = ([203, 0, 113, 10].into(), label.clone());
+        assert_eq!(status(WriteError::PoolVipTaken { vip, port: 80, protocol: "tcp", holder }), 409);
+        let (line, ranges) = (label.clone(), "203.0.113.0/28".into());
+        assert_eq!(status(WriteError::NoPoolVip { line, ranges, used: 14, size: 14 }), 507);
         assert_eq!(status(WriteError::InUse { label, instances: 2 }), 409);
         assert_eq!(status(WriteError::NoVip { used: 2, size: 4 }), 507);
         assert_eq!(status(WriteError::Busy("jobs/x".into())), 503);

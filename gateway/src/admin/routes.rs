@@ -16,8 +16,8 @@ use roundhouse_registry::record::{
 
 use super::records::{self, Kind, Writable};
 use super::{
-    Api, access, connections, directors, explain, health, holds, instances, jobs, leaders, leases, metrics,
-    overview, snapshot, tokens, transfer, watch,
+    Api, access, connections, directors, explain, health, holds, instance_pool, instances, jobs, leaders,
+    leases, metrics, overview, snapshot, tokens, transfer, watch,
 };
 
 /// A record of the largest size, and room for what a registration has around it.
@@ -70,6 +70,7 @@ pub(super) fn routes() -> Routes {
         .put("/v1/instances/{label}/{id}", R(Register), instances::put)
         .delete("/v1/instances/{label}/{id}", R(Register), instances::delete)
         .post("/v1/instances/{label}/{id}/state", R(Register), instances::set_state)
+        .post("/v1/instances/{label}/{id}/pool", R(Register), instance_pool::post)
         .delete("/v1/leases/{id}", R(Register), leases::revoke)
         .post("/v1/leases/{id}/keepalive", R(Register), leases::keep_alive)
         .read_only::<Director>(Read)
@@ -221,6 +222,7 @@ mod tests {
                 "PUT /v1/instances/{label}/{id}",
                 "DELETE /v1/instances/{label}/{id}",
                 "POST /v1/instances/{label}/{id}/state",
+                "POST /v1/instances/{label}/{id}/pool",
                 "DELETE /v1/leases/{id}",
                 "POST /v1/leases/{id}/keepalive",
             ]

@@ -4,7 +4,7 @@
 //! run, tour, sample     start something here
 //! check                 read files, say everything that is wrong with them
 //! apply, diff           a jobs file or a rules file ─► plan (pure) ─► the gateway's API
-//! domain, cert, rule, guard    one record, amended: what is there ─► what it shall be (pure) ─► the gateway's API
+//! domain, cert, rule, guard, pool    one record, amended: what is there ─► what it shall be (pure) ─► the gateway's API
 //! registry              everything out to a file, and in from one: by a gateway, or without
 //! get, describe, drain, undrain, close, token, explain, access    ask a running gateway, over its API
 //! ```
@@ -28,10 +28,12 @@ mod guard;
 mod holds;
 mod moment;
 mod options;
+mod pool;
 mod registry;
 mod rule;
 mod rules_file;
 mod run;
+mod said;
 mod server;
 mod token;
 
@@ -133,6 +135,7 @@ async fn ask(
         Command::Domain(command) => domain::run(command, server, output, out).await,
         Command::Cert(command) => cert::run(command, server, output, out).await,
         Command::Rule(command) => rule::run(command, server, output, out).await,
+        Command::Pool(command) => pool::run(*command, server, output, out).await,
         Command::Guard(command) => guard::run(command, server, output, out).await,
         Command::Access(command) => access::run(command, server, output, out).await,
         Command::Explain(options) => explain::explain(&options, server, output, out).await,

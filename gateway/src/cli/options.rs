@@ -14,6 +14,7 @@ use super::connections::{CloseOptions, Which};
 use super::domain::DomainCommand;
 use super::get::What;
 use super::guard::GuardCommand;
+use super::pool::PoolCommand;
 use super::registry::RegistryCommand;
 use super::rule::RuleCommand;
 use crate::sample::SampleOptions;
@@ -115,6 +116,9 @@ pub(super) enum Command {
     /// Jobs that let in only whom a rule lets in; `get guards` lists them.
     #[command(subcommand)]
     Guard(GuardCommand),
+    /// What is published at VIPs of carrier lines; `get pools` lists it.
+    #[command(subcommand)]
+    Pool(Box<PoolCommand>),
     /// What the access rules make of a peer.
     #[command(subcommand)]
     Access(AccessCommand),

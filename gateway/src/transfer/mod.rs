@@ -28,6 +28,7 @@ mod check;
 mod format;
 mod import;
 mod plan;
+mod pools;
 mod read;
 mod report;
 #[cfg(test)]

@@ -19,7 +19,7 @@ use roundhouse_registry::record::{Key, Vip, VipOwner, decode, encode};
 use serde::{Deserialize, Serialize};
 
 use super::report::Count;
-use super::{kind, moves};
+use super::{kind, moves, pools};
 
 /// What may be in the registry before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -85,6 +85,7 @@ pub(super) fn plan(file: &[Entry], registry: &[Entry], mode: Mode, now: u64) -> 
             .extend(others.map(|entry| conflict(&entry.key, "is there already, and not in the file")));
     }
     plan.vips(file, registry, now);
+    pools::settle(&mut plan, file, registry, now);
     plan.graces = graces(file, &there);
     // A gateway on the registry gives every job without a VIP one, so what has been decided is there before the jobs;
     // an instance brings its job along where there is none.
@@ -94,7 +95,7 @@ pub(super) fn plan(file: &[Entry], registry: &[Entry], mode: Mode, now: u64) -> 
 
 fn rank(key: &str) -> u8 {
     match kind(key) {
-        "vip-owners" => 0,
+        "vip-owners" | "pool-vips" => 0,
         "vips" => 1,
         "certs" => 2,
         "jobs" => 3,
@@ -205,7 +206,7 @@ impl Plan {
         }
     }
 
-    fn count(&mut self, key: &str) -> &mut Count {
+    pub(super) fn count(&mut self, key: &str) -> &mut Count {
         self.kinds.entry(kind(key).to_owned()).or_default()
     }
 }
@@ -225,7 +226,7 @@ fn put(entry: &Entry, when: Condition) -> Put {
     Put { key: entry.key.clone(), value: entry.value.clone(), leased: entry.lease.is_some(), when }
 }
 
-fn conflict(key: &str, reason: &str) -> Conflict {
+pub(super) fn conflict(key: &str, reason: &str) -> Conflict {
     Conflict { key: key.to_owned(), reason: reason.to_owned() }
 }
 

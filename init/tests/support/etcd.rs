@@ -63,6 +63,16 @@ impl Etcd {
         self.until_state(to);
     }
 
+    /// A record, as an operator writes it.
+    pub(crate) fn put(&self, key: &str, value: &str) {
+        self.etcdctl(&["put", &format!("/roundhouse/v1/{key}"), value]).expect("an answer of etcd");
+    }
+
+    pub(crate) fn value(&self, key: &str) -> String {
+        let get = ["get", &format!("/roundhouse/v1/{key}"), "--print-value-only"];
+        self.etcdctl(&get).expect("an answer of etcd")
+    }
+
     fn etcdctl(&self, arguments: &[&str]) -> Option<String> {
         let mut etcdctl = Command::new("etcdctl");
         etcdctl.env("ETCDCTL_API", "3").arg("--endpoints").arg(format!("127.0.0.1:{}", self.client));

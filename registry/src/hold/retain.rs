@@ -161,6 +161,7 @@ fn is_retained(key: &Key) -> bool {
             | Key::Gateway(_)
             | Key::Director(_)
             | Key::Leader(_)
+            | Key::PoolVip(_)
             | Key::VipOwner(_)
             | Key::Reserved
     )

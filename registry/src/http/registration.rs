@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Answer, HttpClient, HttpError, found};
 use crate::kv::{LeaseId, Revision};
 use crate::record::{Instance, InstanceId, State};
-use crate::write::NewInstance;
+use crate::write::{NewInstance, NewPool};
 
 /// The body of `POST /v1/instances/<job>` and `PUT /v1/instances/<job>/<uuid>`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -22,6 +22,28 @@ pub struct RegisterBody {
     /// For the implicit job record, when there is none under the label.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job: Option<ImplicitJob>,
+    /// The pool that the instance wants to be in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<PoolWish>,
+}
+
+/// A pool of the instance's own job, which is made if there is none. Also the body of
+/// `POST /v1/instances/<job>/<uuid>/pool`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PoolWish {
+    pub name: Label,
+    /// The port of the VIPs; left out: that of the instance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// The port of the instance that the pool leads to; left out: its first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Port>,
+}
+
+impl From<&NewPool> for PoolWish {
+    fn from(pool: &NewPool) -> PoolWish {
+        PoolWish { name: pool.name.clone(), port: pool.port, to: Some(pool.to.clone()) }
+    }
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -41,6 +63,20 @@ pub struct RegisteredBody {
     #[serde(default, with = "duration::optional")]
     pub ttl: Option<Duration>,
     pub revision: Revision,
+    /// The pool that the instance is in, if it wanted to be in one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<Label>,
+    /// Why it is not. It is registered all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool_error: Option<String>,
+}
+
+/// What came of a registration.
+#[derive(Debug)]
+pub struct Registered {
+    pub lease: LeaseId,
+    /// `None`: nobody has said anything of the pool yet.
+    pub pool: Option<Result<(), String>>,
 }
 
 /// The same, if the state is one of `from`; else it stays, and the answer says what it is.
@@ -59,16 +95,35 @@ struct Shown {
 }
 
 impl HttpClient {
-    pub async fn register(&self, new: &NewInstance, ttl: Duration) -> Result<LeaseId, HttpError> {
+    pub async fn register(
+        &self,
+        new: &NewInstance,
+        ttl: Duration,
+        pool: Option<&NewPool>,
+    ) -> Result<Registered, HttpError> {
         let body = RegisterBody {
             instance: new.instance.clone(),
             ttl: Some(ttl),
             job: Some(ImplicitJob { jobname: new.jobname.clone(), ports: new.ports.clone() }),
+            pool: pool.map(PoolWish::from),
         };
         let path = format!("/v1/instances/{}/{}", new.job, new.id);
         let answer = self.call(Method::PUT, &path, &[], Some(self.json(&body)?)).await?;
         let answer: RegisteredBody = self.parsed(&answer.body)?;
-        answer.lease.unwrap_or_default().parse().map_err(|error: String| self.strange(&error))
+        let lease = answer.lease.unwrap_or_default();
+        let lease = lease.parse().map_err(|error: String| self.strange(&error))?;
+        // A gateway that knows nothing of pools says nothing of one.
+        let pool = match (answer.pool_error, answer.pool) {
+            (Some(reason), _) => Some(Err(reason)),
+            (None, made) => made.map(|_| Ok(())),
+        };
+        Ok(Registered { lease, pool })
+    }
+
+    /// Makes the pool that the instance wants to be in, if there is none.
+    pub async fn ensure_pool(&self, id: InstanceId, pool: &NewPool) -> Result<(), HttpError> {
+        let path = format!("/v1/instances/{}/{id}/pool", pool.job);
+        self.call(Method::POST, &path, &[], Some(self.json(&PoolWish::from(pool))?)).await.map(drop)
     }
 
     /// `false`: the lease is gone.
@@ -150,6 +205,36 @@ mod tests {
         assert_eq!(state.unwrap(), None);
         let (_, state) = asked(&ok("{}"), read).await;
         assert!(matches!(state, Err(HttpError::Strange { .. })));
+    }
+
+    #[tokio::test]
+    async fn what_is_said_of_the_pool_is_told_and_silence_is_no_word() {
+        let new = NewInstance {
+            job: "app".parse().unwrap(),
+            id: InstanceId::random(),
+            instance: Instance::new([10, 0, 0, 7].into(), [].into()),
+            jobname: None,
+            ports: Vec::new(),
+        };
+        let to: Port = serde_json::from_str(r#"{"name":"main","port":1111,"protocol":"udp"}"#).unwrap();
+        let pool = NewPool { name: "blog".parse().unwrap(), job: new.job.clone(), to, port: Some(80) };
+        let ttl = Duration::from_secs(10);
+        for (said, expected) in [
+            (r#","pool":"blog""#, Some(Ok(()))),
+            (r#","pool_error":"no line""#, Some(Err("no line".to_owned()))),
+            ("", None),
+        ] {
+            let body = format!(r#"{{"id":"x","lease":"1f","ttl":"10s","revision":7{said}}}"#);
+            let register = async |client: HttpClient| client.register(&new, ttl, Some(&pool)).await.unwrap();
+            let (request, registered) = asked(&ok(&body), register).await;
+            let wish =
+                r#""pool":{"name":"blog","port":80,"to":{"name":"main","port":1111,"protocol":"udp"}}"#;
+            assert!(request.contains(wish), "{request}");
+            assert_eq!((registered.lease, registered.pool), (LeaseId(31), expected));
+        }
+        let ensure = async |client: HttpClient| client.ensure_pool(new.id, &pool).await;
+        let (request, done) = asked(&ok("{}"), ensure).await;
+        assert!(request.starts_with(&format!("POST /v1/instances/app/{}/pool ", new.id)) && done.is_ok());
     }
 
     #[test]

@@ -28,6 +28,8 @@ pub enum Key {
     Leader(Name),
     Line(Label),
     Pool(Label),
+    /// Which pools have a VIP of a line.
+    PoolVip(IpAddr),
     Rule(Name),
     Token(Name),
     /// The offset of a job's VIP.
@@ -46,7 +48,7 @@ pub enum KeyError {
     TooLong(usize),
     #[error(
         "unknown kind `{0}`; known are addresses, certs, directors, domains, entrypoints, gateways, guards, health, \
-         held, instances, jobs, kv, leaders, lines, pools, rules, tokens, vip-owners, vips"
+         held, instances, jobs, kv, leaders, lines, pool-vips, pools, rules, tokens, vip-owners, vips"
     )]
     UnknownKind(String),
     #[error("key does not have the form `{0}`")]
@@ -84,6 +86,10 @@ impl Key {
             "domains" => Key::Domain(name(rest)?),
             "guards" => Key::Guard(name(rest)?),
             "vip-owners" => Key::VipOwner(rest.parse().map_err(|_| KeyError::Form("vip-owners/<offset>"))?),
+            "pool-vips" => {
+                let vip: IpAddr = rest.parse().map_err(|_| KeyError::Form("pool-vips/<ip>"))?;
+                Key::pool_vip(vip)
+            }
             "addresses" => {
                 let form = KeyError::Form("addresses/tcp/<ip>:<port>");
                 let address: Option<SocketAddr> =
@@ -108,6 +114,15 @@ impl Key {
     /// Where all VIP owners are.
     pub const VIP_OWNERS: &str = "vip-owners/";
 
+    /// Where the pools of all VIPs are.
+    pub const POOL_VIPS: &str = "pool-vips/";
+
+    /// Where all pools are.
+    pub const POOLS: &str = "pools/";
+
+    /// Where all lines are.
+    pub const LINES: &str = "lines/";
+
     /// Where all tokens are.
     pub const TOKENS: &str = "tokens/";
 
@@ -117,6 +132,11 @@ impl Key {
     /// The address as it is written in a key: IPv4-mapped IPv6 unmapped, so that one socket has one key.
     pub fn address(ip: IpAddr, port: u16) -> Key {
         Key::Address(SocketAddr::new(ip.to_canonical(), port))
+    }
+
+    /// The VIP as it is written in a key, IPv4-mapped IPv6 unmapped like an address.
+    pub fn pool_vip(vip: IpAddr) -> Key {
+        Key::PoolVip(vip.to_canonical())
     }
 
     /// Whether what is under this key, be it a right key or a wrong one, may be secret.
@@ -142,6 +162,7 @@ impl fmt::Display for Key {
             Key::Leader(name) => write!(f, "leaders/{name}"),
             Key::Line(label) => write!(f, "lines/{label}"),
             Key::Pool(label) => write!(f, "pools/{label}"),
+            Key::PoolVip(vip) => write!(f, "pool-vips/{vip}"),
             Key::Rule(name) => write!(f, "rules/{name}"),
             Key::Token(name) => write!(f, "tokens/{name}"),
             Key::Vip(label) => write!(f, "vips/{label}"),
@@ -189,6 +210,8 @@ mod tests {
             "rules/redis-1",
             "lines/telecom",
             "pools/blog",
+            "pool-vips/203.0.113.10",
+            "pool-vips/2001:db8::1",
             "guards/service.redis_cop.coding",
             "guards/cop.*",
             "tokens/ci",
@@ -210,6 +233,7 @@ mod tests {
         assert!(error(&"k".repeat(70_000)).contains("70000 bytes"));
         assert!(error("vip-owners/-1").contains("vip-owners/<offset>"));
         assert!(error("addresses/udp/10.0.0.7:53").contains("addresses/tcp/<ip>:<port>"));
+        assert!(error("pool-vips/203.0.113.10:80").contains("pool-vips/<ip>"));
         assert!(error("gateways/a/b").contains("gateways/<id>"));
         assert!(error("directors/").contains("directors/<id>"));
         assert!(error("certs/*.coding.net").contains("write 1 to 128 of a-z"));
@@ -222,6 +246,8 @@ mod tests {
             ("domains/Blog.coding.net.", "domains/blog.coding.net"),
             ("guards/cop.coding_service.redis", "guards/service.redis_cop.coding"),
             ("vip-owners/017", "vip-owners/17"),
+            ("pool-vips/::ffff:203.0.113.10", "pool-vips/203.0.113.10"),
+            ("pool-vips/2001:DB8:0::1", "pool-vips/2001:db8::1"),
             ("addresses/tcp/[::ffff:10.0.0.7]:1", "addresses/tcp/10.0.0.7:1"),
         ] {
             assert_eq!(Key::parse(wrong), Err(KeyError::Spelling(right.to_owned())), "{wrong}");

@@ -49,8 +49,8 @@ pub use key::{Key, KeyError};
 pub use leader::Leader;
 pub use line::Line;
 pub use pool::{
-    Persistence, Pool, PoolFallback, PoolFlag, PoolForwarding, PoolProtocol, PoolScheduler, PoolTarget, Sink,
-    Tunnel, TunnelChecksum, TunnelKind,
+    Persistence, Pool, PoolFallback, PoolFlag, PoolForwarding, PoolProtocol, PoolScheduler, PoolTarget,
+    PoolVip, Sink, Tunnel, TunnelChecksum, TunnelKind,
 };
 pub use read::{Record, read};
 pub use rule::{Action, Peers, Proof, Rule, RulePort, Target};

@@ -5,8 +5,8 @@ use serde::de::DeserializeOwned;
 
 use super::value::decode_up_to;
 use super::{
-    Cert, Director, Domain, Gateway, Guard, Health, Held, Instance, Job, Leader, Line, MAX_VALUE, Pool, Rule,
-    Token, ValueError, Vip, VipOwner,
+    Cert, Director, Domain, Gateway, Guard, Health, Held, Instance, Job, Leader, Line, MAX_VALUE, Pool,
+    PoolVip, Rule, Token, ValueError, Vip, VipOwner,
 };
 
 /// Bytes of a certificate's value: chains and RSA keys are long.
@@ -73,6 +73,7 @@ records!(
     Leader,
     Line,
     Pool,
+    PoolVip,
     Rule,
     Token { SECRET: bool = true; },
     Vip,

@@ -17,6 +17,7 @@
 //! told the own health again.
 
 mod cgroup;
+mod pool;
 mod target;
 
 use std::net::IpAddr;
@@ -27,11 +28,13 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 pub use self::cgroup::own_cgroup;
+pub use self::pool::PoolProgress;
+use self::pool::{PoolKeeper, PoolTold};
 use crate::kv::LeaseId;
 use crate::record::{CGROUP, Digest, Instance, InstanceId, State};
 use crate::remote::{Heartbeat, LEAVE_DEADLINE, LOST, Refusal, Report, Retry, Target, jittered};
 pub use crate::remote::{Progress, RemoteError};
-use crate::write::NewInstance;
+use crate::write::{NewInstance, NewPool};
 
 /// The states that the instance's own health moves between; the others are somebody's decision.
 const HEALTH: &[State] = &[State::Up, State::Down];
@@ -54,6 +57,8 @@ pub struct Registration {
     /// The hash of the token by which the instance proves who it is.
     pub proof: Option<Digest>,
     pub ttl: Duration,
+    /// The pool that it wants to be in.
+    pub pool: Option<NewPool>,
 }
 
 enum Command {
@@ -66,6 +71,7 @@ enum Command {
 pub struct Registrar {
     commands: mpsc::Sender<Command>,
     progress: watch::Receiver<Progress>,
+    pool: watch::Receiver<PoolProgress>,
 }
 
 impl Registrar {
@@ -78,6 +84,7 @@ impl Registrar {
         let target = Target::new(registry)?;
         let (commands, inbox) = mpsc::channel(8);
         let (report, progress) = Report::new();
+        let (keeper, pool) = PoolKeeper::new(registration.pool.clone());
         let task = Task {
             target,
             registration,
@@ -88,13 +95,19 @@ impl Registrar {
             unwritten: false,
             cgroup: cgroup(),
             lease: None,
+            pool: keeper,
         };
         tokio::spawn(task.run());
-        Ok(Registrar { commands, progress })
+        Ok(Registrar { commands, progress, pool })
     }
 
     pub fn progress(&self) -> watch::Receiver<Progress> {
         self.progress.clone()
+    }
+
+    /// What came of the pool. It never stands in the way of the registration.
+    pub fn pool(&self) -> watch::Receiver<PoolProgress> {
+        self.pool.clone()
     }
 
     /// Returns when the state is written; while not registered, or while a person's state stands against it, it is only
@@ -132,6 +145,7 @@ struct Task {
     cgroup: Option<u64>,
     /// The last lease that was granted; it may live on in a registry that went silent.
     lease: Option<LeaseId>,
+    pool: PoolKeeper,
 }
 
 impl Task {
@@ -140,10 +154,11 @@ impl Task {
         loop {
             let asked = Instant::now();
             let pause = match self.register().await {
-                Ok(lease) => {
+                Ok((lease, told)) => {
                     retry.succeeded();
                     self.lease = Some(lease);
                     self.report.say(Progress::Registered);
+                    self.pool.registered(told);
                     let heartbeat = Heartbeat::new(self.registration.ttl, asked);
                     let Some(lost) = self.keep(lease, heartbeat).await else { return };
                     self.report.say(Progress::Pending { error: Some(lost) });
@@ -161,7 +176,7 @@ impl Task {
         }
     }
 
-    async fn register(&mut self) -> Result<LeaseId, Refusal> {
+    async fn register(&mut self) -> Result<(LeaseId, PoolTold), Refusal> {
         if self.lease.is_some() {
             // Perhaps only the way to the registry was lost: what a person wrote there meanwhile is not written over.
             let (job, id) = (&self.registration.job, self.registration.id);
@@ -171,11 +186,14 @@ impl Task {
         }
         self.unwritten = false;
         let new = self.new_instance();
-        self.target.register(&new, self.registration.ttl).await
+        self.target.register(&new, self.registration.ttl, self.registration.pool.as_ref()).await
     }
 
     /// Until the registration is lost (why) or the handle is gone (`None`).
     async fn keep(&mut self, lease: LeaseId, mut heartbeat: Heartbeat) -> Option<String> {
+        let ttl = self.registration.ttl;
+        // A third of the TTL is lost at most, and the first keepalive is not late.
+        self.pool.first(&self.target, self.registration.id, ttl / 3).await;
         loop {
             tokio::select! {
                 command = self.inbox.recv() => {
@@ -189,6 +207,7 @@ impl Task {
                             if !self.unwritten || self.write_state().await {
                                 self.report.say_if_new(Progress::Registered);
                             }
+                            self.pool.again(&self.target, self.registration.id, ttl / 3).await;
                         }
                         Ok(false) => return Some("the lease or the key is gone from the registry".into()),
                         Err(refusal) => {

@@ -6,40 +6,66 @@ use std::time::Duration;
 use hyper::StatusCode;
 use roundhouse_config::Label;
 
+use super::pool::PoolTold;
 #[cfg(feature = "http")]
 use crate::http::HttpError;
 #[cfg(feature = "http")]
-use crate::http::registration::StateChange;
+use crate::http::registration::{Registered, StateChange};
 use crate::kv::LeaseId;
 #[cfg(feature = "etcd")]
-use crate::record::{Instance, Key, decode};
+use crate::record::{Instance, Key, Timestamp, decode};
 use crate::record::{InstanceId, State};
 #[cfg(feature = "etcd")]
 use crate::remote::unreachable;
 use crate::remote::{Refusal, Target};
-use crate::write::NewInstance;
 #[cfg(feature = "etcd")]
 use crate::write::WriteError;
+use crate::write::{NewInstance, NewPool};
 
 impl Target {
-    pub(super) async fn register(&self, new: &NewInstance, ttl: Duration) -> Result<LeaseId, Refusal> {
+    /// The lease, and what was said of the pool: a gateway makes it in the same call.
+    #[cfg_attr(
+        not(feature = "http"),
+        expect(unused_variables, reason = "etcd is asked for the pool by itself")
+    )]
+    pub(super) async fn register(
+        &self,
+        new: &NewInstance,
+        ttl: Duration,
+        pool: Option<&NewPool>,
+    ) -> Result<(LeaseId, PoolTold), Refusal> {
         match self {
             #[cfg(feature = "etcd")]
             Target::Etcd(etcd) => match etcd.register_leased(new, ttl).await {
-                Ok((lease, _)) => Ok(lease),
+                Ok((lease, _)) => Ok((lease, None)),
                 Err(WriteError::Kv(error)) => Err(unreachable(error)),
                 Err(error @ WriteError::AddressTaken { .. }) => Err(Refusal::Taken(error.to_string())),
                 Err(error) => Err(Refusal::No(error.to_string())),
             },
             #[cfg(feature = "http")]
-            Target::Http(client) => client.register(new, ttl).await.map_err(|error| match error {
-                HttpError::Refused { status: StatusCode::CONFLICT, message, field: Some(field) }
+            Target::Http(client) => match client.register(new, ttl, pool).await {
+                Ok(Registered { lease, pool }) => Ok((lease, pool)),
+                Err(HttpError::Refused { status: StatusCode::CONFLICT, message, field: Some(field) })
                     if field == "address" =>
                 {
-                    Refusal::Taken(message)
+                    Err(Refusal::Taken(message))
                 }
-                error => error.into(),
-            }),
+                Err(error) => Err(error.into()),
+            },
+        }
+    }
+
+    /// Makes the pool if there is none; why it is not there, or not for this instance.
+    #[cfg_attr(not(feature = "http"), expect(unused_variables, reason = "only a gateway asks for whom"))]
+    pub(super) async fn ensure_pool(&self, id: InstanceId, pool: &NewPool) -> Result<(), String> {
+        match self {
+            #[cfg(feature = "etcd")]
+            Target::Etcd(etcd) => {
+                let made = etcd.ensure_pool(pool, Timestamp::now().seconds()).await;
+                made.map_err(|error| error.to_string())
+            }
+            #[cfg(feature = "http")]
+            Target::Http(client) => client.ensure_pool(id, pool).await.map_err(|error| error.to_string()),
         }
     }
 

@@ -6,8 +6,9 @@
 //! directors/<id>                  only if absent or one's own, under one lease
 //! leaders/<name>                  only if absent, under the lease of a director that lives
 //! vips/<label>, vip-owners/<n>    both in one transaction, so that every gateway agrees and no two jobs share one
+//! pools/<pool>, pool-vips/<ip>    in one transaction, so that no two pools share a port of a VIP
 //! rules/<id>                      with guards/<selector>, if it is the first allow rule there that is enforced
-//! everything else                 by its key: lines, pools, domains, certificates, tokens
+//! everything else                 by its key: lines, domains, certificates, tokens
 //! ```
 //!
 //! A writer may be [limited](Registry::within) to instances of its own.
@@ -17,12 +18,14 @@ mod gateways;
 mod instances;
 mod jobs;
 mod leaders;
+mod pools;
 mod reach;
 mod records;
 mod restore;
 mod rules;
 mod vips;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +36,7 @@ use crate::record::{Key, Name, ValueError};
 
 pub use self::instances::NewInstance;
 pub use self::leaders::Led;
+pub use self::pools::{NewPool, PoolWritten};
 pub use self::reach::Reach;
 pub use self::restore::Restored;
 pub use self::rules::RuleWritten;
@@ -101,6 +105,31 @@ pub enum WriteError {
         "no VIP is free: {used} of {size} offsets are in use; delete unused jobs or choose a larger `names.vips`"
     )]
     NoVip { used: usize, size: u32 },
+    #[error(
+        "line `{line}` has no VIP to give: {used} of {size} addresses of {ranges} are in use or rest for 24 h; add a range \
+         to the line's `vips`, or delete a pool that is not used"
+    )]
+    NoPoolVip { line: Label, ranges: String, used: usize, size: u128 },
+    #[error(
+        "no line has VIPs to give, so pool `{pool}` would have none; write a line with its ranges first, as in PUT \
+         /v1/lines/telecom {{\"vips\":[\"203.0.113.0/28\"]}}"
+    )]
+    NoLine { pool: Label },
+    #[error(
+        "{vip} port {port}/{protocol} is pool `{holder}`'s; choose another port or VIP, or take the VIP out of that pool \
+         first"
+    )]
+    PoolVipTaken { vip: IpAddr, port: u16, protocol: &'static str, holder: Label },
+    #[error(
+        "pool `{pool}` leads to job `{owner}`, not to `{wanted}`; choose another name, or lead it here with `roundhouse \
+         pool set {pool} --job {wanted}`"
+    )]
+    PoolTaken { pool: Label, owner: Label, wanted: Label },
+    #[error(
+        "pool `{pool}` would change {operations} records at once, and a transaction takes {most}; write some of its lines \
+         first, then the others"
+    )]
+    PoolTooLarge { pool: Label, operations: usize, most: usize },
     #[error("{0} changed under every attempt; try again")]
     Busy(String),
 }

@@ -13,15 +13,20 @@ const TOGETHER: usize = 60;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Restored {
     pub written: usize,
-    /// The registry has the key again, or the VIP's offset is another job's: left as it is.
+    /// The registry has the key again, or the VIP's offset is another job's, or a pool's VIP another pool's: left as it is.
     pub left: usize,
 }
 
 impl Registry {
-    /// Writes every retained record whose key is absent. Running it again goes on where it stopped.
-    pub async fn restore(&self, snapshot: &Snapshot) -> Result<Restored, WriteError> {
+    /// Writes every retained record whose key is absent. Running it again goes on where it stopped. `now` is in seconds
+    /// since the epoch.
+    pub async fn restore(&self, snapshot: &Snapshot, now: u64) -> Result<Restored, WriteError> {
         let retained = |entry: &Entry| snapshot.retained.contains_key(entry.key.as_str());
-        let entries: Vec<Entry> = snapshot.entries().into_iter().filter(retained).collect();
+        let (pools, entries): (Vec<Entry>, Vec<Entry>) = snapshot
+            .entries()
+            .into_iter()
+            .filter(retained)
+            .partition(|entry| entry.key.starts_with(Key::POOLS));
         let mut restored = Restored::default();
         for together in portions(&entries, TOGETHER, |entry| entry.key.len() + entry.value.len()) {
             if self.restore_all(together).await? {
@@ -35,7 +40,28 @@ impl Registry {
                 }
             }
         }
+        // Behind the lines. Two of them may have one VIP, whose record no transaction can write twice.
+        for entry in &pools {
+            match self.restore_pool(entry, snapshot, now).await? {
+                true => restored.written += 1,
+                false => restored.left += 1,
+            }
+        }
         Ok(restored)
+    }
+
+    /// With its VIPs, unless the registry has given one of them to another pool.
+    async fn restore_pool(&self, entry: &Entry, snapshot: &Snapshot, now: u64) -> Result<bool, WriteError> {
+        let Ok(Key::Pool(name)) = Key::parse(&entry.key) else { return Ok(false) };
+        let Some(pool) = snapshot.pools.get(&name) else { return Ok(false) };
+        match self.put_pool(&name, &pool.value, Expect::Absent, now).await {
+            Ok(_) => Ok(true),
+            Err(error @ (WriteError::Kv(_) | WriteError::Busy(_))) => Err(error),
+            Err(error) => {
+                tracing::warn!(pool = %name, %error, "not restored");
+                Ok(false)
+            }
+        }
     }
 
     /// An implicit job that a registrar brought meanwhile yields to the one that a person wrote.

@@ -11,7 +11,7 @@ use crate::kv::{Commit, Condition, Entry, Revision};
 use crate::record::{Key, Vip, VipOwner, decode, encode};
 
 /// A freed offset rests this long: clients may still hold the address in a cache of theirs. Seconds.
-const REST: u64 = 24 * 3600;
+pub(super) const REST: u64 = 24 * 3600;
 
 /// Allocates for many jobs: who holds what is read once, and again when somebody else was faster; not at all while a guess
 /// is right, since with 10,000 jobs that is 10,000 records read for one.

@@ -26,9 +26,20 @@ impl Users {
             users.set_password(name, &format!("{name}-secret"));
         }
         let mut shell = Command::new("sh");
-        shell.args(["-e", "-c", commands()]).current_dir(users.folder.path());
+        shell.args(["-e", "-c", commands(0)]).current_dir(users.folder.path());
         run(shell, etcd);
         users
+    }
+
+    /// What docs/etcd.md says for job-init with `--pool`.
+    ///
+    /// # Panics
+    /// When one of the commands fails.
+    #[track_caller]
+    pub fn let_registrars_make_pools(&self, etcd: &Etcd) {
+        let mut shell = Command::new("sh");
+        shell.args(["-e", "-c", commands(1)]).env("ETCDCTL_USER", format!("root:{}", self.password("root")));
+        run(shell, etcd);
     }
 
     pub fn login(&self, user: &str) -> Login {
@@ -60,10 +71,10 @@ impl Users {
     }
 }
 
-/// The block of shell commands in docs/etcd.md.
-fn commands() -> &'static str {
+/// A block of shell commands in docs/etcd.md.
+fn commands(block: usize) -> &'static str {
     let page = include_str!("../../../docs/etcd.md");
-    let (_, rest) = page.split_once("```sh\n").expect("docs/etcd.md has a block of commands");
+    let rest = page.split("```sh\n").nth(block + 1).expect("docs/etcd.md has the blocks of commands");
     rest.split_once("```").expect("the block ends").0
 }
 

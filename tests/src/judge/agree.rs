@@ -11,7 +11,7 @@ use crate::history::{Keys, same};
 use crate::http;
 
 /// What only writers look at, what is nobody's, and what no reader is shown.
-const NOT_SHOWN: &[&str] = &["addresses/", "vip-owners/", "kv/", "tokens/"];
+const NOT_SHOWN: &[&str] = &["addresses/", "vip-owners/", "pool-vips/", "kv/", "tokens/"];
 
 /// Whether `/v1/snapshot` and `/v1/instances` are etcd's keys and the holds, no more and no less. Answers when the table
 /// was looked at.

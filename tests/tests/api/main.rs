@@ -4,6 +4,7 @@
 
 mod conditions;
 mod own;
+mod pools;
 mod quorum;
 mod records;
 mod roles;

@@ -6,7 +6,11 @@ use roundhouse_tests::http::{Connection, Reply};
 
 use crate::{Site, on_both_sites, refused};
 
-on_both_sites!(a_registrar_has_its_own_instances_only, a_range_and_a_jobname_are_the_tokens);
+on_both_sites!(
+    a_registrar_has_its_own_instances_only,
+    a_range_and_a_jobname_are_the_tokens,
+    a_registrar_has_a_pool_made_for_its_own_instance_alone,
+);
 
 /// A registrar at one of the test's addresses.
 struct Registrar<'a> {
@@ -105,4 +109,52 @@ fn a_range_and_a_jobname_are_the_tokens(site: &Site) {
     site.gateway.put_job("app4", 1111, "tcp");
     let borrowed = registrar.ask("POST", "/v1/instances/app4", &with(outside, "job.app4_cop.coding"));
     refused(&borrowed, 403, "`app4` is job.app4");
+}
+
+fn a_registrar_has_a_pool_made_for_its_own_instance_alone(site: &Site) {
+    let net = &site.gateway.net;
+    let (own, foreign) = (net.app(0), net.app(1));
+    let token = site.token("reg", "register", "");
+    let mine = Registrar { site, from: own, token: token.clone() };
+    let theirs = Registrar { site, from: foreign, token };
+    let with =
+        |pool: &str| format!(r#"{{"address":"{own}","ports":{{"main":1111}},"ttl":"60s","pool":{pool}}}"#);
+    let register = |pool: &str| mine.ask("POST", "/v1/instances/app2", &with(pool));
+    refused(&register(r#"{"name":"blog","port":0}"#), 422, "port 0 cannot be dialled");
+    refused(&register(r#"{"name":"blog","to":{"name":"main","port":7}}"#), 422, "no port `main` at 7");
+    // No line has a VIP: it is registered all the same, and told.
+    let early = register(r#"{"name":"blog","port":80}"#);
+    let path = made(&early).0;
+    let told = early.json();
+    assert!(told["pool_error"].as_str().unwrap().starts_with("no line has VIPs to give"), "{told}");
+    assert!(told["pool"].is_null() && site.gateway.api(&path).status == 200, "{told}");
+
+    let (pool, wish) = (format!("{path}/pool"), r#"{"name":"blog","port":80}"#);
+    refused(&mine.ask("POST", &pool, wish), 409, "no line has VIPs to give");
+    assert_eq!(site.gateway.call("PUT", "/v1/lines/telecom", r#"{"vips":["203.0.113.0/28"]}"#).status, 201);
+    refused(&theirs.ask("POST", &pool, wish), 403, "is somebody else's");
+    for _ in 0..2 {
+        let again = mine.ask("POST", &pool, wish);
+        assert_eq!((again.status, &again.json()["pool"]), (200, &"blog".into()), "{again:?}");
+    }
+    let stored = site.gateway.api("/v1/pools/blog").json();
+    assert_eq!(stored["to"], serde_json::json!({"job": "app2", "port": "main"}));
+    assert_eq!((&stored["port"], &stored["lines"]["telecom"][0]), (&80.into(), &"203.0.113.1".into()));
+    // Neither written over nor anybody else's to write.
+    refused(&mine.ask("PUT", "/v1/pools/blog", "{}"), 403, "takes the role `operate`");
+    let again = mine.ask("PUT", &path, &with(r#"{"name":"blog","port":8080}"#));
+    assert_eq!((again.status, &again.json()["pool"]), (200, &"blog".into()), "{again:?}");
+    assert_eq!(site.gateway.api("/v1/pools/blog").json(), stored);
+    let shop =
+        format!(r#"{{"address":"{own}","ports":{{"main":2222}},"ttl":"60s","pool":{{"name":"blog"}}}}"#);
+    let stranger = mine.ask("POST", "/v1/instances/shop", &shop);
+    let told = made(&stranger).0;
+    let reason = stranger.json()["pool_error"].as_str().unwrap().to_owned();
+    assert!(reason.starts_with("pool `blog` leads to job `app2`, not to `shop`"), "{told}: {reason}");
+    // One that a person put there to stay is no registrar's.
+    let fixed = format!(r#"{{"address":"{own}","ports":{{"main":3333}}}}"#);
+    let fixed = site.gateway.call("POST", "/v1/instances/fixed", &fixed);
+    let path = format!("{}/pool", fixed.header("location").unwrap());
+    refused(&mine.ask("POST", &path, r#"{"name":"other"}"#), 403, "is somebody else's");
+    assert_eq!(site.gateway.call("POST", &path, r#"{"name":"other"}"#).status, 200);
 }

@@ -8,6 +8,7 @@ mod cert;
 mod domain;
 mod drain;
 mod explain;
+mod pool;
 mod reach;
 
 use std::net::SocketAddr;

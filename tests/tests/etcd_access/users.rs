@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use roundhouse_registry::kv::etcd::{Etcd as Client, Options};
 use roundhouse_registry::kv::{Commit, Kv, KvError, Revision, Source, Txn};
-use roundhouse_registry::{Registry, State};
-use roundhouse_tests::sample::new_instance;
+use roundhouse_registry::write::NewPool;
+use roundhouse_registry::{Registry, State, WriteError};
+use roundhouse_tests::sample::{label, new_instance, port};
 use roundhouse_tests::{Etcd, Users, changes_until, next_batch};
 
 use crate::{PREFIX, refusal};
@@ -57,6 +58,24 @@ async fn each_role_may_do_its_part_and_no_more() {
     denied(&kv.list().await.unwrap_err(), "registrar");
     denied(&kv.watch(at).await.map(drop).unwrap_err(), "registrar");
     denied(&kv.commit(Txn::new().put("tokens/a", "x", None)).await.unwrap_err(), "registrar");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_registrar_makes_pools_once_its_role_has_them() {
+    let etcd = Etcd::running();
+    let users = Users::of(&etcd);
+    let hub = Client::new(as_user(&etcd, &users, "hub"));
+    let line = Txn::new().put("lines/telecom", r#"{"vips":["203.0.113.0/28"]}"#, None);
+    hub.commit(line).await.unwrap();
+    let registrar = Registry::new(std::sync::Arc::new(Client::new(as_user(&etcd, &users, "registrar"))));
+    let new = NewPool { name: label("blog"), job: label("app"), to: port("main", 1111), port: None };
+    let refused = registrar.ensure_pool(&new, 0).await.unwrap_err();
+    assert!(matches!(refused, WriteError::Kv(KvError::Denied { .. })), "{refused:?}");
+    users.let_registrars_make_pools(&etcd);
+    registrar.ensure_pool(&new, 0).await.unwrap();
+    let made = hub.list().await.unwrap().entries;
+    let keys: Vec<&str> = made.iter().map(|entry| &*entry.key).collect();
+    assert_eq!(keys, ["lines/telecom", "pool-vips/203.0.113.1", "pools/blog"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

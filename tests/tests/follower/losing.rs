@@ -8,7 +8,7 @@ use roundhouse_registry::kv::etcd::{self, Options};
 use roundhouse_registry::write::Expect;
 use roundhouse_registry::{Follower, Registry, State};
 use roundhouse_tests::sample::{job, label, new_instance};
-use roundhouse_tests::{Etcd, SOON, Wire, eventually_async};
+use roundhouse_tests::{Etcd, SOON, Wire, eventually_async, seen};
 
 use crate::{Following, RECOVERY};
 
@@ -84,6 +84,14 @@ async fn another_history_at_the_same_address_is_taken_over() {
     for name in ["a", "b", "c"] {
         registry.put_job(&label(name), &job(&format!("job.{name}")), Expect::Any).await.unwrap();
     }
+    // Two that share a VIP, and one whose port there is given away meanwhile.
+    let pool = |port: u16| {
+        let text = format!(r#"{{"to":{{"job":"a"}},"port":{port},"lines":{{"telecom":["203.0.113.1"]}}}}"#);
+        roundhouse_registry::record::read(text.as_bytes()).unwrap()
+    };
+    for (name, port) in [("blog", 80), ("shop", 443), ("late", 8080)] {
+        registry.put_pool(&label(name), &pool(port), Expect::Any, 0).await.unwrap();
+    }
     let following = Following::start(etcd.kv(PREFIX).await).await;
     let before = following.caught_up(&**registry.kv()).await;
     etcd.stop();
@@ -96,14 +104,25 @@ async fn another_history_at_the_same_address_is_taken_over() {
         if now.revision < before.revision && jobs == ["a", "b", "c", "d"] { Ok(now) } else { Err(jobs) }
     };
     let after = eventually_async(RECOVERY, "the new history, and what only the old one had", look).await;
-    assert_eq!(after.retained.keys().map(|key| &**key).collect::<Vec<_>>(), ["jobs/a", "jobs/b", "jobs/c"]);
+    assert_eq!(
+        after.retained.keys().map(|key| &**key).collect::<Vec<_>>(),
+        ["jobs/a", "jobs/b", "jobs/c", "pools/blog", "pools/late", "pools/shop"]
+    );
     // What was an accident is written back, and then the registry's own again; what is still missing is given up.
     registry.put_job(&label("b"), &job("job.b"), Expect::Any).await.unwrap();
-    let restored = registry.restore(&after).await.unwrap();
-    assert_eq!((restored.written, restored.left), (2, 1));
+    registry.put_pool(&label("new"), &pool(8080), Expect::Any, 0).await.unwrap();
+    let restored = registry.restore(&after, 0).await.unwrap();
+    assert_eq!((restored.written, restored.left), (4, 2));
+    let vip = registry.kv().get("pool-vips/203.0.113.1").await.unwrap().unwrap();
+    assert_eq!(vip.value, r#"{"pools":["blog","new","shop"]}"#);
+    let retained = async || {
+        let keys: Vec<String> = following.store.load().retained.keys().map(ToString::to_string).collect();
+        seen(keys, |keys| keys == &["pools/late"])
+    };
+    eventually_async(RECOVERY, "only that is missing whose place is another's", retained).await;
+    assert_eq!(following.holds.release(Release::All).await, 1);
     let now = following.caught_up(&**registry.kv()).await;
     assert_eq!(now.jobs.len(), 4);
-    assert_eq!(following.holds.release(Release::All).await, 0);
     registry.delete_job(&label("a"), Expect::Any, 0).await.unwrap();
     let now = following.caught_up(&**registry.kv()).await;
     assert_eq!(now.jobs.keys().collect::<Vec<_>>(), [&label("b"), &label("c"), &label("d")]);

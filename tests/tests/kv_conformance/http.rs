@@ -49,7 +49,7 @@ fn write(hub: &Hub, rounds: u16) -> Revision {
 
 /// Both sides without what only writers look at, and without the gateway's own record, which ends with it.
 fn records(entries: &[Entry]) -> BTreeMap<&str, &Entry> {
-    const OTHERS: [&str; 3] = ["addresses/", "vip-owners/", "gateways/"];
+    const OTHERS: [&str; 4] = ["addresses/", "vip-owners/", "pool-vips/", "gateways/"];
     let records = entries.iter().filter(|entry| !OTHERS.iter().any(|other| entry.key.starts_with(other)));
     records.map(|entry| (entry.key.as_str(), entry)).collect()
 }

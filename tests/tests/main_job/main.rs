@@ -9,6 +9,7 @@ mod bind;
 mod by_host;
 mod by_name;
 mod life;
+mod pooled;
 
 use std::net::SocketAddr;
 

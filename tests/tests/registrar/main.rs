@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! keeping   it registers, keeps alive and leaves; what somebody else takes away comes back
+//! pool      the pool that it wants to be in
 //! away      etcd is not there yet, goes, comes back, forgets, is somebody else
 //! ```
 
@@ -9,6 +10,7 @@
 
 mod away;
 mod keeping;
+mod pool;
 
 use std::time::Duration;
 

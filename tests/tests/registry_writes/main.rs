@@ -5,6 +5,7 @@
 mod addresses;
 mod instances;
 mod jobs;
+mod pools;
 mod vips;
 
 use roundhouse_registry::Registry;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::http::StatusCode;
 use roundhouse_config::{DomainName, Label, PortName, Selector};
 use roundhouse_registry::record::{
-    Cert, Director, Domain, Entrypoint, Gateway, Guard, Key, Leader, Line, Name, Pool, PoolTarget, Role,
-    Rule, RulePort, Target, Timestamp, Token, ValueError,
+    Cert, Director, Domain, Entrypoint, Gateway, Guard, Key, Leader, Line, Name, Pool, Role, Rule, RulePort,
+    Target, Timestamp, Token, ValueError,
 };
 use roundhouse_registry::write::Expect;
 use roundhouse_registry::{Records, Registry, Snapshot, Versioned, WriteError, Written};
@@ -117,33 +117,6 @@ impl Writable for Line {
     }
 }
 
-impl Writable for Pool {
-    fn key(pool: &Label) -> Key {
-        Key::Pool(pool.clone())
-    }
-
-    fn refusal(&self, own: &Label, _: &Site<'_>) -> Result<(), Problem> {
-        match &self.to {
-            PoolTarget::Pool(pool) if pool == own => {
-                Err(ValueError::field("to.pool", "a pool cannot lead to itself; name another").into())
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn warnings(&self, _: &Label, site: &Site<'_>) -> Vec<String> {
-        let to = match &self.to {
-            PoolTarget::Job(job, port) => site.lacks_port(job, Some(port)),
-            PoolTarget::Hubs(entrypoint) => site.lacks_entrypoint(entrypoint),
-            PoolTarget::Pool(pool) => {
-                let known = site.snapshot.pools.contains_key(pool);
-                (!known).then(|| format!("there is no pool `{pool}` yet"))
-            }
-        };
-        to.into_iter().chain(self.lines.keys().filter_map(|line| site.lacks_line(line))).collect()
-    }
-}
-
 impl Writable for Rule {
     fn key(id: &Name) -> Key {
         Key::Rule(id.clone())
@@ -223,13 +196,13 @@ impl Site<'_> {
         Some(format!("job `{job}` has no port `{port}` yet"))
     }
 
-    fn lacks_line(&self, line: &Label) -> Option<String> {
+    pub(super) fn lacks_line(&self, line: &Label) -> Option<String> {
         // Everybody is on it who is on no other, with a record or without.
         let known = line.as_str() == "default" || self.snapshot.lines.contains_key(line);
         (!known).then(|| format!("there is no line `{line}` yet"))
     }
 
-    fn lacks_entrypoint(&self, name: &PortName) -> Option<String> {
+    pub(super) fn lacks_entrypoint(&self, name: &PortName) -> Option<String> {
         let configured = self.file_entrypoints.iter().any(|entrypoint| entrypoint.name == *name);
         let known = configured || self.snapshot.entrypoints.contains_key(name);
         (!known).then(|| format!("there is no entrypoint `{name}` yet"))

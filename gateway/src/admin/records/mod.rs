@@ -12,6 +12,7 @@ mod certs;
 mod domains;
 mod entrypoints;
 mod kinds;
+mod pools;
 #[cfg(test)]
 mod tests;
 
@@ -72,6 +73,15 @@ pub(super) trait Writable: Kind {
             let written = registry.put_record(&Self::key(name), self, expect).await?;
             Ok((written, json!({})))
         }
+    }
+
+    /// Takes it out, in one transaction.
+    fn remove(
+        name: &Self::Name,
+        registry: &Registry,
+        expect: Expect,
+    ) -> impl Future<Output = Result<Written, WriteError>> + Send {
+        async move { registry.delete_record(&Self::key(name), expect).await }
     }
 
     /// Why it cannot be, among what else there is.
@@ -137,7 +147,7 @@ pub(super) async fn delete<K: Writable>(
     Precondition(expect): Precondition,
 ) -> Result<Response, Problem> {
     api.site(|site| K::removal(&name, site))?;
-    let written = api.write(api.shared.registry.delete_record(&K::key(&name), expect)).await;
+    let written = api.write(K::remove(&name, &api.shared.registry, expect)).await;
     // In the words of this kind.
     let written =
         written.map_err(|problem| if problem.is_not_found() { missing::<K>(&name) } else { problem })?;

@@ -96,6 +96,45 @@ fn what_is_not_there_yet_is_a_warning() {
 }
 
 #[test]
+fn a_pool_without_vips_is_a_warning() {
+    use roundhouse_registry::record::{Line, Pool};
+    let mut others = Others::new();
+    let warnings = |others: &Others, fields: &str| {
+        others.warnings::<Pool>(&format!(r#"{{"to":{{"job":"app2"}},"port":80{fields}}}"#)).join("; ")
+    };
+    others.add("{}", "bare", |snapshot| &mut snapshot.lines);
+    assert_eq!(warnings(&others, ""), "", "telecom has some");
+    assert_eq!(warnings(&others, r#","lines":{"telecom":[],"bare":["192.0.2.1"]}"#), "");
+    let bare = warnings(&others, r#","lines":{"bare":[],"new":[]}"#);
+    assert!(bare.starts_with("line `bare` has no VIPs to give, so the pool has none there"), "{bare}");
+    assert!(bare.ends_with("there is no line `new` yet"), "{bare}");
+    assert_eq!(warnings(&others, r#","sink":"aws","lines":{"bare":[]}"#), "");
+    others.snapshot.lines.remove(&Line::name("telecom").unwrap());
+    assert!(warnings(&others, "").starts_with("no line has VIPs to give, so the pool has none;"));
+    assert_eq!(warnings(&others, r#","sink":"aws""#), "");
+    let stored = r#"{"to":{"job":"app2"},"port":80,"lines":{"bare":["192.0.2.1"]}}"#;
+    others.add(stored, "new", |snapshot| &mut snapshot.pools);
+    assert_eq!(warnings(&others, "") + &warnings(&others, r#","lines":{"bare":[]}"#), "", "it keeps them");
+}
+
+#[test]
+fn a_pool_that_is_used_stays() {
+    use roundhouse_registry::record::Pool;
+    let mut others = Others::new();
+    let removal = |others: &Others, name: &str| {
+        let refused = Pool::removal(&name.parse().unwrap(), &others.site());
+        refused.err().map(|problem| (problem.status.as_u16(), problem.detail))
+    };
+    others.add(r#"{"to":{"pool":"blog"},"port":80}"#, "outer", |snapshot| &mut snapshot.pools);
+    let domain = r#"{"routes":[{"to":[{"job":"app2"}]}],"pool":"blog"}"#;
+    others.add(domain, "a.b", |snapshot| &mut snapshot.domains);
+    let (status, detail) = removal(&others, "blog").unwrap();
+    let expected = "pool `blog` is used: domain `a.b`, pool `outer` would lose it; lead that elsewhere first";
+    assert_eq!((status, detail.as_str()), (409, expected));
+    assert_eq!(removal(&others, "outer"), None);
+}
+
+#[test]
 fn what_of_a_domain_has_no_effect_is_a_warning() {
     use roundhouse_registry::record::{Cert, Domain};
     let mut others = Others::new();
@@ -164,16 +203,13 @@ fn an_entrypoint_that_is_in_the_way_or_leads_nowhere_is_a_warning() {
 
 #[test]
 fn what_cannot_be_beside_the_others_is_refused() {
-    use roundhouse_registry::record::{Domain, Line, Pool};
+    use roundhouse_registry::record::{Domain, Line};
     let others = Others::new();
     let (status, detail) = others.refusal::<Line>("unicom", r#"{"vips":["203.0.113.8/29"]}"#).unwrap();
     assert!(status == 409 && detail.contains("overlaps `203.0.113.0/28` of the line `telecom`"), "{detail}");
     assert_eq!(others.refusal::<Line>("telecom", r#"{"vips":["203.0.113.8/29"]}"#), None, "its own");
     assert_eq!(others.refusal::<Line>("unicom", r#"{"vips":["203.0.113.16/28"]}"#), None);
     assert_eq!(others.refusal::<Line>("unicom", r#"{"fallback":["unicom"]}"#).unwrap().0, 422);
-    let pool = r#"{"to":{"pool":"a"},"port":80}"#;
-    assert_eq!(others.refusal::<Pool>("a", pool).unwrap().0, 422);
-    assert_eq!(others.refusal::<Pool>("b", pool), None);
     let domain = r#"{"routes":[{"to":[{"job":"a"}]}]}"#;
     assert_eq!(others.refusal::<Domain>("a.jobs.internal", domain).unwrap().0, 422);
 }

@@ -27,7 +27,7 @@ pub(super) async fn carry_out(change: &Change, server: &Server) -> Result<(), Ht
         // The id is made of job, address and port, so whoever has it meant the same instance.
         Some(Record::Instance(instance, jobname, ports)) => {
             let job = Some(ImplicitJob { jobname: Some(jobname.clone()), ports: ports.clone() });
-            let body = RegisterBody { instance: instance.clone(), ttl: None, job };
+            let body = RegisterBody { instance: instance.clone(), ttl: None, job, pool: None };
             server.send(Method::PUT, &path, &[], &body).await.map(drop)
         }
     }

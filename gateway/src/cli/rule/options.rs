@@ -5,10 +5,10 @@ use roundhouse_config::{Label, Network, Selector};
 use roundhouse_registry::record::{
     Action, Name, Peers, Proof, Record as _, Rule, RulePort, Target, Timestamp,
 };
-use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::cli::moment::Expiry;
+use crate::cli::said::{read, word};
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum RuleCommand {
@@ -58,7 +58,7 @@ pub(in crate::cli) struct AddRule {
     #[arg(long)]
     path: Vec<Box<str>>,
     /// What the peer must show besides: none, token (that of its instance's lease) or mtls (a certificate with its JOBNAME).
-    #[arg(long, value_parser = proof, default_value = "none")]
+    #[arg(long, value_parser = word::<Proof>, default_value = "none")]
     proof: Proof,
     /// A rule that is evaluated and logged, and not enforced.
     #[arg(long)]
@@ -107,17 +107,10 @@ pub(in crate::cli) fn port(text: &str) -> Result<RulePort, String> {
     read(text.parse::<u64>().map_or_else(|_| json!(text), |number| json!(number)))
 }
 
-fn proof(text: &str) -> Result<Proof, String> {
-    read(json!(text))
-}
-
-fn read<T: DeserializeOwned>(value: Value) -> Result<T, String> {
-    serde_json::from_value(value).map_err(|error| error.to_string())
-}
-
 #[cfg(test)]
 mod tests {
     use clap::Parser;
+    use serde_json::Value;
 
     use super::*;
 

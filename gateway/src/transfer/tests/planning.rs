@@ -98,6 +98,49 @@ fn no_offset_is_given_to_two_jobs_and_none_is_lost() {
 }
 
 #[test]
+fn no_port_of_a_vip_is_given_to_two_pools_and_none_is_lost() {
+    let pool = |name: &str, port: u16, vip: &str| {
+        let value = format!(r#"{{"to":{{"job":"a"}},"port":{port},"lines":{{"telecom":["{vip}"]}}}}"#);
+        entry(&format!("pools/{name}"), &value)
+    };
+    let vip = |vip: &str, by: &str| Entry { modified: Revision(9), ..entry(&format!("pool-vips/{vip}"), by) };
+    let file = [pool("blog", 80, "203.0.113.1"), vip("203.0.113.1", r#"{"pools":["blog"]}"#)];
+    let planned = |there: &[Entry]| plan(&file, there, Mode::Replace, 1_000);
+    let value = |plan: &Plan, key: &str| {
+        let put = plan.units.iter().flatten().find(|put| put.key == key);
+        put.map(|put| String::from_utf8(put.value.to_vec()).unwrap())
+    };
+    assert_eq!(keys(&planned(&[])), ["pool-vips/203.0.113.1", "pools/blog"]);
+    assert!(planned(&file).units.is_empty(), "the same again");
+
+    let twice = [pool("shop", 80, "203.0.113.1"), vip("203.0.113.1", r#"{"pools":["shop"]}"#)];
+    let why = reasons(&planned(&twice)).join("\n");
+    assert!(why.starts_with("pools/shop: would have 203.0.113.1 port 80/tcp of pool blog too"), "{why}");
+
+    // Another port: they share it. A pool that cannot be read keeps its place too, one that is gone does not.
+    let shared = [
+        pool("shop", 443, "203.0.113.1"),
+        entry("pools/bad", "{"),
+        vip("203.0.113.1", r#"{"pools":["bad","gone","shop"]}"#),
+    ];
+    let plan = planned(&shared);
+    assert!(plan.conflicts.is_empty(), "{plan:?}");
+    assert_eq!(value(&plan, "pool-vips/203.0.113.1").unwrap(), r#"{"pools":["bad","blog","shop"]}"#);
+
+    // The pool had another VIP there, which rests from now on; what rests already does so as long as it did.
+    let moved = [
+        pool("blog", 80, "203.0.113.2"),
+        vip("203.0.113.2", r#"{"pools":["blog"]}"#),
+        vip("203.0.113.3", r#"{"freed_at":7}"#),
+    ];
+    let plan = planned(&moved);
+    assert_eq!(value(&plan, "pool-vips/203.0.113.2").unwrap(), r#"{"freed_at":1000}"#);
+    let freed = plan.units.iter().flatten().find(|put| put.key == "pool-vips/203.0.113.2").unwrap();
+    assert_eq!(freed.when, Condition::At("pool-vips/203.0.113.2".into(), Revision(9)));
+    assert_eq!(value(&plan, "pool-vips/203.0.113.3"), None);
+}
+
+#[test]
 fn the_grace_of_an_interrupted_import_is_known_by_holding_several() {
     let other = ID.replace('1', "2");
     let file = contents(vec![

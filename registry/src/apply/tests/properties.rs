@@ -17,7 +17,15 @@ fn change() -> impl Strategy<Value = (String, Option<String>)> {
     let records = good();
     let keys: Vec<String> = records.iter().map(|(key, _)| key.clone()).collect();
     let values: Vec<String> = records.iter().map(|(_, value)| value.clone()).collect();
-    let wrong = ["jobs/", "domains/Blog.net", "guards/cop.a_job.b", "vip-owners/017", "x/y", "jobs/ab\0"];
+    let wrong = [
+        "jobs/",
+        "domains/Blog.net",
+        "guards/cop.a_job.b",
+        "vip-owners/017",
+        "pool-vips/::ffff:1.2.3.4",
+        "x/y",
+        "jobs/ab\0",
+    ];
     let value = prop_oneof![
         select(values),
         "[abc]".prop_map(|name| format!(r#"{{"jobname":"job.{name}"}}"#)),

@@ -50,7 +50,7 @@ fn a_bad_value_of_any_kind_is_listed_with_its_reason() {
 fn a_bad_field_is_named() {
     let instance = format!("instances/app2/{ID}");
     let long = format!(r#"{{"jobname":{:?}}}"#, "x".repeat(60_000));
-    let cases: [(&str, &str, &str); 12] = [
+    let cases: [(&str, &str, &str); 13] = [
         (&instance, r#"{"address":"10.0.0.7","ports":{"main":65536}}"#, "a whole number up to 65535"),
         (&instance, r#"{"address":"10.0.0.7","ports":{"main":-1}}"#, "ports.main: "),
         (&instance, "{\"address\":\"10.0.0.7\0\",\"ports\":{\"main\":1}}", "control character"),
@@ -59,6 +59,7 @@ fn a_bad_field_is_named() {
         ("jobs/app2", "{\"jobname\":\"job.a\"}{}", "trailing characters"),
         ("vips/app2", r#"{"offset":4294967296}"#, "offset: "),
         ("vip-owners/17", r#"{"job":"App"}"#, "write `app`"),
+        ("pool-vips/203.0.113.10", r#"{"pools":[]}"#, "pools: is empty"),
         ("gateways/hub", r#"{"version":"1","host":"h","vips":"x","admin":":1"}"#, "vips: "),
         ("rules/r", r#"{"to":{"job":"a"},"from":{},"action":"deny"}"#, "from: names nobody"),
         ("tokens/t", r#"{"role":"admin","hash":"x"}"#, "hash: is no SHA-256"),
@@ -80,6 +81,7 @@ fn a_bad_key_is_listed_with_its_reason() {
         (&format!("jobs/{}", "k".repeat(64 << 10)), "key has 65541 bytes; the most is 512"),
         (&"ü".repeat(64 << 10), "key has 131072 bytes"),
         ("vip-owners/4294967296", "vip-owners/<offset>"),
+        ("pool-vips/blog", "pool-vips/<ip>"),
         ("addresses/tcp/10.0.0.7:65536", "addresses/tcp/<ip>:<port>"),
         ("domains/Blog.net", "another spelling of `domains/blog.net`"),
         ("rules/a_b", "write 1 to 128 of a-z"),

@@ -51,6 +51,7 @@ pub(super) fn good() -> Vec<(String, String)> {
         (text("kv/old/client"), text("anything")),
         (text("leaders/haproxy"), text(r#"{"director":"lvs","since":17}"#)),
         (text("lines/telecom"), text(r#"{"vips":["203.0.113.0/28"],"fallback":["default"]}"#)),
+        (text("pool-vips/203.0.113.10"), text(r#"{"pools":["blog"]}"#)),
         (text("pools/blog"), text(r#"{"to":{"job":"app"},"port":80,"lines":{"telecom":[]}}"#)),
         (text("rules/redis"), text(r#"{"to":{"job":"app"},"from":{"jobname":"cop.*"},"action":"deny"}"#)),
         (text("tokens/ci"), token),

@@ -2,6 +2,7 @@
 
 mod sink;
 mod target;
+mod vip;
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -13,6 +14,7 @@ pub use self::sink::{
     Persistence, PoolFlag, PoolForwarding, PoolScheduler, Sink, Tunnel, TunnelChecksum, TunnelKind,
 };
 pub use self::target::PoolTarget;
+pub use self::vip::PoolVip;
 use super::{Sorted, ValueError};
 
 const MAX_LINES: usize = 64;
