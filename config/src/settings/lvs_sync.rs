@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use super::reader::Section;
 use super::{MAX_FILE, RegistrySettings, parse, path};
-use crate::names::Label;
+use crate::names::{Label, Name};
 use crate::problem::{self, Problems};
 use crate::text::quoted;
 use crate::units::Listen;
@@ -14,6 +15,9 @@ use crate::units::Listen;
 /// One of each kind.
 const KINDS: &[&str] = &["ipvs", "nftables", "haproxy", "aws"];
 const MAX_ID: usize = 128;
+// A constant that is a valid name; every file with that sink parses it.
+#[allow(clippy::expect_used)]
+static AWS: LazyLock<Name> = LazyLock::new(|| "aws".parse().expect("`aws` is a name"));
 /// A repair later than that is none.
 const MAX_RESYNC: Duration = Duration::from_secs(3_600);
 
@@ -56,8 +60,13 @@ pub enum SinkSettings {
         reload: Vec<String>,
         /// Whether HAProxy checks the instances too. Default true.
         check: bool,
+        /// Directors that name the same have one HAProxy together, and one of them at a time programs it. Default none: it
+        /// is this director's own.
+        shared: Option<Name>,
     },
     Aws {
+        /// The same of the account's groups. Default `aws`.
+        shared: Name,
         region: Option<String>,
         /// Another endpoint than Amazon's, for tests.
         endpoint: Option<String>,
@@ -96,6 +105,15 @@ impl DirectorSettings {
 }
 
 impl SinkSettings {
+    /// The name under which one director at a time programs it.
+    pub fn shared(&self) -> Option<&Name> {
+        match self {
+            SinkSettings::Ipvs | SinkSettings::Nftables { .. } => None,
+            SinkSettings::Haproxy { shared, .. } => shared.as_ref(),
+            SinkSettings::Aws { shared, .. } => Some(shared),
+        }
+    }
+
     pub fn kind(&self) -> &'static str {
         match self {
             SinkSettings::Ipvs => "ipvs",
@@ -138,9 +156,11 @@ impl SinkSettings {
                     fragment: base.join(file("fragment", "\"/etc/haproxy/conf.d/roundhouse.cfg\"")),
                     reload: section.strings("reload", "[\"systemctl\", \"reload\", \"haproxy\"]", word),
                     check: section.truth("check", true).unwrap_or(true),
+                    shared: section.scalar("shared", "\"edge-haproxy\"", Name::from_str),
                 }
             }
             "aws" => SinkSettings::Aws {
+                shared: section.parsed("shared", AWS.clone()),
                 region: section.scalar("region", "\"cn-north-1\"", word),
                 endpoint: section.scalar("endpoint", "\"http://127.0.0.1:5000\"", word),
             },
@@ -252,9 +272,10 @@ mod tests {
                     socket: "/run/h.sock".into(),
                     fragment: "/etc/lvs/f.cfg".into(),
                     reload: vec!["true".into()],
-                    check: true
+                    check: true,
+                    shared: None
                 },
-                SinkSettings::Aws { region: Some("cn-north-1".into()), endpoint: None },
+                SinkSettings::Aws { shared: AWS.clone(), region: Some("cn-north-1".into()), endpoint: None },
             ]
         );
     }

@@ -17,7 +17,7 @@ mod quorum;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,6 +63,8 @@ impl Held {
 pub struct Desired {
     pub services: BTreeMap<ServiceKey, Wanted>,
     pub problems: Vec<Problem>,
+    /// Of each pool, on the lines that are held.
+    pub vips: BTreeMap<Label, BTreeSet<IpAddr>>,
     /// When it becomes another although the registry does not change.
     pub next: Option<Timestamp>,
 }
@@ -82,6 +84,8 @@ pub fn desired(site: &Site<'_>, falls: &mut Falls) -> Desired {
     let mut desired = Desired::default();
     desired.problems.extend(quarantined(site.snapshot));
     for (name, pool) in claims(site, &mut desired.problems) {
+        let held = pool.value.vips().filter(|(line, _)| site.lines.holds(line)).map(|(_, vip)| vip);
+        desired.vips.insert(name.clone(), held.collect());
         let mut services = Vec::new();
         match pool_services(site, name, &pool.value, falls, &mut services) {
             Ok(next) => {

@@ -21,6 +21,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -30,7 +31,8 @@ use roundhouse_registry::record::Timestamp;
 
 pub use self::state::{Owned, State};
 use crate::desired::{Desired, Problem, Wanted, Wrong};
-use crate::model::{Actual, Op, ServiceKey};
+use crate::model::{Actual, Op, Service, ServiceKey};
+use crate::sink::Claim;
 
 /// Between two looks at connections that are waited for.
 pub const POLL: Duration = Duration::from_secs(1);
@@ -77,39 +79,33 @@ pub struct Doubted {
     pub until: Timestamp,
 }
 
-/// `is_ours`: what the sink itself can tell of an entry, where it can.
+/// `claim`: what the sink itself can tell of whose a service is.
 pub fn plan(
     desired: &Desired,
     actual: &Actual,
     state: &State,
     facts: &Facts,
-    is_ours: impl Fn(&ServiceKey) -> Option<bool>,
+    claim: impl Fn(&ServiceKey) -> Claim,
 ) -> Plan {
-    let ours = |key: &ServiceKey| is_ours(key).unwrap_or_else(|| state.services.contains_key(key));
+    let ours = |key: &ServiceKey| claim(key) != Claim::Recorded || state.services.contains_key(key);
     let mut plan = Plan { problems: desired.problems.clone(), ..Plan::default() };
     plan.problems.extend(foreign(desired, actual, ours));
     let blocked: BTreeSet<&Label> =
         plan.problems.iter().filter(|problem| problem.blocks()).map(|problem| &problem.pool).collect();
     let blocked: BTreeSet<Label> = blocked.into_iter().cloned().collect();
 
-    let nothing = Owned::default();
     let mut steps = order::Steps::default();
     let mut next_state = State { falls: state.falls.clone(), vips: state.vips.clone(), ..State::default() };
-    for key in keys(desired, actual, state, &is_ours) {
+    for key in keys(desired, actual, state, &claim) {
         let wanted = desired.services.get(&key);
         let owned = state.services.get(&key);
         if is_blocked(wanted, owned, &blocked) {
             next_state.services.extend(owned.map(|owned| (key.clone(), owned.clone())));
             continue;
         }
-        let look = service::Look {
-            key: &key,
-            wanted,
-            found: actual.services.get(&key),
-            owned: owned.unwrap_or(&nothing),
-            actual,
-            facts,
-        };
+        let found = actual.services.get(&key);
+        let owned = effective(claim(&key), wanted, found, owned);
+        let look = service::Look { key: &key, wanted, found, owned: &owned, actual, facts };
         let step = look.step();
         plan.draining.extend(step.draining);
         plan.doubted.extend(step.doubted);
@@ -127,10 +123,32 @@ fn keys(
     desired: &Desired,
     actual: &Actual,
     state: &State,
-    is_ours: impl Fn(&ServiceKey) -> Option<bool>,
+    claim: impl Fn(&ServiceKey) -> Claim,
 ) -> BTreeSet<ServiceKey> {
-    let marked = actual.services.keys().filter(|key| is_ours(key) == Some(true));
+    let marked = actual.services.keys().filter(|key| claim(key) == Claim::Whole);
     desired.services.keys().chain(state.services.keys()).chain(marked).cloned().collect()
+}
+
+/// What is ours of a service: what we recorded, and what the sink says.
+fn effective<'a>(
+    claim: Claim,
+    wanted: Option<&Wanted>,
+    found: Option<&Service>,
+    recorded: Option<&'a Owned>,
+) -> Cow<'a, Owned> {
+    let recorded = recorded.map_or_else(Cow::default, Cow::Borrowed);
+    let (Some(found), false) = (found, claim == Claim::Recorded) else { return recorded };
+    let is_wanted =
+        |address: &SocketAddr| wanted.is_some_and(|wanted| wanted.service.destinations.contains_key(address));
+    let claimed = found.destinations.keys().filter(|address| claim == Claim::Whole || is_wanted(address));
+    let unknown: Vec<_> =
+        claimed.filter(|address| !recorded.destinations.contains_key(address)).copied().collect();
+    if unknown.is_empty() {
+        return recorded;
+    }
+    let mut owned = recorded.into_owned();
+    owned.destinations.extend(unknown.into_iter().map(|address| (address, None)));
+    Cow::Owned(owned)
 }
 
 fn foreign<'a>(

@@ -11,6 +11,7 @@
 
 mod http;
 mod metrics;
+mod presence;
 pub(crate) mod source;
 mod sysctl;
 mod vips;
@@ -23,9 +24,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 use roundhouse_config::{DirectorSettings, SinkSettings};
 use roundhouse_registry::follow::{Follower, Options};
+use roundhouse_registry::presence::{Campaign, Presence};
 use roundhouse_registry::{Snapshot, Store};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 pub(crate) use self::vips::Binder;
 use self::worker::{Order, Shown, Worker};
@@ -68,13 +70,20 @@ pub(crate) async fn run(settings: DirectorSettings) -> anyhow::Result<()> {
     };
     let store = follower.store();
     tokio::spawn(follower.run());
+    let blank = presence::record(&settings, &[]);
+    let presence = Presence::start(&settings.registry, settings.director.clone(), blank, presence::TTL)?;
+    let news = Arc::new(Notify::new());
     let mut sinks = Vec::new();
-    for sink in self::sinks(&settings)? {
-        sinks.push(start(sink, &settings, &store, &file)?);
+    for of in &settings.sinks {
+        let campaign = of.shared().map(|name| presence.campaign(name.clone()));
+        let running = start(sink(of)?, campaign, &settings, &store, &file)?;
+        tokio::spawn(watch(running.shown.clone(), news.clone()));
+        sinks.push(running);
     }
     let director = Arc::new(Director { settings, store, sinks });
     tracing::info!(director = director.settings.director, %listen, "running");
     tokio::spawn(http::serve(listener, director.clone()));
+    let mut progress = presence.progress();
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
@@ -84,6 +93,8 @@ pub(crate) async fn run(settings: DirectorSettings) -> anyhow::Result<()> {
                     let _ = sink.orders.send(Order::Look).await;
                 }
             }
+            () = news.notified() => presence.set(presence::record(&director.settings, &director.sinks)),
+            Ok(()) = progress.changed() => presence::log(&progress.borrow_and_update()),
         }
     }
     // In the middle of a round nobody is stopped: it takes what a sink takes.
@@ -93,8 +104,17 @@ pub(crate) async fn run(settings: DirectorSettings) -> anyhow::Result<()> {
             let _ = ended.await;
         }
     }
+    presence.leave().await;
     tracing::info!("stopped; what is programmed stays");
     Ok(())
+}
+
+/// Says that there is something new to be told.
+async fn watch(mut shown: watch::Receiver<Shown>, news: Arc<Notify>) {
+    while shown.changed().await.is_ok() {
+        shown.mark_unchanged();
+        news.notify_one();
+    }
 }
 
 /// However long it takes: without the registry nothing may be changed, and what is programmed works.
@@ -114,6 +134,7 @@ async fn follow(settings: &DirectorSettings) -> anyhow::Result<Follower> {
 
 fn start(
     sink: Box<dyn Sink>,
+    campaign: Option<Campaign>,
     settings: &DirectorSettings,
     store: &Arc<Store>,
     file: &Arc<StateFile>,
@@ -123,15 +144,8 @@ fn start(
     let (tell, shown) = watch::channel(Shown::new(kind));
     let (orders, inbox) = mpsc::channel(16);
     let binder = settings.bind.as_ref().map(|device| Binder::new(device.clone()));
-    let worker = Worker {
-        sync,
-        store: store.clone(),
-        file: file.clone(),
-        tell,
-        inbox,
-        binder,
-        resync: settings.resync,
-    };
+    let (store, file, resync) = (store.clone(), file.clone(), settings.resync);
+    let worker = Worker { sync, campaign, store, file, tell, inbox, binder, resync };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let work = move || runtime.block_on(worker.run());
     std::thread::Builder::new().name(kind.to_string()).spawn(work).context("no thread")?;
@@ -146,7 +160,7 @@ pub(crate) fn sinks(settings: &DirectorSettings) -> anyhow::Result<Vec<Box<dyn S
 fn sink(settings: &SinkSettings) -> anyhow::Result<Box<dyn Sink>> {
     match settings {
         SinkSettings::Ipvs => Ok(Box::new(Ipvs::new())),
-        SinkSettings::Haproxy { socket, fragment, reload, check } => {
+        SinkSettings::Haproxy { socket, fragment, reload, check, shared: _ } => {
             Ok(Box::new(Haproxy::new(haproxy::Options {
                 reload: (!reload.is_empty()).then(|| reload.clone()),
                 check: *check,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use roundhouse_registry::Store;
+use roundhouse_registry::presence::Campaign;
 use roundhouse_registry::record::{self, Timestamp};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -16,6 +17,8 @@ use crate::sync::{self, Chosen, Report, Round, StateFile, Sync};
 
 /// After a sink, or a file, that did not do.
 const RETRY: Duration = Duration::from_secs(5);
+/// A resync that is overdue, on a sink that another director has.
+const SHORTEST: Duration = Duration::from_secs(1);
 /// While the registry is lost: when it is back without news, nobody says so.
 const LOST: Duration = Duration::from_secs(1);
 /// After operations that were refused: what they need may have come.
@@ -23,6 +26,8 @@ const REFUSED: Duration = Duration::from_secs(5);
 
 pub(super) struct Worker {
     pub(super) sync: Sync,
+    /// For a sink that several directors share.
+    pub(super) campaign: Option<Campaign>,
     pub(super) store: Arc<Store>,
     pub(super) file: Arc<StateFile>,
     pub(super) tell: watch::Sender<Shown>,
@@ -50,13 +55,15 @@ pub(super) struct Shown {
     pub(super) report: Option<Report>,
     /// Why the last round was none.
     pub(super) error: Option<String>,
+    /// Another director has the sink.
+    pub(super) standby: bool,
     /// What of this host's settings will not do.
     pub(super) warnings: Vec<String>,
 }
 
 impl Shown {
     pub(super) fn new(sink: record::Sink) -> Shown {
-        Shown { sink, report: None, error: None, warnings: Vec::new() }
+        Shown { sink, report: None, error: None, standby: false, warnings: Vec::new() }
     }
 
     pub(super) fn json(&self, now: Timestamp) -> Value {
@@ -65,6 +72,7 @@ impl Shown {
             None => json!({ "sink": self.sink }),
         };
         shown["error"] = json!(self.error);
+        shown["standby"] = json!(self.standby);
         shown["warnings"] = json!(self.warnings);
         shown
     }
@@ -79,20 +87,28 @@ impl Worker {
         loop {
             look |= resync <= Instant::now();
             changes.mark_unchanged();
-            let next = match self.store.contact().lost.is_some() {
-                true => Some(Instant::now() + LOST),
-                false => {
+            let leads = self.until();
+            let next = match (self.store.contact().lost.is_some(), leads) {
+                (true, _) => Some(Instant::now() + LOST),
+                (false, Err(Standby)) => {
+                    // Whoever leads in between changes the sink.
+                    look = true;
+                    None
+                }
+                (false, Ok(until)) => {
                     if look {
                         resync = Instant::now() + self.resync;
                     }
-                    let next = self.round(look).await;
+                    let next = self.round(look, until).await;
                     look = false;
                     next
                 }
             };
+            self.stand_by(leads.is_err());
             tokio::select! {
                 changed = changes.changed() => if changed.is_err() { return },
-                () = sleep_until(next.unwrap_or(resync).min(resync)) => {}
+                () = sleep_until(next.unwrap_or(resync).min(resync.max(Instant::now() + SHORTEST))) => {}
+                () = seat_changed(&mut self.campaign), if self.campaign.is_some() => {}
                 order = self.inbox.recv() => match order {
                     Some(order) => if !self.obey(order, &mut look) { return },
                     None => return,
@@ -101,9 +117,31 @@ impl Worker {
         }
     }
 
+    /// Until when a call may be begun; without end where nobody else has the sink.
+    fn until(&self) -> Result<Option<std::time::Instant>, Standby> {
+        let Some(campaign) = &self.campaign else { return Ok(None) };
+        let leadership = campaign.leadership().ok_or(Standby)?;
+        leadership.valid_until.checked_sub(self.sync.sink.longest_call()).map(Some).ok_or(Standby)
+    }
+
+    fn stand_by(&self, standby: bool) {
+        self.tell.send_if_modified(|shown| {
+            let changed = shown.standby != standby;
+            if changed {
+                tracing::info!(sink = %shown.sink, standby, "another director has the sink, or has it no more");
+            }
+            shown.standby = standby;
+            // What another one does is not for us to tell.
+            if standby {
+                shown.report = None;
+            }
+            changed
+        });
+    }
+
     /// A round, and when the next is due by itself.
-    async fn round(&mut self, look: bool) -> Option<Instant> {
-        match self.rounds(look).await {
+    async fn round(&mut self, look: bool, until: Option<std::time::Instant>) -> Option<Instant> {
+        match self.rounds(look, until).await {
             Ok(next) => next,
             Err(error) => {
                 let error = format!("{error:#}");
@@ -119,8 +157,12 @@ impl Worker {
     }
 
     /// Again at once, with a look, if the sink was not as believed or somebody is found to be dead.
-    async fn rounds(&mut self, look: bool) -> anyhow::Result<Option<Instant>> {
-        let mut round = Round { look, ..Round::default() };
+    async fn rounds(
+        &mut self,
+        look: bool,
+        until: Option<std::time::Instant>,
+    ) -> anyhow::Result<Option<Instant>> {
+        let mut round = Round { look, until, ..Round::default() };
         loop {
             let snapshot = self.store.load();
             if let Some(binder) = &self.binder {
@@ -207,6 +249,20 @@ impl Worker {
             }
         }
         true
+    }
+}
+
+/// Another director has the sink.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Standby;
+
+async fn seat_changed(campaign: &mut Option<Campaign>) {
+    let ended = match campaign {
+        Some(campaign) => !campaign.changed().await,
+        None => true,
+    };
+    if ended {
+        std::future::pending::<()>().await;
     }
 }
 

@@ -15,7 +15,7 @@ pub mod ipvs;
 pub mod memory;
 
 use std::collections::BTreeSet;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use roundhouse_registry::record;
 
@@ -45,13 +45,25 @@ pub trait Sink: Send {
     /// be begun any more, since another director may lead then; those are [`OpError::Late`].
     fn apply(&mut self, ops: &[Op], until: Option<Instant>) -> Result<Vec<Result<(), OpError>>, SinkError>;
 
-    /// Whether others change the same table: one director at a time may, the one that leads.
-    fn is_shared(&self) -> bool {
-        false
+    /// What of the service is ours, as far as the sink itself can tell.
+    fn claim(&self, _key: &ServiceKey) -> Claim {
+        Claim::Recorded
     }
 
-    /// Whether the entry was made by us, where the sink itself can tell. `None`: it cannot, and our own records say so.
-    fn is_ours(&self, _key: &ServiceKey) -> Option<bool> {
-        None
+    /// How long one call can take at most: on a shared sink none is begun that would end after the own lease.
+    fn longest_call(&self) -> Duration {
+        Duration::ZERO
     }
+}
+
+/// Whose an entry is, by the sink's own word. Where a sink outlives our record of it, or another director goes on with it,
+/// the record alone would not do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// It cannot tell: what we recorded is ours.
+    Recorded,
+    /// The service is ours by its name, and so is all that is in it.
+    Whole,
+    /// The service is there for us. In it is ours what we recorded, and what is wanted.
+    Wanted,
 }

@@ -23,6 +23,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
+use roundhouse_config::Label;
 use roundhouse_registry::Snapshot;
 use roundhouse_registry::record::Timestamp;
 
@@ -33,7 +34,7 @@ pub use self::report::{Counters, Failed, Report};
 pub(crate) use self::shown::json;
 pub use self::state_file::{StateError, StateFile};
 use crate::desired::{Desired, Held, Site, desired};
-use crate::model::{Op, ServiceKey};
+use crate::model::{Family, Op, ServiceKey};
 use crate::plan::{Facts, Owned, Plan, State, applied, plan};
 use crate::sink::{Sink, SinkError};
 
@@ -157,7 +158,7 @@ impl Sync {
         let facts = Facts { now, dead: self.probes.dead(), forced: round.forced };
         let nothing = Belief::default();
         let belief = self.belief.as_ref().unwrap_or(&nothing);
-        plan(desired, &belief.actual, &self.state, &facts, |key| self.sink.is_ours(key))
+        plan(desired, &belief.actual, &self.state, &facts, |key| self.sink.claim(key))
     }
 
     /// Services with something in them that leaves.
@@ -186,10 +187,12 @@ impl Sync {
         let nothing = Belief::default();
         let actual = &self.belief.as_ref().unwrap_or(&nothing).actual;
         let again = failed.iter().any(|failed| failed.is_a_surprise());
+        let applied = applied(desired, actual, &made.problems);
         Report {
             sink: self.sink.kind(),
             revision: snapshot.revision,
-            applied: applied(desired, actual, &made.problems),
+            vips: applied.iter().map(|(pool, keys)| (pool.clone(), vips(desired, pool, keys))).collect(),
+            applied,
             services: self.state.services.len(),
             destinations: self.state.services.values().map(|owned| owned.destinations.len()).sum(),
             falls: self.state.falls.clone(),
@@ -201,6 +204,19 @@ impl Sync {
             plan: made,
         }
     }
+}
+
+/// By the services' own, or where it is a mark that takes the packets, the pool's of those families.
+fn vips(desired: &Desired, pool: &Label, keys: &[ServiceKey]) -> BTreeSet<IpAddr> {
+    let of_pool = desired.vips.get(pool).into_iter().flatten();
+    let is_applied = |vip: &&IpAddr| {
+        keys.iter().any(|key| match key {
+            ServiceKey::Address(_, address) => address.ip() == **vip,
+            ServiceKey::Mark(_, family) => Family::of(**vip) == *family,
+            ServiceKey::Group(_) => false,
+        })
+    };
+    of_pool.filter(is_applied).copied().collect()
 }
 
 /// Services that lose something.

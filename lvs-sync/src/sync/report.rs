@@ -1,7 +1,7 @@
 //! What a round came to.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use roundhouse_config::Label;
 use roundhouse_registry::Revision;
@@ -19,6 +19,8 @@ pub struct Report {
     pub revision: Revision,
     /// The services that work, pool by pool.
     pub applied: BTreeMap<Label, Vec<ServiceKey>>,
+    /// Their VIPs.
+    pub vips: BTreeMap<Label, BTreeSet<IpAddr>>,
     /// How much of the sink is ours.
     pub services: usize,
     pub destinations: usize,

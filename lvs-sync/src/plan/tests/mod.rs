@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 
 use super::*;
 use crate::model::{Destination, Forwarding, Service, Services, Settings};
-use crate::sink::Sink as _;
 use crate::sink::memory::Memory;
+use crate::sink::{Claim, Sink as _};
 
 /// A sink with the one who keeps it right.
 struct World {
@@ -14,16 +14,23 @@ struct World {
     state: State,
     facts: Facts,
     desired: Desired,
+    claim: Claim,
 }
 
 impl World {
     fn new() -> World {
         let facts = Facts { now: Timestamp::from_seconds(1_000_000), ..Facts::default() };
-        World { sink: Memory::default(), state: State::default(), facts, desired: Desired::default() }
+        World {
+            sink: Memory::default(),
+            state: State::default(),
+            facts,
+            desired: Desired::default(),
+            claim: Claim::Recorded,
+        }
     }
 
     fn plan(&self) -> Plan {
-        plan(&self.desired, &self.sink.actual, &self.state, &self.facts, |_| None)
+        plan(&self.desired, &self.sink.actual, &self.state, &self.facts, |_| self.claim)
     }
 
     /// One round, as the program makes it.

@@ -242,3 +242,36 @@ fn weight_is_given_before_it_is_taken() {
         ["-e -t 203.0.113.10:80 -r 10.0.0.2:80 -m -w 100", "-e -t 203.0.113.10:80 -r 10.0.0.1:80 -m -w 0"]
     );
 }
+
+#[test]
+fn what_the_sink_knows_as_ours_is_ours_without_our_record() {
+    let mut world = serving();
+    world.claim = Claim::Whole;
+    world.state = State::default();
+    world.want(VIP, "blog", &[(2, 50)]);
+    let plan = world.round();
+    assert_eq!(plan.problems, []);
+    assert_eq!(
+        said(&plan.ops),
+        ["-e -t 203.0.113.10:80 -r 10.0.0.2:80 -m -w 50", "-e -t 203.0.113.10:80 -r 10.0.0.1:80 -m -w 0"]
+    );
+    world.state = State::default();
+    world.desired.services.clear();
+    world.settle();
+    assert_eq!(world.printed(), "");
+}
+
+#[test]
+fn of_a_group_that_is_there_for_us_is_ours_what_is_wanted() {
+    let mut world = serving();
+    world.claim = Claim::Wanted;
+    world.state = State::default();
+    world.want(VIP, "blog", &[(2, 50)]);
+    assert_eq!(said(&world.round().ops), ["-e -t 203.0.113.10:80 -r 10.0.0.2:80 -m -w 50"]);
+    world.want(VIP, "blog", &[]);
+    world.settle();
+    assert_eq!(
+        world.printed(),
+        "-A -t 203.0.113.10:80 -s wrr\n-a -t 203.0.113.10:80 -r 10.0.0.1:80 -m -w 100\n"
+    );
+}

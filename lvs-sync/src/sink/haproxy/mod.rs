@@ -32,7 +32,7 @@ mod socket;
 mod turn;
 
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use roundhouse_registry::record;
 
@@ -41,7 +41,7 @@ use self::fragment::{Fragment, Section};
 use self::running::{Backend, Running};
 use self::socket::RuntimeApi;
 use self::turn::Turn;
-use super::{OpError, Sink, SinkError, Unfit};
+use super::{Claim, OpError, Sink, SinkError, Unfit};
 use crate::model::{Actual, Destination, Forwarding, Op, Scheduler, Service, ServiceKey, Settings};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,13 +132,14 @@ impl Sink for Haproxy {
         Turn::new(self, ops, until)?.take()
     }
 
-    fn is_shared(&self) -> bool {
-        true
+    /// A dump has none but those of our names.
+    fn claim(&self, _key: &ServiceKey) -> Claim {
+        Claim::Whole
     }
 
-    fn is_ours(&self, _key: &ServiceKey) -> Option<bool> {
-        // A dump has none but those of our names.
-        Some(true)
+    /// A reload, until the new process answers.
+    fn longest_call(&self) -> Duration {
+        Duration::from_secs(6)
     }
 }
 
