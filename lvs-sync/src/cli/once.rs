@@ -1,6 +1,6 @@
 //! `plan` and `apply --once`: the registry is read once, and nobody stays.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 
 use anyhow::Context as _;
 use roundhouse_config::DirectorSettings;
@@ -86,7 +86,11 @@ async fn settle(
 ) -> anyhow::Result<Report> {
     let kind = sync.sink.kind();
     let mut done: Option<Report> = None;
-    for _ in 0..ROUNDS {
+    for n in 1..=ROUNDS {
+        progress(&match n {
+            1 => format!("{kind}: looking at what there is …"),
+            _ => format!("{kind}: once more, since it was not as it had been …"),
+        });
         let round = Round { look: true, forced: force, ..Round::default() };
         if let Some(binder) = binder {
             run::bind(binder, sync, snapshot, file)?;
@@ -95,6 +99,7 @@ async fn settle(
         if let Some(binder) = binder {
             run::unbind(binder, sync, snapshot, file)?;
         }
+        progress(&format!("{kind}: {} operation(s) done", report.plan.ops.len() - report.failed.len()));
         let (again, to_probe) = (report.again, report.to_probe.clone());
         if let Some(before) = done.take() {
             // What was done in all rounds, and what is left after the last.
@@ -110,7 +115,16 @@ async fn settle(
     done.context("no round was made")
 }
 
+/// For who waits at a terminal; a pipe sees the answer alone.
+fn progress(text: &str) {
+    let mut stderr = std::io::stderr();
+    if stderr.is_terminal() {
+        let _ = writeln!(stderr, "{text}");
+    }
+}
+
 async fn read(settings: &DirectorSettings) -> anyhow::Result<Snapshot> {
+    progress(&format!("reading the registry {} …", settings.registry.url));
     let source = source::open(&settings.registry)?;
     let listing = source.list().await.with_context(|| {
         format!("the registry {} cannot be read, and nothing is changed without it", settings.registry.url)

@@ -13,7 +13,6 @@ mod http;
 mod metrics;
 mod presence;
 pub(crate) mod source;
-mod sysctl;
 mod vips;
 mod worker;
 

@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
-use super::sysctl;
 use super::vips::Binder;
 use crate::model::ServiceKey;
 use crate::sync::{self, Chosen, Report, Round, StateFile, Sync};
@@ -83,7 +82,6 @@ impl Worker {
         let mut changes = self.store.changes();
         let mut resync = Instant::now();
         let mut look = true;
-        self.warn();
         loop {
             look |= resync <= Instant::now();
             changes.mark_unchanged();
@@ -100,6 +98,9 @@ impl Worker {
                         resync = Instant::now() + self.resync;
                     }
                     let next = self.round(look, until).await;
+                    if look {
+                        self.warn();
+                    }
                     look = false;
                     next
                 }
@@ -210,12 +211,17 @@ impl Worker {
         });
     }
 
+    /// Told again whenever they change.
     fn warn(&mut self) {
-        let warnings = sysctl::warnings(self.sync.sink.kind());
-        for warning in &warnings {
-            tracing::warn!(sink = %self.sync.sink.kind(), "{warning}");
-        }
-        self.tell.send_modify(|shown| shown.warnings = warnings);
+        let warnings = self.sync.sink.warnings();
+        self.tell.send_if_modified(|shown| {
+            let changed = shown.warnings != warnings;
+            for warning in warnings.iter().filter(|warning| !shown.warnings.contains(warning)) {
+                tracing::warn!(sink = %shown.sink, "{warning}");
+            }
+            shown.warnings = warnings;
+            changed
+        });
     }
 
     /// Whether it goes on.

@@ -12,7 +12,8 @@
 mod error;
 pub mod haproxy;
 pub mod ipvs;
-pub mod memory;
+#[cfg(test)]
+pub(crate) mod memory;
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -48,6 +49,11 @@ pub trait Sink: Send {
     /// What of the service is ours, as far as the sink itself can tell.
     fn claim(&self, _key: &ServiceKey) -> Claim {
         Claim::Recorded
+    }
+
+    /// What keeps services from working although the table is as it should be, a sentence each with its cure.
+    fn warnings(&self) -> Vec<String> {
+        Vec::new()
     }
 
     /// How long one call can take at most: on a shared sink none is begun that would end after the own lease.

@@ -4,6 +4,7 @@
 //! stage     a gateway with the registry, a HAProxy, and directors that program it
 //! announced what the registry, DNS and metrics are told of a director
 //! shared    of two directors at one HAProxy one leads
+//! stacked   nftables before HAProxy before the hub
 //! publishing  job-init's `--pool` and the operator's `pool add`, in whatever order
 //! ```
 
@@ -13,4 +14,5 @@
 mod announced;
 mod publishing;
 mod shared;
+mod stacked;
 mod stage;

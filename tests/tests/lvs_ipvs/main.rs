@@ -5,6 +5,7 @@
 
 mod codec;
 mod director;
+mod hubs;
 mod once;
 mod shell;
 mod stage;

@@ -20,7 +20,10 @@ pub(crate) struct Stage {
 impl Stage {
     /// `more`: further lines of lvs-sync.toml, before its sections.
     pub(crate) fn new(more: &str) -> Stage {
-        let gateway = Gateway::start();
+        Stage::of(Gateway::start(), more)
+    }
+
+    pub(crate) fn of(gateway: Gateway, more: &str) -> Stage {
         let folder = TempDir::new().unwrap();
         let url = gateway.url();
         let config = format!(

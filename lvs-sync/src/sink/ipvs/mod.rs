@@ -12,6 +12,7 @@ mod destination;
 mod link;
 mod request;
 mod service;
+mod sysctl;
 
 use std::collections::BTreeSet;
 use std::io;
@@ -66,6 +67,10 @@ impl Sink for Ipvs {
             ServiceKey::Group(_) => Err(Unfit("it has no groups of targets; give the pool VIPs".to_owned())),
             ServiceKey::Address(..) | ServiceKey::Mark(..) => Ok(wanted),
         }
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        sysctl::warnings()
     }
 
     fn dump(&mut self) -> Result<Actual, SinkError> {

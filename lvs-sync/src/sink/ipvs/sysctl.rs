@@ -2,8 +2,6 @@
 
 use std::fs;
 
-use roundhouse_registry::record::Sink;
-
 struct Wanted {
     name: &'static str,
     value: &'static str,
@@ -34,12 +32,8 @@ const IPVS: &[Wanted] = &[
 ];
 
 /// What will not do, and what it does to whom.
-pub(super) fn warnings(sink: Sink) -> Vec<String> {
-    let wanted = match sink {
-        Sink::Ipvs => IPVS,
-        Sink::Nftables | Sink::Haproxy | Sink::Aws => &[],
-    };
-    wanted.iter().filter_map(|wanted| judged(wanted, read(wanted.name)?.trim())).collect()
+pub(super) fn warnings() -> Vec<String> {
+    IPVS.iter().filter_map(|wanted| judged(wanted, read(wanted.name)?.trim())).collect()
 }
 
 /// `None`: the kernel does not have it, and so no such trouble.
