@@ -1,12 +1,15 @@
 //! The message level: which queries are understood (RFC 1035, 6891, 8906), and the header of every answer.
 
+use std::net::IpAddr;
+
 use hickory_proto::op::{Edns, Header, Message, MessageType, OpCode, Query, ResponseCode};
 use hickory_proto::rr::{DNSClass, RecordType};
 use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
 
 use super::fit::fit;
 use super::names::{Found, find};
-use super::records::{Records, Terms, Zone};
+use super::records::{Asked, Records, Terms, Zone};
+use super::subnet::{Malformed, Subnet, Told, is_trusted};
 use crate::table::Table;
 
 /// A question, an OPT with a few options: nobody needs more. It keeps what a chain of compression pointers can cost to
@@ -25,25 +28,39 @@ pub enum Transport {
     Tcp,
 }
 
+/// Who asks, and by what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asker {
+    pub address: IpAddr,
+    pub transport: Transport,
+}
+
 /// The answer to `query`, at most as long as its transport and its sender take.
 ///
 /// `None`: say nothing. There is no header to answer to, or it is itself an answer, and two servers that answer each
 /// other's would never stop.
-pub fn answer(table: &Table, terms: Terms, query: &[u8], transport: Transport) -> Option<Vec<u8>> {
+pub fn answer(table: &Table, terms: Terms, query: &[u8], asker: Asker) -> Option<Vec<u8>> {
     let header = Header::read(&mut BinDecoder::new(query)).ok()?;
     if header.message_type == MessageType::Response {
         return None;
     }
     match understood(&header, query) {
-        Ok((query, question)) => {
-            let limit = limit(&query, transport);
-            fit(reply(&Zone { table, terms, room: limit }, &query, &question), limit)
+        Ok(asked) => {
+            let limit = limit(&asked.query, asker.transport);
+            fit(reply(&Zone { table, terms, room: limit }, &asked, asker.address), limit)
         }
         Err(code) => fit(bare(&header, code), PLAIN_PAYLOAD),
     }
 }
 
-fn understood(header: &Header, query: &[u8]) -> Result<(Message, Query), ResponseCode> {
+/// A query as far as it is understood.
+struct Understood {
+    query: Message,
+    question: Query,
+    subnet: Told,
+}
+
+fn understood(header: &Header, query: &[u8]) -> Result<Understood, ResponseCode> {
     // What follows the header of another opcode is not ours to parse.
     if header.op_code != OpCode::Query {
         return Err(ResponseCode::NotImp);
@@ -52,9 +69,10 @@ fn understood(header: &Header, query: &[u8]) -> Result<(Message, Query), Respons
     if header.counts.queries != 1 || query.len() > MAX_QUERY {
         return Err(ResponseCode::FormErr);
     }
-    let mut query = Message::from_vec(query).map_err(|_| ResponseCode::FormErr)?;
+    let (subnet, query) = Subnet::of(query);
+    let mut query = Message::from_vec(&query).map_err(|_| ResponseCode::FormErr)?;
     let question = query.queries.pop().ok_or(ResponseCode::FormErr)?;
-    Ok((query, question))
+    Ok(Understood { query, question, subnet })
 }
 
 /// Bytes that the answer may have.
@@ -74,19 +92,30 @@ fn bare(query: &Header, code: ResponseCode) -> Message {
     reply
 }
 
-fn reply(zone: &Zone<'_>, query: &Message, question: &Query) -> Message {
+fn reply(zone: &Zone<'_>, asked: &Understood, asker: IpAddr) -> Message {
+    let Understood { query, question, subnet } = asked;
+    let asker = asker.to_canonical();
+    // From anybody else it is as if it were not there, in the answer too (RFC 7871, 7.2.1).
+    let subnet = subnet.map(|told| told.filter(|_| is_trusted(asker)));
     let mut reply = Message::response(query.metadata.id, query.metadata.op_code);
     reply.metadata.recursion_desired = query.metadata.recursion_desired;
     reply.edns = query.edns.as_ref().map(our_edns);
     // As it was asked, case and all: resolvers use the case as a second id (0x20).
     reply.add_query(question.clone());
 
-    let result = match refusal(query, question) {
-        Some(code) => Err(code),
-        None => answered(zone, question, query.metadata.id),
+    let result = match (refusal(query, question), subnet) {
+        (Some(code), _) => Err(code),
+        (None, Err(Malformed)) => Err(ResponseCode::FormErr),
+        (None, Ok(told)) => {
+            let client = told.map_or(Some(asker), Subnet::client);
+            answered(zone, question, client, query.metadata.id).map(|answered| (told, answered))
+        }
     };
     match result {
-        Ok((code, records)) => {
+        Ok((told, (code, records))) => {
+            if let (Some(subnet), Some(edns)) = (told, &mut reply.edns) {
+                edns.options_mut().insert(subnet.answered(records.scope));
+            }
             reply.metadata.authoritative = true;
             reply.metadata.response_code = code;
             reply.answers = records.answers;
@@ -98,7 +127,8 @@ fn reply(zone: &Zone<'_>, query: &Message, question: &Query) -> Message {
     reply
 }
 
-/// DO is copied (RFC 3225, 3); flags and options that we do not know are left out (RFC 6891, 6.1.2).
+/// DO is copied (RFC 3225, 3); flags and options that we do not know are left out (RFC 6891, 6.1.2). The subnet comes
+/// with the answer.
 fn our_edns(theirs: &Edns) -> Edns {
     let mut ours = Edns::new();
     ours.set_max_payload(UDP_PAYLOAD).set_dnssec_ok(theirs.flags().dnssec_ok);
@@ -113,12 +143,19 @@ fn refusal(query: &Message, question: &Query) -> Option<ResponseCode> {
     (question.query_class != DNSClass::IN || is_transfer).then_some(ResponseCode::Refused)
 }
 
-fn answered(zone: &Zone<'_>, question: &Query, id: u16) -> Result<(ResponseCode, Records), ResponseCode> {
+/// `client`: where it is, if it says so.
+fn answered(
+    zone: &Zone<'_>,
+    question: &Query,
+    client: Option<IpAddr>,
+    id: u16,
+) -> Result<(ResponseCode, Records), ResponseCode> {
     let records = match find(zone.table, &question.name) {
         Found::Outside => return Err(ResponseCode::Refused),
-        Found::Nothing => zone.nothing().map(|records| (ResponseCode::NXDomain, records)),
+        Found::Nothing => zone.nothing(None).map(|records| (ResponseCode::NXDomain, records)),
         Found::Node(node) => {
-            zone.records(&node, question, id).map(|records| (ResponseCode::NoError, records))
+            let asked = Asked { question, client, turn: id };
+            zone.records(&node, &asked).map(|records| (ResponseCode::NoError, records))
         }
     };
     // A name of ours that is too long once the zone is behind it; the lengths of labels and zones leave that open.

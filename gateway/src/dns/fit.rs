@@ -1,10 +1,12 @@
 //! From a message to bytes that fit.
 
-use hickory_proto::op::{Header, Message, emit_message_parts};
+use hickory_proto::op::{Edns, Header, Message, emit_message_parts};
 use hickory_proto::serialize::binary::BinEncoder;
 
-/// An OPT record without options: root name, type, class, TTL, length (RFC 6891, 6.1.2).
+/// An OPT record without options: root name, type, class, TTL, length (RFC 6891, 6.1.2). An option has its number and its
+/// length before it.
 const OPT: u16 = 11;
+const OPTION: u16 = 4;
 
 /// The message, cut to `limit` bytes if need be. TC is set only when an answer or an authority was cut: what is merely
 /// additional is not worth asking again over TCP (RFC 2181, 9).
@@ -16,7 +18,7 @@ pub(super) fn fit(mut message: Message, limit: u16) -> Option<Vec<u8>> {
 
     // The OPT record is written last and must not be what falls off, so its room is kept aside.
     let edns = message.edns.take();
-    let room = limit - if edns.is_some() { OPT } else { 0 };
+    let room = limit - edns.as_ref().map_or(0, size);
     let (_, header) = emit(&message, room)?;
     let answers = usize::from(header.counts.answers);
     let authorities = usize::from(header.counts.authorities);
@@ -28,6 +30,11 @@ pub(super) fn fit(mut message: Message, limit: u16) -> Option<Vec<u8>> {
     // Without a limit, because the encoder counts a name before it has compressed it.
     let (bytes, _) = emit(&message, u16::MAX)?;
     (bytes.len() <= usize::from(limit)).then_some(bytes)
+}
+
+fn size(edns: &Edns) -> u16 {
+    let options = edns.options().as_ref().iter().map(|(_, option)| OPTION + option.len());
+    OPT + options.sum::<u16>()
 }
 
 /// As many records as `most` bytes hold; the header tells how many.

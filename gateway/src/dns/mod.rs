@@ -1,12 +1,14 @@
-//! The zone's authoritative name server, over UDP and TCP: every answer is read off the current table.
+//! The authoritative name server of the zone and of the public domains that pools publish, over UDP and TCP: every answer
+//! is read off the current table.
 //!
 //! ```text
 //! udp, tcp ─► answer: header, EDNS, rcode ─► names: question → node ─► records: node, type → records ─► fit: bytes
+//!               └─► subnet: where the client is
 //! ```
 //!
 //! - [`answer()`] is pure: table and query in, bytes out. A change is visible in the next answer, for nothing is kept
 //!   between two of them.
-//! - Nothing recurses or forwards: outside the zone is REFUSED, so strangers get nothing to amplify with.
+//! - Nothing recurses or forwards: outside the zone and those domains is REFUSED, so strangers get nothing to amplify with.
 //! - Work is bounded before it is begun: one question, a short query, no more records than the answer has room for.
 //! - A job answers its VIP whatever its health: who takes the connection is the gateway's business, not the resolver's
 //!   cache. Only `<label>.instances` names the instances themselves.
@@ -16,6 +18,7 @@ mod answer;
 mod fit;
 mod names;
 mod records;
+mod subnet;
 mod tcp;
 mod udp;
 
@@ -32,7 +35,7 @@ use tokio::sync::watch;
 use crate::phase::Phase;
 use crate::table::Table;
 
-pub use self::answer::{Transport, answer};
+pub use self::answer::{Asker, Transport, answer};
 pub use self::records::Terms;
 
 /// How often port 0 is tried: the kernel chooses the UDP port, and TCP's same number may be taken.
@@ -110,12 +113,12 @@ struct Served {
 impl Served {
     /// The decoder is not ours and eats foreign bytes: should it ever panic, that query goes unanswered and the rest
     /// of the host still resolves.
-    fn answer(&self, query: &[u8], transport: Transport) -> Option<Vec<u8>> {
+    fn answer(&self, query: &[u8], asker: Asker) -> Option<Vec<u8>> {
         let table = self.table.load();
         let contact = self.store.contact();
         let stale = contact.lost.is_some().then(|| contact.stale(Instant::now()));
         let terms = Terms { ttl: self.ttl, stale };
-        catch_unwind(AssertUnwindSafe(|| answer(&table, terms, query, transport))).unwrap_or_default()
+        catch_unwind(AssertUnwindSafe(|| answer(&table, terms, query, asker))).unwrap_or_default()
     }
 }
 

@@ -11,6 +11,9 @@
 //!
 //! Whatever stands above one of these exists too, without records (RFC 8020): to a resolver that asks label by label
 //! (RFC 9156) an NXDOMAIN there would hide everything below.
+//!
+//! Outside of the zone, a public domain that a pool publishes is a zone of one name: `blog.coding.net`, and what is one
+//! label under `*.coding.net`, as for requests. The names around it are not ours, and neither is a domain without a pool.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -19,7 +22,7 @@ use hickory_proto::rr::Name;
 use roundhouse_config::Protocol;
 use roundhouse_registry::InstanceId;
 
-use crate::table::{JobEntry, Named, PortEntry, Table};
+use crate::table::{JobEntry, Named, PoolEntry, PortEntry, Table};
 
 pub(super) enum Found {
     /// Not our zone. So is the short form `app2.jobs`, until a search path adds the rest.
@@ -40,18 +43,24 @@ pub(super) enum Node {
     },
     Instances(Arc<JobEntry>),
     Instance(IpAddr),
+    /// A public domain, at the VIPs of a pool.
+    Published(Arc<PoolEntry>),
 }
 
 pub(super) fn find(table: &Table, name: &Name) -> Found {
     let text = text(name);
-    let Some(before) = text.strip_suffix(table.zone.as_str()) else { return Found::Outside };
+    let Some(before) = text.strip_suffix(table.zone.as_str()) else { return outside(table, &text) };
     let node = match before.strip_suffix('.') {
         Some(prefix) => below_apex(table, &text, prefix),
         None if before.is_empty() => Some(Node::Apex),
         // The zone's name as the end of a longer label.
-        None => return Found::Outside,
+        None => return outside(table, &text),
     };
     node.map_or(Found::Nothing, Found::Node)
+}
+
+fn outside(table: &Table, name: &str) -> Found {
+    table.published(name).map_or(Found::Outside, |pool| Found::Node(Node::Published(pool)))
 }
 
 /// In lower case with dots, as the table spells names. A label may hold any byte, dots included: those that no name of

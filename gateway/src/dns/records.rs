@@ -10,10 +10,15 @@ use hickory_proto::rr::rdata::{A, AAAA, NS, SOA, SRV, TXT};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 
 use super::names::Node;
-use crate::table::{Endpoint, JobEntry, Table};
+use crate::table::{Endpoint, JobEntry, PoolEntry, Table};
 
 /// Seconds for which "there is none" may be kept: a job that appears is reachable this soon.
 const MAX_NEGATIVE: u32 = 5;
+
+/// Seconds for which the VIPs of a line may be kept, and those that stand in for them: a director that fails is gone from
+/// everybody's cache this soon.
+const MAX_LINE: u32 = 60;
+const MAX_STAND_IN: u32 = 30;
 
 /// Of a port at its VIP: an instance's default. There is one target only, so it decides nothing.
 const VIP_WEIGHT: u16 = 100;
@@ -38,43 +43,58 @@ pub(super) struct Zone<'a> {
     pub room: u16,
 }
 
+/// What is asked, and by whom.
+pub(super) struct Asked<'a> {
+    pub question: &'a Query,
+    /// Where the client is; `None`: it does not say.
+    pub client: Option<IpAddr>,
+    /// Rotates among equals.
+    pub turn: u16,
+}
+
 #[derive(Default)]
 pub(super) struct Records {
+    /// For how much of the client's address they are right, in bits; 0: for everybody.
+    pub scope: u8,
     pub answers: Vec<Record>,
     pub authorities: Vec<Record>,
     pub additionals: Vec<Record>,
 }
 
 impl Zone<'_> {
-    /// What the node has of the type; the SOA when it has none. `turn` rotates among equals.
-    pub(super) fn records(&self, node: &Node, question: &Query, turn: u16) -> Result<Records, ProtoError> {
+    /// What the node has of the type; the SOA when it has none.
+    pub(super) fn records(&self, node: &Node, asked: &Asked<'_>) -> Result<Records, ProtoError> {
         // RFC 8482: who asks for anything gets the first set there is, not everything.
         const ANY: [RecordType; 5] =
             [RecordType::A, RecordType::AAAA, RecordType::SRV, RecordType::TXT, RecordType::SOA];
-        let asked = question.query_type;
-        let types = if asked == RecordType::ANY { &ANY[..] } else { std::slice::from_ref(&asked) };
+        let of = asked.question.query_type;
+        let types = if of == RecordType::ANY { &ANY[..] } else { std::slice::from_ref(&of) };
         for of in types {
-            let records = self.set(node, *of, &question.name, turn)?;
+            let records = self.set(node, *of, asked)?;
             if !records.answers.is_empty() {
                 return Ok(records);
             }
         }
-        self.nothing()
+        self.nothing(matches!(node, Node::Published(_)).then_some(&asked.question.name))
     }
 
-    /// With the SOA, whose TTL is how long a resolver may remember it (RFC 2308, 5).
-    pub(super) fn nothing(&self) -> Result<Records, ProtoError> {
-        let zone = self.name()?;
-        let soa = self.soa(&zone)?;
-        let soa = Record::from_rdata(zone, self.negative_ttl(), soa);
+    /// With the SOA, whose TTL is how long a resolver may remember it (RFC 2308, 5): that of the zone, or of a name that is
+    /// one by itself.
+    pub(super) fn nothing(&self, apex: Option<&Name>) -> Result<Records, ProtoError> {
+        let apex = apex.cloned().map_or_else(|| self.name(), Ok)?;
+        let soa = Record::from_rdata(apex, self.negative_ttl(), self.soa()?);
         Ok(Records { authorities: vec![soa], ..Records::default() })
     }
 
-    fn set(&self, node: &Node, of: RecordType, owner: &Name, turn: u16) -> Result<Records, ProtoError> {
+    fn set(&self, node: &Node, of: RecordType, asked: &Asked<'_>) -> Result<Records, ProtoError> {
+        let (owner, turn) = (&asked.question.name, asked.turn);
         let one = |data| Ok(Records { answers: vec![self.record(owner, data)], ..Records::default() });
         match (node, of) {
-            (Node::Apex, RecordType::SOA) => one(self.soa(&self.name()?)?),
-            (Node::Apex, RecordType::NS) => one(RData::NS(NS(self.name()?.prepend_label("ns")?))),
+            // A public domain is a zone of one name, so it has what every apex has (RFC 2181, 6).
+            (Node::Apex | Node::Published(_), RecordType::SOA) => one(self.soa()?),
+            (Node::Apex | Node::Published(_), RecordType::NS) => {
+                one(RData::NS(NS(self.name()?.prepend_label("ns")?)))
+            }
             (Node::Revision, RecordType::TXT) => {
                 let stale = self.terms.stale.map(|age| format!("stale_seconds={}", age.as_secs()));
                 let text = TXT::new([self.table.revision.to_string()].into_iter().chain(stale).collect());
@@ -91,6 +111,7 @@ impl Zone<'_> {
                 let targets = self.targets(job, turn).into_iter().filter(|target| record_type(*target) == of);
                 Ok(self.addresses(targets.take(self.most()), owner))
             }
+            (Node::Published(pool), RecordType::A | RecordType::AAAA) => Ok(self.published(pool, of, asked)),
             (Node::Instance(address), RecordType::A | RecordType::AAAA) => {
                 Ok(self.addresses(Some(*address).into_iter().filter(|ip| record_type(*ip) == of), owner))
             }
@@ -101,6 +122,14 @@ impl Zone<'_> {
     fn addresses(&self, addresses: impl Iterator<Item = IpAddr>, owner: &Name) -> Records {
         let answers = addresses.map(|address| self.record(owner, address_data(address))).collect();
         Records { answers, ..Records::default() }
+    }
+
+    fn published(&self, pool: &PoolEntry, of: RecordType, asked: &Asked<'_>) -> Records {
+        let (answer, scope) = pool.answer(of == RecordType::AAAA, asked.client);
+        let ttl = self.terms.ttl.min(if answer.stands_in { MAX_STAND_IN } else { MAX_LINE });
+        let vips = rotated(answer.addresses.to_vec(), asked.turn).into_iter().take(self.most());
+        let record = |vip| Record::from_rdata(asked.question.name.clone(), ttl, address_data(vip));
+        Records { scope, answers: vips.map(record).collect(), ..Records::default() }
     }
 
     /// Where the job's ports are served: at its VIP, or at every hub.
@@ -149,7 +178,8 @@ impl Zone<'_> {
         Record::from_rdata(owner.clone(), self.terms.ttl, data)
     }
 
-    fn soa(&self, zone: &Name) -> Result<RData, ProtoError> {
+    fn soa(&self) -> Result<RData, ProtoError> {
+        let zone = self.name()?;
         // Serials are compared in a circle (RFC 1982), so the low bits of a revision are one.
         let serial = (self.table.revision.0 & u64::from(u32::MAX)) as u32;
         let (server, person) = (zone.prepend_label("ns")?, zone.prepend_label("hostmaster")?);

@@ -8,7 +8,7 @@ use roundhouse_registry::kv::{Batch, Change, Entry, Revision};
 use roundhouse_registry::probe::Verdict;
 use roundhouse_registry::{Snapshot, apply};
 
-use super::{Terms, Transport, answer};
+use super::{Asker, Terms, Transport, answer};
 use crate::table::{Facts, Own, Table};
 
 pub(super) const TTL: u32 = 30;
@@ -99,8 +99,17 @@ pub(super) fn with_edns(mut message: Message, payload: u16) -> Message {
     message
 }
 
+/// A resolver of this host.
+pub(super) fn local(transport: Transport) -> Asker {
+    Asker { address: [127, 0, 0, 1].into(), transport }
+}
+
 pub(super) fn ask(table: &Table, query: &Message, transport: Transport) -> Message {
-    let bytes = answer(table, TERMS, &query.to_vec().unwrap(), transport).unwrap();
+    ask_as(table, query, local(transport))
+}
+
+pub(super) fn ask_as(table: &Table, query: &Message, asker: Asker) -> Message {
+    let bytes = answer(table, TERMS, &query.to_vec().unwrap(), asker).unwrap();
     let reply = Message::from_vec(&bytes).unwrap();
     assert_eq!(reply.metadata.id, query.metadata.id);
     assert_eq!(reply.metadata.message_type, MessageType::Response);

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::answer::MAX_QUERY;
-use super::{Served, Transport};
+use super::{Asker, Served, Transport};
 
 /// Connections at once; more wait in the listener's queue, where they cost us nothing.
 const MAX_CONNECTIONS: usize = 256;
@@ -28,8 +28,9 @@ pub(super) async fn serve(listener: &TcpListener, served: &Served) {
         tokio::select! {
             Some(_) = open.join_next() => {}
             accepted = listener.accept(), if open.len() < MAX_CONNECTIONS => match accepted {
-                Ok((stream, _)) => {
-                    open.spawn(converse(stream, served.clone()));
+                Ok((stream, client)) => {
+                    let asker = Asker { address: client.ip(), transport: Transport::Tcp };
+                    open.spawn(converse(stream, asker, served.clone()));
                 }
                 Err(error) => {
                     tracing::debug!(%error, "accepting a DNS connection");
@@ -41,13 +42,13 @@ pub(super) async fn serve(listener: &TcpListener, served: &Served) {
 }
 
 /// Until either side has had enough; whichever it was, the connection is over and nobody else's business.
-async fn converse(mut stream: TcpStream, served: Served) {
+async fn converse(mut stream: TcpStream, asker: Asker, served: Served) {
     let _ = stream.set_nodelay(true);
     let (read, mut write) = stream.split();
     let mut read = BufReader::with_capacity(MAX_QUERY, read);
     let mut query = Vec::new();
     while let Ok(Ok(())) = timeout(IDLE, next_query(&mut read, &mut query)).await {
-        let Some(framed) = served.answer(&query, Transport::Tcp).and_then(|answer| framed(&answer)) else {
+        let Some(framed) = served.answer(&query, asker).and_then(|answer| framed(&answer)) else {
             return;
         };
         let Ok(Ok(())) = timeout(IDLE, write.write_all(&framed)).await else { return };

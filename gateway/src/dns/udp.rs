@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::net::UdpSocket;
 
 use super::answer::MAX_QUERY;
-use super::{Served, Transport};
+use super::{Asker, Served, Transport};
 
 /// Datagrams read before TCP, which shares the thread, has its turn.
 const BATCH: usize = 64;
@@ -32,7 +32,8 @@ fn answer_batch(socket: &UdpSocket, served: &Served, buffer: &mut [u8]) -> std::
     for _ in 0..BATCH {
         match socket.try_recv_from(buffer) {
             Ok((length, client)) => {
-                if let Some(answer) = served.answer(&buffer[..length], Transport::Udp) {
+                let asker = Asker { address: client.ip(), transport: Transport::Udp };
+                if let Some(answer) = served.answer(&buffer[..length], asker) {
                     // A full queue or an unreachable client loses an answer, as the network may; the client asks again.
                     let _ = socket.try_send_to(&answer, client);
                 }

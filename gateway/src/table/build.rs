@@ -10,6 +10,7 @@ use roundhouse_registry::delta::{Delta, delta};
 use roundhouse_registry::probe::Verdict;
 use roundhouse_registry::{Domain, InstanceId, Job, Revision, Snapshot, Versioned};
 
+use super::lines::Pools;
 use super::names::Names;
 use super::{DomainEntry, Endpoint, EndpointSet, Former, JobEntry, Live, Own, PortEntry, Table};
 
@@ -36,6 +37,7 @@ impl Table {
             vips: facts.vips,
             hub_addresses: facts.own.hub().into(),
             names: Arc::new(Names::new(facts.hub)),
+            pools: Pools::build(&Snapshot::default()),
         }
     }
 
@@ -52,6 +54,7 @@ impl Table {
             revision: snapshot.revision,
             hub_addresses: hub_addresses(facts, snapshot),
             names: Arc::new(names),
+            pools: Pools::build(snapshot),
             ..Table::empty(facts)
         }
     }
@@ -71,6 +74,7 @@ impl Table {
         if facts.hub && !old.gateways.ptr_eq(&new.gateways) {
             table.hub_addresses = hub_addresses(facts, new);
         }
+        table.pools.follow(old, new);
         let mut former = Vec::new();
         if !delta.jobs.is_empty() || !delta.domains.is_empty() {
             let mut names = Names::clone(&self.names);

@@ -11,6 +11,7 @@ mod build;
 mod endpoint;
 mod host;
 mod hub;
+mod lines;
 mod names;
 mod own;
 mod path;
@@ -26,6 +27,7 @@ use roundhouse_config::{App, Check, JobName, Label, Limits, PortName, Protocol, 
 use roundhouse_registry::record::{JobLimits, OnUnhealthy};
 use roundhouse_registry::{Job, Revision, Versioned};
 
+use self::lines::Pools;
 use self::names::Names;
 use crate::capacity::{Capacity, Full, Most, Slot};
 
@@ -33,6 +35,7 @@ pub use self::build::{Facts, vip_address};
 pub use self::endpoint::{Endpoint, EndpointSet, Live, Tried, Work};
 pub use self::host::{HostError, host_name};
 pub use self::hub::{Conflict, HubPorts, Numbered, Target};
+pub use self::lines::{Answer, PoolEntry};
 pub use self::own::Own;
 pub(crate) use self::path::{decoded, is_under, normalised};
 pub use self::port::{Former, PortEntry};
@@ -47,6 +50,7 @@ pub struct Table {
     pub hub_addresses: Arc<[IpAddr]>,
     /// Shared by all tables between two changes of a name.
     names: Arc<Names>,
+    pools: Pools,
 }
 
 #[derive(Debug)]
@@ -111,6 +115,13 @@ impl Table {
             return self.in_zone(prefix);
         }
         self.names.domain(name).cloned().map(Named::Domain)
+    }
+
+    /// What a public domain is answered with that is published by a pool. One whose pool is not there has no VIPs. `name` as
+    /// for [`Self::resolve`].
+    pub fn published(&self, name: &str) -> Option<Arc<PoolEntry>> {
+        let pool = self.names.domain(name)?.record.value.pool.as_ref()?;
+        Some(self.pools.get(pool).cloned().unwrap_or_default())
     }
 
     /// What stands before the zone in `name`, in its full or its short form.

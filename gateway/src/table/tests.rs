@@ -25,7 +25,7 @@ pub(crate) fn facts() -> Facts {
     }
 }
 
-fn put(snapshot: &Snapshot, key: &str, value: &str) -> Snapshot {
+pub(crate) fn put(snapshot: &Snapshot, key: &str, value: &str) -> Snapshot {
     let at = Revision(snapshot.revision.0 + 1);
     let value = Bytes::copy_from_slice(value.as_bytes());
     let entry = Entry { key: key.into(), value, created: at, modified: at, lease: None };
@@ -34,12 +34,12 @@ fn put(snapshot: &Snapshot, key: &str, value: &str) -> Snapshot {
     next
 }
 
-fn delete(snapshot: &Snapshot, key: &str) -> Snapshot {
+pub(crate) fn delete(snapshot: &Snapshot, key: &str) -> Snapshot {
     let at = Revision(snapshot.revision.0 + 1);
     apply(snapshot, &Batch { revision: at, changes: vec![Change::Delete { key: key.into(), revision: at }] })
 }
 
-fn build(facts: &Facts, snapshot: &Snapshot, old: &Table) -> Table {
+pub(crate) fn build(facts: &Facts, snapshot: &Snapshot, old: &Table) -> Table {
     Table::build(facts, snapshot, old, &mut || 0)
 }
 

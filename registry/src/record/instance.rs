@@ -4,13 +4,12 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
-use std::sync::LazyLock;
 
 use roundhouse_config::{Label, PortName};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Digest, Sorted, Timestamp, ValueError};
+use super::{Digest, Sorted, Timestamp, ValueError, default_line};
 
 /// Moving such an instance looks at 2 + 2 × 63 keys and writes as many, and etcd takes 128 of each in a transaction.
 const MAX_PORTS: usize = 63;
@@ -144,13 +143,6 @@ pub struct Instance {
 }
 
 /// One allocation for all the instances that say nothing of their line.
-fn default_line() -> Label {
-    // A constant that is a valid label; the test below parses it.
-    #[allow(clippy::expect_used)]
-    static LINE: LazyLock<Label> = LazyLock::new(|| "default".parse().expect("`default` is a label"));
-    LINE.clone()
-}
-
 fn default_weight() -> u32 {
     100
 }
@@ -243,7 +235,6 @@ mod tests {
         expected.host = Some("core-app-2".into());
         expected.version = Some("59559fd".into());
         assert_eq!(instance, expected);
-        assert_eq!(default_line().as_str(), "default");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! `lines/<line>`: a carrier line: the VIPs it has and the clients that are on it.
 
+use std::sync::LazyLock;
+
 use roundhouse_config::Label;
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +30,15 @@ pub struct Line {
     pub prefix_list: Option<Name>,
 }
 
+/// The line of whoever is on no other, client or instance; it may have a record, as any other may. One allocation for all
+/// of them.
+pub fn default_line() -> Label {
+    // A constant that is a valid label; a test parses it.
+    #[allow(clippy::expect_used)]
+    static LINE: LazyLock<Label> = LazyLock::new(|| "default".parse().expect("`default` is a label"));
+    LINE.clone()
+}
+
 impl Line {
     pub fn validate(&self) -> Result<(), ValueError> {
         check_list("vips", &self.vips, MAX_VIPS)?;
@@ -52,6 +63,11 @@ impl Line {
 mod tests {
     use super::*;
     use crate::record::{decode, encode};
+
+    #[test]
+    fn whoever_is_on_no_line_is_on_one() {
+        assert_eq!(default_line().as_str(), "default");
+    }
 
     #[test]
     fn the_shape_of_the_documentation_reads() {

@@ -47,7 +47,7 @@ pub use instance::{CGROUP, Instance, InstanceId, State};
 pub use job::Job;
 pub use key::{Key, KeyError};
 pub use leader::Leader;
-pub use line::Line;
+pub use line::{Line, default_line};
 pub use pool::{
     Persistence, Pool, PoolFallback, PoolFlag, PoolForwarding, PoolProtocol, PoolScheduler, PoolTarget,
     PoolVip, Sink, Tunnel, TunnelChecksum, TunnelKind,

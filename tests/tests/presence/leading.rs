@@ -45,7 +45,10 @@ async fn of_two_that_campaign_one_leads_until_it_leaves(site: &Site) {
         last = now;
     }
     assert!(last.valid_until > first.valid_until + TTL);
-    assert_eq!(site.shown(PATH).unwrap()["revision"], first.fence.0);
+    let shown = async || {
+        seen(site.shown(PATH), |shown| shown.as_ref().is_some_and(|it| it["revision"] == first.fence.0))
+    };
+    eventually_async(SOON, "its record has the fence", shown).await;
     presence.leave().await;
     assert_eq!(leader.leadership(), None);
     while leader.changed().await {}
@@ -91,7 +94,12 @@ async fn a_lease_that_is_revoked_ends_the_leadership(site: &Site) {
         let now = eventually_async(RECOVERY, "it leads with another fence", higher).await.unwrap();
         bounded(now);
         fence = now.fence;
-        assert_eq!(site.entry(PATH).unwrap()["lease"], site.entry("directors/lvs-1").unwrap()["lease"]);
+        // The gateway may hear of it a moment later.
+        let heard = async || {
+            seen(site.entry(PATH), |entry| entry.as_ref().is_some_and(|it| it["created"] == fence.0))
+        };
+        let lease = eventually_async(SOON, "the gateway has it", heard).await.unwrap()["lease"].clone();
+        assert_eq!(lease, site.entry("directors/lvs-1").unwrap()["lease"]);
         site.revoke("lvs-1");
         let gone = async || seen(campaign.leadership(), |now| now.is_none_or(|now| now.fence > fence));
         eventually_async(TTL, "it is lost", gone).await;

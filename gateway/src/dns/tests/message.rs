@@ -3,7 +3,7 @@
 use hickory_proto::op::{Message, MessageType, OpCode, Query, ResponseCode};
 use hickory_proto::rr::{DNSClass, Name, RecordType};
 
-use crate::dns::sample::{TERMS, ask, look_up, query, records, table, table_of, with_edns};
+use crate::dns::sample::{TERMS, ask, local, look_up, query, records, table, table_of, with_edns};
 use crate::dns::{Transport, answer};
 
 const NAME: &str = "app2.jobs.coding.net.";
@@ -25,10 +25,10 @@ fn the_question_comes_back_as_it_was_spelled() {
 fn what_is_no_query_gets_no_answer() {
     let mut response = query(NAME, RecordType::A);
     response.metadata.message_type = MessageType::Response;
-    assert_eq!(answer(&table(), TERMS, &response.to_vec().unwrap(), Transport::Udp), None);
+    assert_eq!(answer(&table(), TERMS, &response.to_vec().unwrap(), local(Transport::Udp)), None);
     let whole = query(NAME, RecordType::A).to_vec().unwrap();
     for length in 0..12 {
-        assert_eq!(answer(&table(), TERMS, &whole[..length], Transport::Udp), None, "{length}");
+        assert_eq!(answer(&table(), TERMS, &whole[..length], local(Transport::Udp)), None, "{length}");
     }
 }
 
@@ -36,7 +36,7 @@ fn what_is_no_query_gets_no_answer() {
 fn what_cannot_be_read_is_a_format_error() {
     let whole = query(NAME, RecordType::A).to_vec().unwrap();
     for length in 12..whole.len() {
-        let bytes = answer(&table(), TERMS, &whole[..length], Transport::Udp).unwrap();
+        let bytes = answer(&table(), TERMS, &whole[..length], local(Transport::Udp)).unwrap();
         // Id, QR, RD, FORMERR; nothing counted.
         assert_eq!(bytes, [&whole[..2], &[0x81, 0x01], &[0; 8]].concat());
     }
@@ -47,7 +47,7 @@ fn what_cannot_be_read_is_a_format_error() {
     two.add_query(Query::query(Name::root(), RecordType::A));
     assert_eq!(code(&two), ResponseCode::FormErr);
     let long = [whole, vec![0; 5000]].concat();
-    assert_eq!(answer(&table(), TERMS, &long, Transport::Tcp).unwrap()[3], 1);
+    assert_eq!(answer(&table(), TERMS, &long, local(Transport::Tcp)).unwrap()[3], 1);
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn an_answer_is_cut_over_udp_and_whole_over_tcp() {
         let cases =
             [(plain.clone(), 512), (with_edns(plain.clone(), 600), 600), (with_edns(plain, 9999), 1232)];
         for (query, limit) in cases {
-            let bytes = answer(&table, TERMS, &query.to_vec().unwrap(), Transport::Udp).unwrap();
+            let bytes = answer(&table, TERMS, &query.to_vec().unwrap(), local(Transport::Udp)).unwrap();
             assert!(bytes.len() <= limit && bytes.len() > limit - 120, "{} of {limit}", bytes.len());
             let reply = Message::from_vec(&bytes).unwrap();
             assert!(reply.metadata.truncation && !reply.answers.is_empty());

@@ -1,4 +1,5 @@
 mod bytes;
+mod lines;
 mod message;
 mod names;
 mod serving;

@@ -8,7 +8,7 @@ use hickory_proto::rr::RecordType::{self, A, AAAA, ANY, MX, NS, SOA, SRV, TXT};
 use roundhouse_registry::probe::Verdict;
 
 use crate::dns::sample::{
-    TERMS, TTL, ask, data, hub_table, id, look_up, query, query_labels, records, table, table_of,
+    TERMS, TTL, ask, data, hub_table, id, local, look_up, query, query_labels, records, table, table_of,
 };
 use crate::dns::{Terms, Transport, answer};
 use crate::table::Table;
@@ -177,7 +177,7 @@ fn the_apex_and_the_revision() {
     assert_no_data(&table, "revision.jobs.coding.net.", A);
     let query = query("revision.jobs.coding.net.", TXT).to_vec().unwrap();
     let stale = Terms { stale: Some(Duration::from_millis(35_900)), ..TERMS };
-    let bytes = answer(&table, stale, &query, Transport::Udp).unwrap();
+    let bytes = answer(&table, stale, &query, local(Transport::Udp)).unwrap();
     let text = Message::from_vec(&bytes).unwrap().answers[0].data.to_string();
     assert!(text.contains("stale_seconds=35"), "{text}");
 }
