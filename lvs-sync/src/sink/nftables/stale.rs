@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
-use super::conntrack::{self, Flow};
+use super::conntrack::{self, Flow, Shown};
 use super::table::Table;
 use super::vip::Vip;
 use crate::model::Transport;
@@ -47,8 +47,10 @@ impl Stale {
         if self.removed.is_empty() && self.moved.is_empty() {
             return Ok(());
         }
+        // Before there was a service nothing was translated.
+        let shown = if self.moved.is_empty() { Shown::Translated } else { Shown::All };
         for _ in 0..PASSES {
-            if conntrack::delete(|flow| self.is_meant(flow, table))? == 0 {
+            if conntrack::delete(shown, |flow| self.is_meant(flow, table))? == 0 {
                 break;
             }
         }
@@ -56,13 +58,15 @@ impl Stale {
         Ok(())
     }
 
-    fn is_meant(&self, flow: &Flow, table: &Table) -> bool {
+    fn is_meant(&self, flow: Flow, table: &Table) -> bool {
         let Flow { called, answering, .. } = flow;
-        let entry = table.services.get(called);
-        if flow.is_udp() && self.moved.contains(called) {
-            return entry.is_none_or(|entry| !entry.takes(*answering));
+        let entry = table.services.get(&called);
+        if flow.is_udp() && self.moved.contains(&called) {
+            return entry.is_none_or(|entry| !entry.takes(answering));
         }
-        self.removed.contains(&(*called, *answering))
-            && entry.is_none_or(|entry| !entry.destinations.contains_key(answering))
+        // What is over is looked up anew when its client begins again.
+        flow.is_open
+            && self.removed.contains(&(called, answering))
+            && entry.is_none_or(|entry| !entry.destinations.contains_key(&answering))
     }
 }

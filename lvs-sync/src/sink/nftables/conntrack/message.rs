@@ -49,15 +49,6 @@ const ANY: u8 = 0;
 const V4: u8 = 2;
 const V6: u8 = 10;
 
-/// What the kernel finds an entry by: the tuple as the client began it, its zone, and which of those that have had both.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Name {
-    family: u8,
-    tuple: Vec<u8>,
-    zone: Option<Vec<u8>>,
-    id: Vec<u8>,
-}
-
 /// A message without its length and sequence, which the link knows.
 #[derive(Debug)]
 pub(super) struct Request {
@@ -75,36 +66,31 @@ pub(super) fn dump(shown: Shown) -> Request {
     Request { kind: GET, flags: REQUEST | DUMP, payload }
 }
 
-pub(super) fn delete(flow: &Flow) -> Request {
-    let Name { family, tuple, zone, id } = &flow.name;
-    let mut payload = header(*family);
-    attribute(&mut payload, ORIGINAL | NESTED, tuple);
-    if let Some(zone) = zone {
+/// By what the kernel finds the entry again: the tuple as the client began it, its zone, and which of those that have had
+/// both. `None`: the entry is cut.
+pub(super) fn delete(entry: &[u8]) -> Option<Request> {
+    let attributes = entry.get(4..)?;
+    let mut payload = header(*entry.first()?);
+    attribute(&mut payload, ORIGINAL | NESTED, find(attributes, ORIGINAL)?);
+    if let Some(zone) = find(attributes, ZONE) {
         attribute(&mut payload, ZONE, zone);
     }
-    attribute(&mut payload, ID, id);
-    Request { kind: DELETE, flags: REQUEST | ACK, payload }
+    attribute(&mut payload, ID, find(attributes, ID)?);
+    Some(Request { kind: DELETE, flags: REQUEST | ACK, payload })
 }
 
 /// `None`: of another protocol, or cut.
 pub(super) fn flow(payload: &[u8]) -> Option<Flow> {
     let family = *payload.first()?;
     let attributes = payload.get(4..)?;
-    let tuple = find(attributes, ORIGINAL)?;
-    let (transport, called, _) = ends(family, tuple)?;
+    let (transport, called, _) = ends(family, find(attributes, ORIGINAL)?)?;
     let (_, _, answering) = ends(family, find(attributes, REPLY)?)?;
     let state = find(attributes, PROTOCOL_INFO)
         .and_then(|info| find(info, INFO_TCP))
         .and_then(|tcp| find(tcp, TCP_STATE))
         .and_then(<[u8]>::first);
-    let name = Name {
-        family,
-        tuple: tuple.to_vec(),
-        zone: find(attributes, ZONE).map(<[u8]>::to_vec),
-        id: find(attributes, ID)?.to_vec(),
-    };
     let is_open = state.is_none_or(|state| !OVER.contains(state));
-    Some(Flow { called: Vip { transport, address: called }, answering, is_open, name })
+    Some(Flow { called: Vip { transport, address: called }, answering, is_open })
 }
 
 /// Protocol, destination and source of a tuple.
@@ -190,13 +176,14 @@ mod tests {
 
     #[test]
     fn an_entry_says_who_was_called_and_who_answers() {
-        let flow = flow(&entry(6, Some(3))).unwrap();
+        let entry = entry(6, Some(3));
+        let flow = flow(&entry).unwrap();
         assert_eq!(flow.called.key().to_string(), "tcp/203.0.113.10:80");
         assert_eq!(flow.answering, "10.0.0.1:8080".parse().unwrap());
         assert!(flow.is_open);
-        let request = delete(&flow);
+        let request = delete(&entry).unwrap();
         assert_eq!((request.kind, &request.payload[..4]), (0x102, &[V4, 0, 0, 0][..]));
-        assert_eq!(find(&request.payload[4..], ORIGINAL), Some(flow.name.tuple.as_slice()));
+        assert_eq!(find(&request.payload[4..], ORIGINAL), find(&entry[4..], ORIGINAL));
         assert_eq!(find(&request.payload[4..], ID), Some(&[0, 0, 0, 9][..]));
     }
 

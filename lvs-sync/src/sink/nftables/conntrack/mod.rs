@@ -15,7 +15,7 @@ use crate::model::Transport;
 use crate::sink::SinkError;
 
 /// One connection, of those that have ports.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Flow {
     /// Whom the client has called.
     pub(super) called: Vip,
@@ -23,8 +23,6 @@ pub(super) struct Flow {
     pub(super) answering: SocketAddr,
     /// Not yet over. TCP: neither closed nor waiting for stray packets (RFC 9293, 3.3.2).
     pub(super) is_open: bool,
-    /// What it is deleted by.
-    name: message::Name,
 }
 
 /// Which entries the kernel shows at all.
@@ -35,27 +33,28 @@ pub(super) enum Shown {
     Translated,
 }
 
-pub(super) fn each(shown: Shown, mut look: impl FnMut(&Flow)) -> Result<(), SinkError> {
+pub(super) fn each(shown: Shown, mut look: impl FnMut(Flow)) -> Result<(), SinkError> {
     let mut link = Link::open().map_err(meaning)?;
     let dumped = link.dump(&message::dump(shown), &mut |payload| {
         if let Some(flow) = message::flow(payload) {
-            look(&flow);
+            look(flow);
         }
     });
     dumped.map_err(meaning)
 }
 
 /// How many there were. One that has ended by itself meanwhile is none.
-pub(super) fn delete(is_meant: impl Fn(&Flow) -> bool) -> Result<usize, SinkError> {
-    let mut meant = Vec::new();
-    each(Shown::All, |flow| {
-        if is_meant(flow) {
-            meant.push(flow.clone());
-        }
-    })?;
+pub(super) fn delete(shown: Shown, is_meant: impl Fn(Flow) -> bool) -> Result<usize, SinkError> {
     let mut link = Link::open().map_err(meaning)?;
-    for flow in &meant {
-        match link.call(&message::delete(flow)) {
+    let mut meant = Vec::new();
+    let dumped = link.dump(&message::dump(shown), &mut |payload| {
+        if message::flow(payload).is_some_and(&is_meant) {
+            meant.extend(message::delete(payload));
+        }
+    });
+    dumped.map_err(meaning)?;
+    for request in &meant {
+        match link.call(request) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             result => result.map_err(meaning)?,
         }
