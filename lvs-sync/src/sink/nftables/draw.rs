@@ -1,7 +1,7 @@
 //! Our table as it is to be, of the services in it.
 //!
 //! ```text
-//! prerouting, output ─► services4, services6 ─► a chain a service ─► one rule: DNAT by its slots, or a refusal
+//! prerouting, output ─► services4, services6 ─► a chain a service ─► DNAT by its slots, or a refusal
 //! postrouting ─► masqueraded4, masqueraded6 ─► this host's own source address
 //! ```
 
@@ -73,11 +73,14 @@ fn draw(vip: Vip, entry: &Entry, masquerade: bool, picture: &mut Picture) {
     }
     let comment = format!("{COMMENT} {}", entry.scheduler.as_str());
     let transport = vip.transport;
-    let rule = match Slots::of(&entry.scheduler, &entry.destinations) {
-        Some(slots) => Rule::Balance { transport, slots, comment },
-        None => Rule::Reject { transport, comment },
+    let rules = match Slots::of(&entry.scheduler, &entry.destinations) {
+        Some(slots) => {
+            let otherwise = slots.spans.first().map(|span| Rule::Otherwise { transport, to: span.to });
+            [Rule::Balance { transport, slots, comment }].into_iter().chain(otherwise).collect()
+        }
+        None => vec![Rule::Reject { transport, comment }],
     };
-    picture.chains.insert(chain, Chain { place: Place::Called, rules: vec![rule] });
+    picture.chains.insert(chain, Chain { place: Place::Called, rules });
 }
 
 /// What a service's rule says of its scheduler.

@@ -81,6 +81,12 @@ pub(super) enum Rule {
         slots: Slots,
         comment: String,
     },
+    /// For a packet that has begun with a rule whose slots are gone at this moment: a transaction makes all rules and all
+    /// sets new at once, but not for a packet that is between the two.
+    Otherwise {
+        transport: Transport,
+        to: SocketAddr,
+    },
     Reject {
         transport: Transport,
         comment: String,

@@ -198,6 +198,10 @@ fn expressions(rule: &str) -> Vec<Json> {
             let map = json!({"key": drawn(ip, source), "data": {"set": slots(rule)}});
             vec![protocol(number), json!({"dnat": {"family": ip, "addr": {"map": map}}})]
         }
+        ["meta", "l4proto", number, "dnat", ip, "to", to] => {
+            let to: std::net::SocketAddr = to.parse().unwrap();
+            vec![protocol(number), json!({"dnat": {"family": ip, "addr": to.ip(), "port": to.port()}})]
+        }
         _ => vec![json!({"xt": null})],
     }
 }

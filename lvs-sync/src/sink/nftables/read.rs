@@ -102,6 +102,13 @@ fn rule(json: &Json) -> Option<Rule> {
     match (expressions, comment) {
         ([one], None) => dispatch(one),
         ([status, way, masquerade], None) => masqueraded(status, way, masquerade),
+        ([protocol, statement], None) => {
+            let transport = transport(matched(protocol, "/left/meta/key", "l4proto")?)?;
+            let dnat = statement.get("dnat")?;
+            let to = address(dnat.get("addr")?, dnat.get("port")?)?;
+            let is_plain = dnat.get("flags").is_none() && family(dnat)? == Family::of(to.ip());
+            is_plain.then_some(Rule::Otherwise { transport, to })
+        }
         ([protocol, statement], Some(comment)) => {
             let transport = transport(matched(protocol, "/left/meta/key", "l4proto")?)?;
             let comment = comment.to_owned();
@@ -158,11 +165,7 @@ fn is_equality(matching: &Json) -> bool {
 
 fn slots(dnat: &Json) -> Option<Slots> {
     let map = dnat.pointer("/addr/map")?;
-    let family = match dnat.get("family")?.as_str()? {
-        "ip" => Family::V4,
-        "ip6" => Family::V6,
-        _ => return None,
-    };
+    let family = family(dnat)?;
     // With flags it does something else.
     let is_plain = dnat.get("flags").is_none() && dnat.get("port").is_none();
     let key = map.get("key")?;
@@ -228,6 +231,14 @@ fn keyword(family: Family) -> &'static str {
     match family {
         Family::V4 => "ip",
         Family::V6 => "ip6",
+    }
+}
+
+fn family(dnat: &Json) -> Option<Family> {
+    match dnat.get("family")?.as_str()? {
+        "ip" => Some(Family::V4),
+        "ip6" => Some(Family::V6),
+        _ => None,
     }
 }
 

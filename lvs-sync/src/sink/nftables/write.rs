@@ -178,6 +178,10 @@ impl fmt::Display for Written<'_> {
             Rule::Balance { transport, slots, comment } => {
                 write!(f, "meta l4proto {} {} comment \"{comment}\"", number(*transport), Slotted(slots))
             }
+            Rule::Otherwise { transport, to } => {
+                let (ip, _) = words(Family::of(to.ip()));
+                write!(f, "meta l4proto {} dnat {ip} to {to}", number(*transport))
+            }
             Rule::Reject { transport, comment } => {
                 let answer = match transport {
                     Transport::Tcp => "tcp reset",
