@@ -34,6 +34,7 @@ use crate::desired::Held;
 use crate::sink::Sink;
 use crate::sink::haproxy::{self, Haproxy};
 use crate::sink::ipvs::Ipvs;
+use crate::sink::nftables::{self, Nftables};
 use crate::sync::{StateFile, Sync, SyncError};
 
 /// Between two attempts to reach the registry at the start.
@@ -159,6 +160,10 @@ pub(crate) fn sinks(settings: &DirectorSettings) -> anyhow::Result<Vec<Box<dyn S
 fn sink(settings: &SinkSettings) -> anyhow::Result<Box<dyn Sink>> {
     match settings {
         SinkSettings::Ipvs => Ok(Box::new(Ipvs::new())),
+        SinkSettings::Nftables { table, masquerade } => {
+            let options = nftables::Options { table: table.clone(), masquerade: *masquerade };
+            Ok(Box::new(Nftables::new(options)?))
+        }
         SinkSettings::Haproxy { socket, fragment, reload, check, shared: _ } => {
             Ok(Box::new(Haproxy::new(haproxy::Options {
                 reload: (!reload.is_empty()).then(|| reload.clone()),

@@ -14,6 +14,7 @@ pub mod haproxy;
 pub mod ipvs;
 #[cfg(test)]
 pub(crate) mod memory;
+pub mod nftables;
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
