@@ -5,7 +5,7 @@ use std::time::Duration;
 use roundhouse_config::DirectorSettings;
 use roundhouse_registry::Revision;
 use roundhouse_registry::presence::Progress;
-use roundhouse_registry::record::{Director as Record, Sorted};
+use roundhouse_registry::record::{Director as Record, Key, Sorted};
 
 use super::Running;
 use super::worker::Shown;
@@ -17,7 +17,7 @@ pub(super) const TTL: Duration = Duration::from_secs(20);
 pub(super) fn record(settings: &DirectorSettings, sinks: &[Running]) -> Record {
     let mut record = Record {
         version: env!("CARGO_PKG_VERSION").into(),
-        host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        host: host_name(&settings.director),
         sinks: Vec::new(),
         lines: settings.lines.clone(),
         revision: Revision(0),
@@ -44,6 +44,13 @@ pub(super) fn record(settings: &DirectorSettings, sinks: &[Running]) -> Record {
     record.revision = revisions.into_iter().min().unwrap_or_default();
     record.applied = applied.into_iter().collect();
     record
+}
+
+/// A host that was given none says `(none)`, which is none: the director's id names it then.
+fn host_name(director: &str) -> String {
+    let uname = rustix::system::uname();
+    let right = |name: &&str| Key::parse(&format!("directors/{name}")).is_ok();
+    uname.nodename().to_str().ok().filter(right).unwrap_or(director).to_owned()
 }
 
 /// What became of telling it, for the log.

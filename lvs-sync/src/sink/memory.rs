@@ -8,10 +8,10 @@ use super::{OpError, Sink, SinkError, Unfit};
 use crate::model::{Actual, Op, Service, ServiceKey};
 
 #[derive(Clone, Debug, Default)]
-pub struct Memory {
-    pub actual: Actual,
+pub(crate) struct Memory {
+    pub(crate) actual: Actual,
     /// Every operation that was done.
-    pub done: Vec<Op>,
+    pub(crate) done: Vec<Op>,
 }
 
 impl Sink for Memory {
