@@ -61,7 +61,7 @@ build: tools-build
 	$(CARGO) build --workspace
 
 dist: tools-build
-	$(CARGO) build --profile dist $(SHIPPED) -p roundhouse -p job-init --bins
+	$(CARGO) build --profile dist $(SHIPPED) -p roundhouse -p job-init -p lvs-sync --bins
 	$(CARGO) build --profile dist -p roundhouse-access --lib
 
 # Peers are measured as they are shipped, and so are we.

@@ -27,15 +27,15 @@ pub(super) fn fate(one: &Leaving, open: u64, drains: bool, drain: Duration, fact
     if !drains || facts.dead.contains(&one.address) {
         return Fate::Remove;
     }
+    // It takes nothing new since the last look, and nothing is left. Of one that took some until now this cannot be said:
+    // between a look and a removal a connection might have come.
+    if open == 0 && one.weight == 0 {
+        return Fate::Remove;
+    }
     match one.deadline {
-        // It takes nothing new, and nothing is left: counted since, for between a look and a removal a connection could
-        // have come to one that still took some.
-        Some(_) if open == 0 && one.weight == 0 => Fate::Remove,
         Some(deadline) if deadline <= facts.now => Fate::Remove,
         // A clock that was set back does not make it longer than it may be.
         Some(deadline) => Fate::Drain { deadline: deadline.min(facts.now + drain) },
-        // It was out of work before it left, so what was seen of its connections counts.
-        None if open == 0 && one.weight == 0 => Fate::Remove,
         None => Fate::Drain { deadline: facts.now + drain },
     }
 }

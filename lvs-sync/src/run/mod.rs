@@ -17,6 +17,7 @@ mod vips;
 mod worker;
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ use anyhow::Context as _;
 use roundhouse_config::{DirectorSettings, SinkSettings};
 use roundhouse_registry::follow::{Follower, Options};
 use roundhouse_registry::presence::{Campaign, Presence};
-use roundhouse_registry::{Snapshot, Store};
+use roundhouse_registry::{Snapshot, Store, record};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, mpsc, watch};
 
@@ -125,7 +126,7 @@ async fn follow(settings: &DirectorSettings) -> anyhow::Result<Follower> {
         match Follower::with(source.clone(), options).await {
             Ok(follower) => return Ok(follower),
             Err(error) => {
-                tracing::warn!(registry = %settings.registry.url, %error, "waiting for the registry")
+                tracing::warn!(registry = %settings.registry.url, %error, "waiting for the registry");
             }
         }
         tokio::time::sleep(AGAIN).await;
@@ -218,11 +219,11 @@ pub(crate) fn unbind(
     Ok(())
 }
 
-fn wanted_vips(sync: &Sync, snapshot: &Snapshot) -> BTreeSet<std::net::IpAddr> {
+fn wanted_vips(sync: &Sync, snapshot: &Snapshot) -> BTreeSet<IpAddr> {
     let kind = sync.sink.kind();
     let pools = snapshot.pools.values().map(|pool| &pool.value).filter(|pool| pool.sink == kind);
     pools
-        .flat_map(|pool| pool.vips())
+        .flat_map(record::Pool::vips)
         .filter(|(line, _)| sync.held().holds(line))
         .map(|(_, vip)| vip)
         .collect()

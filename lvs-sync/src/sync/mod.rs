@@ -186,7 +186,7 @@ impl Sync {
         };
         let nothing = Belief::default();
         let actual = &self.belief.as_ref().unwrap_or(&nothing).actual;
-        let again = failed.iter().any(|failed| failed.is_a_surprise());
+        let again = failed.iter().any(Failed::is_a_surprise);
         let applied = applied(desired, actual, &made.problems);
         Report {
             sink: self.sink.kind(),

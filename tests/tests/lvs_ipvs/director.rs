@@ -27,14 +27,14 @@ fn who_leaves_keeps_its_connections_also_over_a_restart() {
         let _servers = [real_server(1), real_server(2)];
         let stage = Stage::new("bind = \"lo\"");
         stage.job("blog");
-        stage.instance("blog", 1, "10.9.1.2", json!({}));
-        stage.pool("blog", "blog", json!({"drain": "10m"}));
+        stage.instance("blog", 1, "10.9.1.2", &json!({}));
+        stage.pool("blog", "blog", &json!({"drain": "10m"}));
         let director = stage.run();
         eventually(SOON, "programmed", || has(&at(1, 100)));
         assert!(sh("ip -o addr show dev lo").contains(&format!("{VIP}/32")), "the VIP is bound");
         let mut client = Client::connect();
 
-        stage.instance("blog", 2, "10.9.2.2", json!({}));
+        stage.instance("blog", 2, "10.9.2.2", &json!({}));
         eventually(SOON, "the second", || has(&at(2, 100)));
         stage.set_state("blog", 1, "draining");
         eventually(SOON, "weight 0", || has(&at(1, 0)));
@@ -69,7 +69,7 @@ fn who_leaves_keeps_its_connections_also_over_a_restart() {
 
         // The pool goes: its service last, and after it the VIP. The connections that just ended are not forgotten yet, so
         // it is the deadline that ends it.
-        stage.pool("blog", "blog", json!({"drain": "2s"}));
+        stage.pool("blog", "blog", &json!({"drain": "2s"}));
         stage.gateway.call("DELETE", "/v1/pools/blog", "");
         eventually(LONG, "the service is gone", || has_no("-A"));
         eventually(SOON, "the VIP is gone", || !sh("ip -o addr show dev lo").contains(VIP));
@@ -81,9 +81,9 @@ fn what_other_hands_do_to_ours_is_undone_and_the_rest_is_theirs() {
     in_uml("director::what_other_hands_do_to_ours_is_undone_and_the_rest_is_theirs", &["wrr", "rr"], |_| {
         let stage = Stage::new("");
         stage.job("blog");
-        stage.instance("blog", 1, "10.9.1.2", json!({}));
-        stage.instance("blog", 2, "10.9.2.2", json!({}));
-        stage.pool("blog", "blog", json!({}));
+        stage.instance("blog", 1, "10.9.1.2", &json!({}));
+        stage.instance("blog", 2, "10.9.2.2", &json!({}));
+        stage.pool("blog", "blog", &json!({}));
         let _director = stage.run();
         eventually(SOON, "programmed", || has(&at(2, 100)));
         sh(&format!(
@@ -101,7 +101,7 @@ fn what_other_hands_do_to_ours_is_undone_and_the_rest_is_theirs() {
         });
         // Ours is taken out under our feet while a change comes: the surprise is looked into.
         sh(&format!("ipvsadm -D -t {VIP}:80"));
-        stage.instance("blog", 1, "10.9.1.2", json!({"weight": 5}));
+        stage.instance("blog", 1, "10.9.1.2", &json!({"weight": 5}));
         eventually(SOON, "all is there again", || has(&at(1, 5)));
         has(&at(2, 100)).unwrap();
     });
@@ -112,8 +112,8 @@ fn a_registry_that_is_lost_changes_nothing() {
     in_uml("director::a_registry_that_is_lost_changes_nothing", &["wrr"], |_| {
         let mut stage = Stage::new("");
         stage.job("blog");
-        stage.instance("blog", 1, "10.9.1.2", json!({}));
-        stage.pool("blog", "blog", json!({}));
+        stage.instance("blog", 1, "10.9.1.2", &json!({}));
+        stage.pool("blog", "blog", &json!({}));
         let director = stage.run();
         eventually(SOON, "programmed", || has(&at(1, 100)));
         stage.gateway.process().signal(Signal::TERM);

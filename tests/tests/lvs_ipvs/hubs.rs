@@ -33,7 +33,7 @@ fn access_rules_see_the_client() {
         let mut sample = programs::roundhouse();
         sample.args(["sample", "--name", "blog", "--listen", &format!("{app}:80")]);
         let _app = Background::spawn(sample);
-        stage.instance("blog", 1, &app.to_string(), json!({}));
+        stage.instance("blog", 1, &app.to_string(), &json!({}));
         stage.put("domains/blog.coding.net", &json!({"routes": [{"to": [{"job": "blog"}]}]}));
         stage.put("pools/edge", &json!({"to": {"hubs": "edge"}, "port": 80, "lines": {"telecom": [VIP]}}));
         let _director = stage.run();

@@ -10,9 +10,9 @@ use crate::stage::{Stage, VIP};
 fn blog() -> Stage {
     let stage = Stage::new("");
     stage.job("blog");
-    stage.instance("blog", 1, "10.0.0.1", json!({}));
-    stage.instance("blog", 2, "10.0.0.2", json!({"line": "telecom", "weight": 50}));
-    stage.pool("blog", "blog", json!({}));
+    stage.instance("blog", 1, "10.0.0.1", &json!({}));
+    stage.instance("blog", 2, "10.0.0.2", &json!({"line": "telecom", "weight": 50}));
+    stage.pool("blog", "blog", &json!({}));
     stage
 }
 
@@ -49,7 +49,7 @@ fn a_pool_is_planned_applied_and_then_nothing_is_left_to_do() {
             .collect();
         assert_eq!(changes(&words.join(" ")), 0, "{}", sh("cat /run/trace"));
         // Which it would have seen.
-        stage.instance("blog", 2, "10.0.0.2", json!({"weight": 7}));
+        stage.instance("blog", 2, "10.0.0.2", &json!({"weight": 7}));
         assert_eq!(changes(&words.join(" ")), 1);
         assert_eq!(saved()[2], "-a -t 203.0.113.10:80 -r 10.0.0.2:80 -m -w 7");
     });
@@ -59,7 +59,7 @@ fn a_pool_is_planned_applied_and_then_nothing_is_left_to_do() {
 fn a_foreign_service_is_left_until_it_is_adopted() {
     in_uml("once::a_foreign_service_is_left_until_it_is_adopted", &["wrr", "rr"], |_| {
         let stage = blog();
-        stage.pool("shop", "blog", json!({"lines": {"telecom": ["203.0.113.11"]}}));
+        stage.pool("shop", "blog", &json!({"lines": {"telecom": ["203.0.113.11"]}}));
         sh("ipvsadm -A -t 203.0.113.10:80 -s rr; ipvsadm -a -t 203.0.113.10:80 -r 10.0.0.1:80 -m -w 3");
         sh("ipvsadm -a -t 203.0.113.10:80 -r 10.0.0.9:80 -m -w 3; ipvsadm -A -t 198.51.100.1:80 -s rr");
         let before = saved();
@@ -90,19 +90,19 @@ fn what_cannot_be_is_named_and_the_others_go_on() {
     in_uml("once::what_cannot_be_is_named_and_the_others_go_on", &["wrr"], |_| {
         let stage = blog();
         stage.job("six");
-        stage.instance("six", 3, "2001:db8::3", json!({}));
+        stage.instance("six", 3, "2001:db8::3", &json!({}));
         stage.job("heavy");
-        stage.instance("heavy", 4, "10.0.0.4", json!({"weight": 1000, "line": "telecom"}));
+        stage.instance("heavy", 4, "10.0.0.4", &json!({"weight": 1000, "line": "telecom"}));
         let on = |vip: &str| json!({"telecom": [vip]});
-        stage.pool("mixed", "six", json!({"lines": on("203.0.113.20")}));
-        stage.pool("heavy", "heavy", json!({"lines": on("203.0.113.21"), "local_weight": 66}));
-        stage.pool("far", "blog", json!({"lines": {"mobile": ["203.0.113.22"]}}));
+        stage.pool("mixed", "six", &json!({"lines": on("203.0.113.20")}));
+        stage.pool("heavy", "heavy", &json!({"lines": on("203.0.113.21"), "local_weight": 66}));
+        stage.pool("far", "blog", &json!({"lines": {"mobile": ["203.0.113.22"]}}));
         stage.pool(
             "direct",
             "blog",
-            json!({"lines": on("203.0.113.23"), "port": 8080, "forwarding": "droute"}),
+            &json!({"lines": on("203.0.113.23"), "port": 8080, "forwarding": "droute"}),
         );
-        stage.pool("missing", "blog", json!({"lines": on("203.0.113.24"), "scheduler": "mh"}));
+        stage.pool("missing", "blog", &json!({"lines": on("203.0.113.24"), "scheduler": "mh"}));
         let plan = stage.json(&["plan"], 1);
         let problem = |pool: &str| {
             let problems = plan[0]["problems"].as_array().unwrap();

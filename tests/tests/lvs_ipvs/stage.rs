@@ -52,7 +52,7 @@ impl Stage {
     }
 
     /// A static one; its id ends with `n`.
-    pub(crate) fn instance(&self, job: &str, n: u8, address: &str, more: Value) {
+    pub(crate) fn instance(&self, job: &str, n: u8, address: &str, more: &Value) {
         let mut record = json!({"address": address, "ports": {"main": 80}});
         for (field, value) in more.as_object().into_iter().flatten() {
             record[field] = value.clone();
@@ -61,7 +61,7 @@ impl Stage {
     }
 
     /// A pool of the job on [`VIP`].
-    pub(crate) fn pool(&self, name: &str, job: &str, more: Value) {
+    pub(crate) fn pool(&self, name: &str, job: &str, more: &Value) {
         let mut record = json!({"to": {"job": job}, "port": 80, "lines": {"telecom": [VIP]}});
         for (field, value) in more.as_object().into_iter().flatten() {
             record[field] = value.clone();

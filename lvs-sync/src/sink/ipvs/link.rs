@@ -13,7 +13,7 @@ use neli::nl::{NlPayload, Nlmsghdr, NlmsghdrBuilder};
 use neli::socket::NlSocket;
 use neli::types::{Buffer, GenlBuffer};
 use neli::utils::Groups;
-use neli::{FromBytes, FromBytesWithInput, Size, ToBytes};
+use neli::{FromBytes, FromBytesWithInput, ToBytes};
 
 use super::attribute::{self, Attribute, Attributes, FAMILY, VERSION, invalid, strange};
 
@@ -167,15 +167,8 @@ impl Link {
             .nl_payload(NlPayload::Payload(payload))
             .build()
             .map_err(invalid)?;
-        message.to_bytes(bytes).map_err(invalid)?;
-        // Messages begin at multiples of 4.
-        let padding = message.padded_size() - message.unpadded_size();
-        let end = bytes.get_ref().len();
-        if bytes.position() as usize == end && end % 4 != 0 {
-            bytes.get_mut().extend(std::iter::repeat_n(0, padding));
-            bytes.set_position(bytes.get_ref().len() as u64);
-        }
-        Ok(())
+        // Messages begin at multiples of 4, to which attributes are filled up already.
+        message.to_bytes(bytes).map_err(invalid)
     }
 
     /// The messages of one read.
