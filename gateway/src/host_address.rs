@@ -3,9 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 
 use ipnet::IpNet;
+use roundhouse_registry::program::{self, Limits};
 use serde::Deserialize;
-
-use crate::program;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Family {
@@ -49,7 +48,8 @@ fn global_addresses(family: Family) -> Vec<IpAddr> {
     }
     let family = if family == Family::V4 { "-4" } else { "-6" };
     let arguments = [family, "-json", "address", "show", "scope", "global"];
-    let shown = program::run("ip", &arguments, "").map(|answer| answer.stdout).unwrap_or_default();
+    let shown =
+        program::run("ip", &arguments, "", Limits::BRIEF).map(|answer| answer.stdout).unwrap_or_default();
     let links: Vec<Link> = serde_json::from_str(&shown).unwrap_or_default();
     links.into_iter().flat_map(|link| link.addr_info).filter_map(|address| address.local).collect()
 }

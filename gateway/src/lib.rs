@@ -38,7 +38,6 @@ mod listening;
 pub mod phase;
 pub mod plane;
 pub mod policy;
-mod program;
 pub mod proxy_protocol;
 pub mod run;
 pub mod sample;

@@ -29,6 +29,7 @@ mod members;
 #[cfg(any(feature = "etcd", feature = "http"))]
 pub mod presence;
 pub mod probe;
+pub mod program;
 mod quarantine;
 pub mod record;
 pub mod recorder;

@@ -45,6 +45,8 @@ pub struct Facts {
     pub now: Timestamp,
     /// Destinations that were asked and did not answer.
     pub dead: BTreeSet<SocketAddr>,
+    /// Services that are left as they are for now: the sink has refused them.
+    pub resting: BTreeSet<ServiceKey>,
     /// A person has looked at it: nothing waits for a second look.
     pub forced: bool,
 }
@@ -99,7 +101,7 @@ pub fn plan(
     for key in keys(desired, actual, state, &claim) {
         let wanted = desired.services.get(&key);
         let owned = state.services.get(&key);
-        if is_blocked(wanted, owned, &blocked) {
+        if is_blocked(wanted, owned, &blocked) || facts.resting.contains(&key) {
             next_state.services.extend(owned.map(|owned| (key.clone(), owned.clone())));
             continue;
         }

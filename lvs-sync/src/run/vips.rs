@@ -3,10 +3,9 @@
 //! Those that were there before are somebody else's, and stay.
 
 use std::collections::BTreeSet;
-use std::io;
 use std::net::IpAddr;
-use std::process::{Command, Output};
 
+use roundhouse_registry::program::{self, Limits, ProgramError, first_line};
 use serde::Deserialize;
 
 #[derive(Debug)]
@@ -92,17 +91,13 @@ fn whole(vip: IpAddr) -> String {
 
 fn ip(arguments: &[&str]) -> Result<String, BindError> {
     let other = |said: String| BindError::Other { arguments: arguments.join(" "), said };
-    let Output { status, stdout, stderr } =
-        Command::new("ip").args(arguments).output().map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => BindError::Missing,
-            _ => other(error.to_string()),
-        })?;
-    let said = String::from_utf8_lossy(&stderr);
-    match status.success() {
-        true => Ok(String::from_utf8_lossy(&stdout).into_owned()),
-        false if said.contains("Operation not permitted") => Err(BindError::NotPermitted),
-        false => Err(other(
-            said.lines().next().unwrap_or("it failed and did not say why").chars().take(300).collect(),
-        )),
+    let answer = program::run("ip", arguments, "", Limits::BRIEF).map_err(|error| match error {
+        ProgramError::Missing => BindError::Missing,
+        error => other(error.to_string()),
+    })?;
+    match answer.status.success() {
+        true => Ok(answer.stdout),
+        false if answer.stderr.contains("Operation not permitted") => Err(BindError::NotPermitted),
+        false => Err(other(first_line(&answer.stderr))),
     }
 }

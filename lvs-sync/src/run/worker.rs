@@ -16,12 +16,12 @@ use crate::sync::{self, Chosen, Report, Round, StateFile, Sync};
 
 /// After a sink, or a file, that did not do.
 const RETRY: Duration = Duration::from_secs(5);
+/// Operations of one round that have a line each.
+const LOGGED: usize = 200;
 /// A resync that is overdue, on a sink that another director has.
 const SHORTEST: Duration = Duration::from_secs(1);
 /// While the registry is lost: when it is back without news, nobody says so.
 const LOST: Duration = Duration::from_secs(1);
-/// After operations that were refused: what they need may have come.
-const REFUSED: Duration = Duration::from_secs(5);
 
 pub(super) struct Worker {
     pub(super) sync: Sync,
@@ -193,12 +193,7 @@ impl Worker {
     }
 
     fn show(&mut self, report: Report) {
-        for op in &report.plan.ops {
-            match report.failed.iter().find(|failed| failed.op == *op) {
-                Some(failed) => tracing::warn!(sink = %report.sink, %op, error = %failed.error, "not done"),
-                None => tracing::info!(sink = %report.sink, %op, "done"),
-            }
-        }
+        log(&report);
         self.tell.send_modify(|shown| {
             let known = shown.report.as_ref().map(|report| &report.plan.problems);
             for problem in &report.plan.problems {
@@ -206,6 +201,9 @@ impl Worker {
                     tracing::warn!(sink = %report.sink, "{problem}");
                 }
             }
+            // They are told in the log; what is kept is how it is.
+            let mut report = report;
+            report.plan.ops = Vec::new();
             shown.report = Some(report);
             shown.error = None;
         });
@@ -228,6 +226,7 @@ impl Worker {
     fn obey(&mut self, order: Order, look: &mut bool) -> bool {
         let kind = self.sync.sink.kind();
         *look = true;
+        self.sync.try_all();
         match order {
             Order::Look => {}
             Order::Adopt(chosen, done) => {
@@ -258,6 +257,21 @@ impl Worker {
     }
 }
 
+/// A line for each operation, unless there are so many that nobody would read them.
+fn log(report: &Report) {
+    let sink = report.sink;
+    if report.plan.ops.len() > LOGGED {
+        tracing::info!(%sink, operations = report.plan.ops.len(), failed = report.failed.len(), "done");
+        return;
+    }
+    for op in &report.plan.ops {
+        match report.failed.iter().find(|failed| failed.op == *op) {
+            Some(failed) => tracing::warn!(%sink, %op, error = %failed.error, "not done"),
+            None => tracing::info!(%sink, %op, "done"),
+        }
+    }
+}
+
 /// Another director has the sink.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Standby;
@@ -276,7 +290,6 @@ async fn seat_changed(campaign: &mut Option<Campaign>) {
 fn next(report: &Report) -> Option<Instant> {
     let now = Timestamp::now();
     // A whole second's clock may be late by nearly one.
-    let waits = report.plan.next.map(|next| Instant::now() + next.since(now).max(Duration::from_millis(250)));
-    let refused = (!report.failed.is_empty()).then(|| Instant::now() + REFUSED);
-    waits.into_iter().chain(refused).min()
+    let next = report.plan.next.into_iter().chain(report.retry).min();
+    next.map(|next| Instant::now() + next.since(now).max(Duration::from_millis(250)))
 }

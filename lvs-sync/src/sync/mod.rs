@@ -14,6 +14,7 @@ mod outcome;
 mod ownership;
 mod probes;
 mod report;
+mod resting;
 mod shown;
 mod state_file;
 #[cfg(test)]
@@ -31,6 +32,7 @@ use self::belief::Belief;
 pub use self::ownership::Chosen;
 pub use self::probes::Probes;
 pub use self::report::{Counters, Failed, Report};
+use self::resting::Resting;
 pub(crate) use self::shown::json;
 pub use self::state_file::{StateError, StateFile};
 use crate::desired::{Desired, Held, Site, desired};
@@ -45,6 +47,7 @@ pub struct Sync {
     state: State,
     belief: Option<Belief>,
     probes: Probes,
+    resting: Resting,
     counters: Counters,
 }
 
@@ -71,7 +74,15 @@ pub enum SyncError {
 
 impl Sync {
     pub fn new(sink: Box<dyn Sink>, held: Held, state: State) -> Sync {
-        Sync { sink, held, state, belief: None, probes: Probes::default(), counters: Counters::default() }
+        Sync {
+            sink,
+            held,
+            state,
+            belief: None,
+            probes: Probes::default(),
+            resting: Resting::default(),
+            counters: Counters::default(),
+        }
     }
 
     pub fn state(&self) -> &State {
@@ -89,6 +100,11 @@ impl Sync {
 
     pub fn unbound(&mut self, vips: &BTreeSet<IpAddr>) {
         self.state.vips.retain(|vip| !vips.contains(vip));
+    }
+
+    /// A person wants to see what was refused tried again.
+    pub fn try_all(&mut self) {
+        self.resting = Resting::default();
     }
 
     pub fn probes(&mut self) -> &mut Probes {
@@ -124,6 +140,7 @@ impl Sync {
             true => Vec::new(),
             false => self.carry_out(&mut made, round, &mut save)?,
         };
+        self.resting.note(&desired, &made.ops, &failed, now);
         Ok(self.report(snapshot, &desired, made, failed))
     }
 
@@ -155,10 +172,21 @@ impl Sync {
     }
 
     fn plan(&self, desired: &Desired, now: Timestamp, round: Round) -> Plan {
-        let facts = Facts { now, dead: self.probes.dead(), forced: round.forced };
+        let resting = self.resting.keys(desired, now);
+        let facts = Facts { now, dead: self.probes.dead(), resting, forced: round.forced };
         let nothing = Belief::default();
         let belief = self.belief.as_ref().unwrap_or(&nothing);
         plan(desired, &belief.actual, &self.state, &facts, |key| self.sink.claim(key))
+    }
+
+    /// With what is not tried now, and is not done either.
+    fn with_resting(&self, mut failed: Vec<Failed>) -> Vec<Failed> {
+        for resting in self.resting.failed() {
+            if !failed.contains(resting) {
+                failed.push(resting.clone());
+            }
+        }
+        failed
     }
 
     /// Services with something in them that leaves.
@@ -198,7 +226,8 @@ impl Sync {
             falls: self.state.falls.clone(),
             counters: self.counters,
             stats: actual.stats.clone(),
-            failed,
+            retry: self.resting.next(),
+            failed: self.with_resting(failed),
             again,
             to_probe,
             plan: made,

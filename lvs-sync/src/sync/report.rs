@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use roundhouse_config::Label;
 use roundhouse_registry::Revision;
-use roundhouse_registry::record;
+use roundhouse_registry::record::{self, Timestamp};
 
 use crate::desired::Falls;
 use crate::model::{Op, ServiceKey, Stats};
@@ -27,7 +27,10 @@ pub struct Report {
     pub falls: Falls,
     pub counters: Counters,
     pub stats: BTreeMap<ServiceKey, Stats>,
+    /// Also what is not tried again yet.
     pub failed: Vec<Failed>,
+    /// When something that was refused is tried again.
+    pub retry: Option<Timestamp>,
     /// The sink was not as believed: another round, with a look at it first.
     pub again: bool,
     /// Who should be asked whether they are alive, before the next round.

@@ -189,6 +189,7 @@ fn what_was_refused_is_not_ours_and_what_stayed_still_is() {
     assert_eq!(world.sync.state(), &State::default());
     assert!(report.applied.is_empty());
     world.sink.0.lock().unwrap().refuses.clear();
+    world.sync.try_all();
     world.round(Round { look: true, ..Round::default() });
     world.sink.0.lock().unwrap().refuses.extend(["remove_destination", "remove_service"]);
     world.records.remove(0);
@@ -201,6 +202,7 @@ fn what_was_refused_is_not_ours_and_what_stayed_still_is() {
         before.services.keys().collect::<Vec<_>>()
     );
     world.sink.0.lock().unwrap().refuses.clear();
+    world.sync.try_all();
     world.round(Round { look: true, ..Round::default() });
     assert_eq!((world.table(), world.sync.state()), (String::new(), &State::default()));
 }
@@ -254,4 +256,27 @@ async fn who_left_and_does_not_answer_is_removed_at_once() {
     let living = format!("-e -t 203.0.113.10:80 -r 127.0.0.1:{port} -m -w 0");
     assert_eq!(said(&report), [living, dead], "and one of three is no mishap");
     assert!(report.to_probe.is_empty(), "each is asked once");
+}
+
+#[test]
+fn what_was_refused_rests_and_another_wish_is_tried_at_once() {
+    let mut world = World::new();
+    world.round(Round::default());
+    world.sink.0.lock().unwrap().refuses.insert("set_destination");
+    world.instance(1, 7);
+    let report = world.round(Round::default());
+    assert_eq!((report.plan.ops.len(), report.failed.len()), (1, 1));
+    assert_eq!(report.retry, Some(world.now + std::time::Duration::from_secs(5)));
+    let report = world.round(Round { look: true, ..Round::default() });
+    assert_eq!((report.plan.ops.len(), report.failed.len()), (0, 1), "not tried, and still shown");
+    world.now = world.now + std::time::Duration::from_secs(5);
+    let report = world.round(Round::default());
+    assert_eq!(report.plan.ops.len(), 1);
+    assert_eq!(report.retry, Some(world.now + std::time::Duration::from_secs(10)), "longer each time");
+    world.instance(1, 8);
+    assert_eq!(world.round(Round::default()).plan.ops.len(), 1, "another wish");
+    world.sink.0.lock().unwrap().refuses.clear();
+    world.instance(1, 9);
+    let report = world.round(Round::default());
+    assert_eq!((report.plan.ops.len(), report.failed.len(), report.retry), (1, 0, None));
 }

@@ -3,8 +3,9 @@
 //! Whether it still stands is told by the program's own listing, as it was right after the installation: how a rule is
 //! spelled differs between versions of the program, but not between two of its answers.
 
+use roundhouse_registry::program::{self, Answer, Limits, ProgramError, first_line};
+
 use super::table::{self, Table};
-use crate::program::{self, Answer, ProgramError, first_line};
 
 /// A table as the kernel has it.
 #[derive(Clone, Debug)]
@@ -35,7 +36,7 @@ pub enum NftError {
          one, or set names.catch = \"bind\""
     )]
     NoReject,
-    #[error("nft gave no answer within {} s; it is tried again", program::DEADLINE.as_secs())]
+    #[error("nft gave no answer within {} s; it is tried again", Limits::BRIEF.deadline.as_secs())]
     Late,
     #[error("nft: {0}")]
     Other(String),
@@ -76,9 +77,9 @@ fn list(name: &str) -> Result<Option<String>, NftError> {
 }
 
 fn nft(arguments: &[&str], input: &str) -> Result<Answer, NftError> {
-    program::run("nft", arguments, input).map_err(|error| match error {
+    program::run("nft", arguments, input, Limits::BRIEF).map_err(|error| match error {
         ProgramError::Missing => NftError::Missing,
-        ProgramError::Late => NftError::Late,
+        ProgramError::Late(_) => NftError::Late,
         ProgramError::Io(error) => NftError::Other(error.to_string()),
     })
 }

@@ -6,10 +6,10 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::{IpNet, Ipv4Net};
+use roundhouse_registry::program::{self, Limits, ProgramError, first_line};
 use serde::Deserialize;
 
 use crate::host_address::Family;
-use crate::program::{self, ProgramError, first_line};
 
 /// Marks the routes that we have added, so that they are known as ours after a kill too. No routing daemon uses the number
 /// (iproute2's rt_protos and linux/rtnetlink.h name 0-18, 42, 84, 99 and 186-198).
@@ -46,7 +46,7 @@ pub enum RouteError {
          {prefix} dev lo src <host address>"
     )]
     NoSource { prefix: IpNet },
-    #[error("ip gave no answer within {} s; it is tried again", program::DEADLINE.as_secs())]
+    #[error("ip gave no answer within {} s; it is tried again", Limits::BRIEF.deadline.as_secs())]
     Late,
     #[error("ip {arguments}: {said}")]
     Other { arguments: String, said: String },
@@ -141,9 +141,9 @@ fn host_address(prefix: IpNet) -> Option<IpAddr> {
 
 fn ip(prefix: IpNet, arguments: &[&str]) -> Result<String, RouteError> {
     let other = |said| RouteError::Other { arguments: arguments.join(" "), said };
-    let answer = program::run("ip", arguments, "").map_err(|error| match error {
+    let answer = program::run("ip", arguments, "", Limits::BRIEF).map_err(|error| match error {
         ProgramError::Missing => RouteError::Missing { cure: cure(prefix) },
-        ProgramError::Late => RouteError::Late,
+        ProgramError::Late(_) => RouteError::Late,
         ProgramError::Io(error) => other(error.to_string()),
     })?;
     match answer {

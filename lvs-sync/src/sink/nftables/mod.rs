@@ -22,7 +22,6 @@ mod nft;
 mod picture;
 #[cfg(test)]
 mod pretended;
-mod program;
 mod read;
 mod slots;
 mod stale;

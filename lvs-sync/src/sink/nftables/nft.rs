@@ -1,9 +1,14 @@
 //! Our table in the kernel, by the `nft` program (nft(8)).
 
+use std::time::Duration;
+
+use roundhouse_registry::program::{self, Answer, Limits, ProgramError, first_line};
 use serde_json::Value as Json;
 
-use super::program::{self, Answer, ProgramError};
 use crate::sink::{OpError, SinkError};
+
+/// A table of ten thousand destinations takes about a second, and each of them some hundred bytes.
+const LIMITS: Limits = Limits { deadline: Duration::from_secs(20), answer: 256 << 20 };
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum NftError {
@@ -18,7 +23,7 @@ pub(super) enum NftError {
     NoModule(&'static str),
     #[error("the table was changed by somebody else meanwhile ({0}); it is read again")]
     Changed(String),
-    #[error("nft gave no answer within {} s; it is tried again", program::DEADLINE.as_secs())]
+    #[error("nft gave no answer within {} s; it is tried again", LIMITS.deadline.as_secs())]
     Late,
     #[error("nft: {0}")]
     Other(String),
@@ -41,9 +46,9 @@ pub(super) fn commit(commands: &str) -> Result<(), NftError> {
 }
 
 fn nft(arguments: &[&str], input: &str) -> Result<Answer, NftError> {
-    program::run("nft", arguments, input).map_err(|error| match error {
+    program::run("nft", arguments, input, LIMITS).map_err(|error| match error {
         ProgramError::Missing => NftError::Missing,
-        ProgramError::Late => NftError::Late,
+        ProgramError::Late(_) => NftError::Late,
         ProgramError::Io(error) => NftError::Other(error.to_string()),
     })
 }
@@ -90,12 +95,6 @@ fn marked(stderr: &str) -> String {
     let mut lines = stderr.lines().skip(1);
     let (Some(command), Some(marks)) = (lines.next(), lines.next()) else { return String::new() };
     command.chars().zip(marks.chars()).filter(|(_, mark)| *mark == '^').map(|(char, _)| char).collect()
-}
-
-/// What a program said first about a failure: the rest points at places in its input.
-fn first_line(text: &str) -> String {
-    let line = text.lines().find(|line| !line.trim().is_empty()).unwrap_or("it failed and did not say why");
-    line.trim().chars().take(300).collect()
 }
 
 impl From<NftError> for SinkError {

@@ -1,4 +1,4 @@
-//! A system program that is run for its answer, under a deadline.
+//! A system program that is run for its answer, within limits. Shared by the gateway and lvs-sync.
 
 use std::io::{self, Read, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -6,38 +6,43 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Both programs answer in milliseconds; what takes longer waits for a lock that nobody gives back.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(5);
+/// How long it may take, and how much it may say.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// What takes longer waits for a lock that nobody gives back.
+    pub deadline: Duration,
+    /// Bytes; what comes beyond is cut.
+    pub answer: u64,
+}
 
-/// Of an answer; ours are some KiB, another's table may be of any size.
-const ANSWER: u64 = 1 << 20;
+impl Limits {
+    /// For programs that answer in milliseconds and say some KiB.
+    pub const BRIEF: Limits = Limits { deadline: Duration::from_secs(5), answer: 1 << 20 };
+}
 
 /// Where they are when PATH, as that of many services, leaves the administrator's directories out.
 const ELSEWHERE: [&str; 2] = ["/usr/sbin", "/sbin"];
 
-pub(crate) struct Answer {
-    pub(crate) status: ExitStatus,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
+#[derive(Debug)]
+pub struct Answer {
+    pub status: ExitStatus,
+    pub stdout: String,
+    pub stderr: String,
 }
 
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ProgramError {
+pub enum ProgramError {
     #[error("not found in PATH, /usr/sbin or /sbin")]
     Missing,
-    #[error("no answer within {} s", DEADLINE.as_secs())]
-    Late,
+    #[error("no answer within {} s", .0.as_secs())]
+    Late(Duration),
     #[error(transparent)]
     Io(#[from] io::Error),
 }
 
-pub(crate) fn run(name: &str, arguments: &[&str], input: &str) -> Result<Answer, ProgramError> {
-    run_until(name, arguments, input, Instant::now() + DEADLINE)
-}
-
-fn run_until(name: &str, arguments: &[&str], input: &str, deadline: Instant) -> Result<Answer, ProgramError> {
+pub fn run(name: &str, arguments: &[&str], input: &str, limits: Limits) -> Result<Answer, ProgramError> {
     let mut child = spawn(name, arguments)?;
-    let result = converse(&mut child, input, deadline);
+    let result = converse(&mut child, input, limits);
     if result.is_err() {
         // It may have ended by itself.
         let _ = child.kill();
@@ -63,27 +68,27 @@ fn spawn(name: &str, arguments: &[&str]) -> Result<Child, ProgramError> {
 }
 
 /// A thread for each pipe, since any of them may block while another is full. They end with the program at the latest.
-fn converse(child: &mut Child, input: &str, deadline: Instant) -> Result<(String, String), ProgramError> {
+fn converse(child: &mut Child, input: &str, limits: Limits) -> Result<(String, String), ProgramError> {
+    let until = Instant::now() + limits.deadline;
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     if let Some(mut stdin) = stdin {
         let input = input.to_owned();
         // It may end before it has read all; why, it says itself.
         thread::spawn(move || stdin.write_all(input.as_bytes()));
     }
-    let stdout = read(stdout);
-    let stderr = read(stderr);
+    let (stdout, stderr) = (read(stdout, limits.answer), read(stderr, limits.answer));
     let receive = |pipe: mpsc::Receiver<io::Result<String>>| {
-        let left = deadline.saturating_duration_since(Instant::now());
-        pipe.recv_timeout(left).map_err(|_| ProgramError::Late)?.map_err(ProgramError::Io)
+        let left = until.saturating_duration_since(Instant::now());
+        pipe.recv_timeout(left).map_err(|_| ProgramError::Late(limits.deadline))?.map_err(ProgramError::Io)
     };
     Ok((receive(stdout)?, receive(stderr)?))
 }
 
-fn read(pipe: Option<impl Read + Send + 'static>) -> mpsc::Receiver<io::Result<String>> {
+fn read(pipe: Option<impl Read + Send + 'static>, most: u64) -> mpsc::Receiver<io::Result<String>> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
         let mut bytes = Vec::new();
-        let result = pipe.map_or(Ok(0), |pipe| pipe.take(ANSWER).read_to_end(&mut bytes));
+        let result = pipe.map_or(Ok(0), |pipe| pipe.take(most).read_to_end(&mut bytes));
         // Nobody waits any more after the deadline.
         let _ = sender.send(result.map(|_| String::from_utf8_lossy(&bytes).into_owned()));
     });
@@ -91,7 +96,7 @@ fn read(pipe: Option<impl Read + Send + 'static>) -> mpsc::Receiver<io::Result<S
 }
 
 /// What a program said first about a failure: the rest points at places in its input.
-pub(crate) fn first_line(text: &str) -> String {
+pub fn first_line(text: &str) -> String {
     let line = text.lines().find(|line| !line.trim().is_empty()).unwrap_or("it failed and did not say why");
     line.trim().chars().take(300).collect()
 }
@@ -103,7 +108,7 @@ mod tests {
     #[test]
     fn input_and_both_outputs_of_any_size_pass() {
         let input = "x".repeat(200_000);
-        let answer = run("sh", &["-c", "tee /dev/stderr; exit 3"], &input).unwrap();
+        let answer = run("sh", &["-c", "tee /dev/stderr; exit 3"], &input, Limits::BRIEF).unwrap();
         assert_eq!((answer.stdout.len(), answer.stderr.len()), (input.len(), input.len()));
         assert_eq!(answer.status.code(), Some(3));
     }
@@ -111,13 +116,14 @@ mod tests {
     #[test]
     fn a_program_that_hangs_is_ended() {
         let began = Instant::now();
-        let result = run_until("sleep", &["60"], "", began + Duration::from_millis(50));
-        assert!(matches!(result, Err(ProgramError::Late)));
+        let deadline = Duration::from_millis(50);
+        let result = run("sleep", &["60"], "", Limits { deadline, ..Limits::BRIEF });
+        assert!(matches!(result, Err(ProgramError::Late(after)) if after == deadline));
         assert!(began.elapsed() < Duration::from_secs(30));
     }
 
     #[test]
     fn a_missing_program_is_told_apart() {
-        assert!(matches!(run("no-such-program", &[], ""), Err(ProgramError::Missing)));
+        assert!(matches!(run("no-such-program", &[], "", Limits::BRIEF), Err(ProgramError::Missing)));
     }
 }
