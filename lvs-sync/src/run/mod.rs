@@ -31,6 +31,8 @@ pub(crate) use self::vips::Binder;
 use self::worker::{Order, Shown, Worker};
 use crate::desired::Held;
 use crate::sink::Sink;
+#[cfg(feature = "aws")]
+use crate::sink::aws::{self, Aws};
 use crate::sink::haproxy::{self, Haproxy};
 use crate::sink::ipvs::Ipvs;
 use crate::sync::{StateFile, Sync, SyncError};
@@ -153,6 +155,12 @@ fn sink(settings: &SinkSettings) -> anyhow::Result<Box<dyn Sink>> {
                 ..haproxy::Options::new(socket, fragment)
             })))
         }
+        #[cfg(feature = "aws")]
+        SinkSettings::Aws { region, endpoint, credentials_file } => Ok(Box::new(Aws::new(aws::Options {
+            region: region.clone(),
+            endpoint: endpoint.clone(),
+            credentials_file: credentials_file.clone(),
+        })?)),
         other => anyhow::bail!("this lvs-sync was built without the sink `{}`", other.kind()),
     }
 }
