@@ -166,7 +166,7 @@ fn strange(at: &str, what: &str) -> String {
     )
 }
 
-/// With all that is behind it: the SDK says on top only that something failed.
+/// With all that is behind it, on one line: the SDK says on top only that something failed.
 pub(super) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -177,7 +177,7 @@ pub(super) fn chain(error: &dyn Error) -> String {
         }
         source = error.source();
     }
-    text
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
