@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::Options;
 use super::error::{CallError, chain};
 
-/// The whole chain. An instance's metadata are asked up to four times, a second each, on hosts that have none too.
+/// The whole chain: an instance's metadata are asked for on hosts that have none too, and a task's three times over.
 const FINDING: Duration = Duration::from_secs(10);
 /// Of TCP and TLS.
 const CONNECTING: Duration = Duration::from_secs(3);
