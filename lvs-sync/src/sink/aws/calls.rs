@@ -67,7 +67,7 @@ impl<C: Call> Run<'_, C> {
                 made_room = true;
                 outcome = self.call(Change::Register, &work.group, targets);
             }
-            self.came_out(Change::Register, &work.group, targets, outcome);
+            self.came_out(Change::Register, &work.group, targets, &outcome);
         }
         made_room
     }
@@ -75,7 +75,7 @@ impl<C: Call> Run<'_, C> {
     fn all(&mut self, change: Change, group: &str, targets: &[SocketAddr]) {
         for targets in targets.chunks(CHUNK) {
             let outcome = self.call(change, group, targets);
-            self.came_out(change, group, targets, outcome);
+            self.came_out(change, group, targets, &outcome);
         }
     }
 
@@ -102,13 +102,13 @@ impl<C: Call> Run<'_, C> {
         change: Change,
         group: &str,
         targets: &[SocketAddr],
-        outcome: Result<(), CallError>,
+        outcome: &Result<(), CallError>,
     ) {
         if matches!(outcome, Err(CallError::BadTarget(_))) && targets.len() > 1 {
             let (left, right) = targets.split_at(targets.len() / 2);
             for half in [left, right] {
                 let outcome = self.call(change, group, half);
-                self.came_out(change, group, half, outcome);
+                self.came_out(change, group, half, &outcome);
             }
             return;
         }

@@ -28,7 +28,7 @@
 //!   by itself, and is nobody's until then.
 //! - One that drains is neither there nor can it be added: that is [`OpError::Later`], until it has ended.
 //!
-//! **Calls** are bounded each: the deadline in `api.rs`, 100 targets, and the lease. They are made again when AWS throttles
+//! **Calls** are bounded each: the deadline in `connection.rs`, 100 targets, and the lease. They are made again when AWS throttles
 //! them, and by nobody else: the SDK's own retries are off. Who comes is registered before who leaves is deregistered; only
 //! where a quota of targets is reached, a group's leavers go first. One that is not answered ends the turn: what it would
 //! have done may be done, which the next turn sees.
@@ -39,9 +39,11 @@ mod api;
 mod backoff;
 mod calls;
 mod connect;
+mod connection;
 mod directory;
 mod error;
 mod shape;
+mod step;
 mod thread;
 mod turn;
 
@@ -54,7 +56,8 @@ use std::time::Instant;
 use roundhouse_config::Label;
 use roundhouse_registry::record;
 
-use self::api::{Api, Standing};
+use self::api::Api;
+use self::connection::Standing;
 use self::directory::Directory;
 use self::error::CallError;
 use self::turn::Turn;

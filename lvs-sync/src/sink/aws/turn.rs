@@ -7,9 +7,11 @@ use std::time::Instant;
 
 use roundhouse_config::Label;
 
-use super::api::{Api, Standing, Targets};
+use super::api::Api;
 use super::calls::{Call, Change, Outcome, Work, carry_out};
+use super::connection::{Standing, Targets};
 use super::error::CallError;
+use super::step::{Step, decide};
 use super::{Aws, Directory};
 use crate::model::{Op, ServiceKey};
 use crate::sink::OpError;
@@ -19,14 +21,6 @@ pub(super) struct Turn<'a> {
     directory: Directory,
     ops: &'a [Op],
     until: Option<Instant>,
-}
-
-/// What is to be done for an operation.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Step {
-    /// Nothing: that is what came of it.
-    Told(Result<(), OpError>),
-    Change(Change),
 }
 
 impl<'a> Turn<'a> {
@@ -164,36 +158,6 @@ impl<'a> Turn<'a> {
     }
 }
 
-/// `is_unsure`: if it is registered, it is us who did it.
-fn decide(op: &Op, found: Option<Standing>, is_unsure: bool) -> Step {
-    let done = Step::Told(Ok(()));
-    match (op, found) {
-        (Op::AddDestination(_, _, to), None) if to.weight == 0 => Step::Told(Err(OpError::Refused(
-            "a target group holds no target without work; leave it out".into(),
-        ))),
-        (Op::AddDestination(..), None) => Step::Change(Change::Register),
-        (Op::AddDestination(..), Some(Standing::Registered)) if is_unsure => done,
-        (Op::AddDestination(..), Some(Standing::Registered)) => Step::Told(Err(OpError::Exists)),
-        (Op::SetDestination(_, _, to), Some(Standing::Registered)) if to.weight > 0 => done,
-        (Op::AddDestination(_, address, _), Some(Standing::Draining)) => Step::Told(Err(drains(*address))),
-        (Op::SetDestination(_, address, to), Some(Standing::Draining)) if to.weight > 0 => {
-            Step::Told(Err(drains(*address)))
-        }
-        (Op::SetDestination(..) | Op::RemoveDestination(..), Some(Standing::Registered)) => {
-            Step::Change(Change::Deregister)
-        }
-        (Op::SetDestination(..) | Op::RemoveDestination(..), Some(Standing::Draining)) => done,
-        (Op::SetDestination(..) | Op::RemoveDestination(..), None) => Step::Told(Err(OpError::Gone)),
-        (Op::AddService(..) | Op::SetService(..) | Op::RemoveService(_), _) => done,
-    }
-}
-
-fn drains(address: SocketAddr) -> OpError {
-    OpError::Later(format!(
-        "{address} still drains, and AWS ends that by the target group's deregistration_delay.timeout_seconds"
-    ))
-}
-
 struct Calls<'a> {
     api: &'a mut Api,
     until: Option<Instant>,
@@ -202,44 +166,5 @@ struct Calls<'a> {
 impl Call for Calls<'_> {
     fn call(&mut self, change: Change, group: &str, targets: &[SocketAddr]) -> Result<(), CallError> {
         self.api.change(change, group, targets, self.until)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::{Destination, Forwarding};
-
-    #[test]
-    fn an_operation_is_a_change_only_where_something_changes() {
-        let key: ServiceKey = "group/blog".parse().unwrap();
-        let at: SocketAddr = "10.0.0.1:80".parse().unwrap();
-        let weighing = |weight| Destination::new(weight, Forwarding::Masquerade);
-        let add = Op::AddDestination(key.clone(), at, weighing(1));
-        let set = |weight| Op::SetDestination(key.clone(), at, weighing(weight));
-        let remove = Op::RemoveDestination(key.clone(), at);
-        let (registered, draining) = (Some(Standing::Registered), Some(Standing::Draining));
-        let (done, gone) = (Step::Told(Ok(())), Step::Told(Err(OpError::Gone)));
-        let (register, deregister) = (Step::Change(Change::Register), Step::Change(Change::Deregister));
-        let later = Step::Told(Err(drains(at)));
-        for (op, found, step) in [
-            (&add, None, &register),
-            (&add, registered, &Step::Told(Err(OpError::Exists))),
-            (&add, draining, &later),
-            (&set(1), None, &gone),
-            (&set(1), registered, &done),
-            (&set(1), draining, &later),
-            (&set(0), None, &gone),
-            (&set(0), registered, &deregister),
-            (&set(0), draining, &done),
-            (&remove, None, &gone),
-            (&remove, registered, &deregister),
-            (&remove, draining, &done),
-        ] {
-            assert_eq!(decide(op, found, false), *step, "{op:?} {found:?}");
-        }
-        assert_eq!(decide(&add, registered, true), done);
-        let nothing = decide(&Op::AddDestination(key, at, weighing(0)), None, false);
-        assert!(matches!(nothing, Step::Told(Err(OpError::Refused(_)))));
     }
 }
