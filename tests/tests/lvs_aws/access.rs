@@ -28,7 +28,8 @@ fn a_wrong_endpoint_says_which() {
     // A port that is held and not listened at.
     let held = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let error = fails(&format!("http://{held}"), &folder);
-    let told = matches!(&error, SinkError::Io { what, .. } if what.contains(&held.to_string()));
+    let told =
+        matches!(&error, SinkError::Io { source, .. } if source.to_string().contains(&held.to_string()));
     assert!(told, "{error}");
     let web = Server::heads(([127, 0, 0, 1], 0).into());
     let error = fails(&format!("http://{}", web.address), &folder);

@@ -12,6 +12,7 @@ use roundhouse_registry::Snapshot;
 use roundhouse_registry::kv::{Entry, Listing, Revision};
 use roundhouse_registry::record::Timestamp;
 
+use crate::proxy::Fault;
 use crate::stage::{Stage, blog, target};
 
 const LOOK: Round = Round { look: true, forced: false, dry: false, until: None };
@@ -220,4 +221,18 @@ fn a_group_without_others_is_forgotten_with_its_pool_and_taken_up_again() {
     world.records = records;
     assert_eq!(world.done(LOOK).len(), 3);
     world.is_settled();
+}
+
+#[test]
+fn a_group_that_was_away_for_a_look_is_still_ours() {
+    let mut world = World::new();
+    world.done(LOOK);
+    // One look does not see its tag, or it: the state must not be read out of that.
+    world.stage.proxy.fault("DescribeTargetHealth", 1, Fault::Error("TargetGroupNotFound"));
+    let report = world.round(LOOK);
+    let errors: Vec<&OpError> = report.failed.iter().map(|failed| &failed.error).collect();
+    assert!(report.again && *errors[0] == OpError::Exists, "{errors:?}");
+    assert!(errors[1..].iter().all(|error| matches!(error, OpError::Later(_))), "{errors:?}");
+    world.is_settled();
+    assert_eq!(world.owned(), targets([1, 2, 3]));
 }

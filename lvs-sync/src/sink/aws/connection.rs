@@ -63,26 +63,39 @@ impl Connection {
         Ok(groups)
     }
 
+    /// One that is gone meanwhile keeps nobody else's tags from being told: a group would seem to be away without its own.
     async fn tag(&self, groups: &mut [Listed]) -> Result<(), CallError> {
         for groups in groups.chunks_mut(TAGGED) {
-            let arns: Vec<String> = groups.iter().map(|group| group.arn.clone()).collect();
-            let told = patiently(None, || async {
-                let call = self.client.describe_tags().set_resource_arns(Some(arns.clone()));
-                call.send().await.map_err(|error| CallError::of(&error, &self.at))
-            })
-            .await;
-            let told = match told {
-                Ok(told) => told.tag_descriptions.unwrap_or_default(),
-                // One of them went in between; the others are seen at the next look.
-                Err(CallError::NoGroup) => continue,
-                Err(error) => return Err(error),
-            };
-            for group in groups {
-                let mut tags = told.iter().filter(|one| one.resource_arn() == Some(&group.arn));
-                group.tag = tags
-                    .find_map(|one| one.tags().iter().find(|tag| tag.key() == Some(TAG)))
-                    .map(|tag| tag.value().unwrap_or_default().to_owned());
+            match self.tag_at_once(groups).await {
+                Err(CallError::NoGroup) => {}
+                outcome => {
+                    outcome?;
+                    continue;
+                }
             }
+            for group in groups.chunks_mut(1) {
+                match self.tag_at_once(group).await {
+                    Ok(()) | Err(CallError::NoGroup) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn tag_at_once(&self, groups: &mut [Listed]) -> Result<(), CallError> {
+        let arns: Vec<String> = groups.iter().map(|group| group.arn.clone()).collect();
+        let told = patiently(None, || async {
+            let call = self.client.describe_tags().set_resource_arns(Some(arns.clone()));
+            call.send().await.map_err(|error| CallError::of(&error, &self.at))
+        })
+        .await?;
+        for group in groups {
+            let tags = told.tag_descriptions().iter().filter(|one| one.resource_arn() == Some(&group.arn));
+            group.tag = tags
+                .flat_map(|one| one.tags())
+                .find(|tag| tag.key() == Some(TAG))
+                .map(|tag| tag.value().unwrap_or_default().to_owned());
         }
         Ok(())
     }

@@ -128,16 +128,13 @@ impl CallError {
 
 impl From<CallError> for SinkError {
     fn from(error: CallError) -> SinkError {
-        let what = error.to_string();
+        let told = error.to_string();
         match error {
-            CallError::Throttled(_) => {
-                SinkError::Io { what, source: io::Error::from(io::ErrorKind::ResourceBusy) }
+            CallError::Throttled(_) | CallError::Unreached(_) | CallError::Late => {
+                SinkError::Io { what: "AWS".into(), source: io::Error::other(told) }
             }
-            CallError::Unreached(_) | CallError::Late => {
-                SinkError::Io { what, source: io::Error::from(io::ErrorKind::TimedOut) }
-            }
-            CallError::Denied(_) | CallError::Full(_) => SinkError::Refused(what),
-            CallError::NoGroup | CallError::BadTarget(_) | CallError::Strange(_) => SinkError::Strange(what),
+            CallError::Denied(_) | CallError::Full(_) => SinkError::Refused(told),
+            CallError::NoGroup | CallError::BadTarget(_) | CallError::Strange(_) => SinkError::Strange(told),
         }
     }
 }

@@ -8,7 +8,8 @@
 //!
 //! **The group is the operator's.** It is found by the tag `roundhouse-pool`, or else by its name, which is the pool's; it is
 //! never made, changed or deleted here. One that is not there is a service that is not there; to add it is refused with what
-//! to create, and to remove it forgets it and no more. Whoever names or tags a group so gives it to the pool: it is ours
+//! to create, and to remove it forgets it and no more; one that has appeared since the last look exists, and is looked into
+//! before something is done in it, for it may be full of what is ours. Whoever names or tags a group so gives it to the pool: it is ours
 //! while a pool wants it, with nothing of what was in it before. Targets of other hands are shown, and the plan leaves alone
 //! what it has no record of.
 //!

@@ -21,12 +21,19 @@ pub(super) struct Turn<'a> {
     directory: Directory,
     ops: &'a [Op],
     until: Option<Instant>,
+    /// Pools whose group was not there when this was planned, and is now.
+    appeared: BTreeSet<Label>,
 }
 
 impl<'a> Turn<'a> {
     pub(super) fn new(aws: &'a mut Aws, ops: &'a [Op], until: Option<Instant>) -> Turn<'a> {
         let directory = aws.directory.clone().unwrap_or_default();
-        Turn { aws, directory, ops, until }
+        let added = ops.iter().filter_map(|op| match op {
+            Op::AddService(ServiceKey::Group(pool), _) => Some(pool),
+            _ => None,
+        });
+        let appeared = added.filter(|pool| directory.find(pool).is_ok()).cloned().collect();
+        Turn { aws, directory, ops, until, appeared }
     }
 
     pub(super) fn take(mut self) -> Vec<Result<(), OpError>> {
@@ -44,7 +51,9 @@ impl<'a> Turn<'a> {
     fn look(&mut self) -> BTreeMap<Label, Result<Targets, CallError>> {
         let mut touched: BTreeMap<Label, BTreeSet<SocketAddr>> = BTreeMap::new();
         for op in self.ops {
-            if let (ServiceKey::Group(pool), Some(address)) = (op.service(), op.destination()) {
+            if let (ServiceKey::Group(pool), Some(address)) = (op.service(), op.destination())
+                && !self.appeared.contains(pool)
+            {
                 touched.entry(pool.clone()).or_default().insert(address);
             }
         }
@@ -75,12 +84,17 @@ impl<'a> Turn<'a> {
                 return Step::Told(Err(OpError::Refused(why)));
             }
             (_, Err(_)) => return Step::Told(Err(OpError::Gone)),
+            (Op::AddService(..), Ok(())) => return Step::Told(Err(OpError::Exists)),
             // The group stays with the operator, and is not ours any more.
             (Op::RemoveService(_), Ok(())) => {
                 self.aws.wanted.borrow_mut().remove(pool);
                 return Step::Told(Ok(()));
             }
             (_, Ok(())) => {}
+        }
+        if self.appeared.contains(pool) {
+            let told = format!("the target group of `{pool}` has just appeared, and is looked into first");
+            return Step::Told(Err(OpError::Later(told)));
         }
         let (Some(address), Some(targets)) = (op.destination(), found.get_mut(pool)) else {
             return Step::Told(Ok(()));
