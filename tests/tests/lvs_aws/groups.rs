@@ -34,9 +34,8 @@ fn a_group_that_is_missing_is_asked_for_until_it_is_there() {
     stage.operator.delete(&stage.blog);
     assert!(stage.sink.dump().unwrap().services.is_empty());
     let outcomes = stage.apply(&[add_service("blog"), add(1)]);
-    for outcome in &outcomes {
-        let told =
-            matches!(outcome, Err(OpError::Refused(text)) if text.contains("create one of target type `ip`"));
+    for (outcome, said) in outcomes.iter().zip(["create one of target type `ip`", "no target group"]) {
+        let told = matches!(outcome, Err(OpError::Refused(text)) if text.contains(said));
         assert!(told, "{outcome:?}");
     }
     let instances = stage.operator.create("blog", "instance", None);

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use aws_sdk_elasticloadbalancingv2::Client;
 use aws_sdk_elasticloadbalancingv2::types::{
-    TargetDescription, TargetGroup, TargetHealthDescription, TargetHealthReasonEnum, TargetHealthStateEnum,
-    TargetTypeEnum,
+    TagDescription, TargetDescription, TargetGroup, TargetHealthDescription, TargetHealthReasonEnum,
+    TargetHealthStateEnum, TargetTypeEnum,
 };
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -93,7 +93,7 @@ impl Connection {
         for group in groups {
             let tags = told.tag_descriptions().iter().filter(|one| one.resource_arn() == Some(&group.arn));
             group.tag = tags
-                .flat_map(|one| one.tags())
+                .flat_map(TagDescription::tags)
                 .find(|tag| tag.key() == Some(TAG))
                 .map(|tag| tag.value().unwrap_or_default().to_owned());
         }

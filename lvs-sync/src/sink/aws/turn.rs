@@ -80,8 +80,9 @@ impl<'a> Turn<'a> {
         };
         let place = self.directory.find(pool).map(drop);
         match (op, place) {
-            (Op::AddService(..) | Op::AddDestination(..), Err(why)) => {
-                return Step::Told(Err(OpError::Refused(why)));
+            (Op::AddService(..), Err(why)) => return Step::Told(Err(OpError::Refused(why))),
+            (Op::AddDestination(..), Err(_)) => {
+                return Step::Told(Err(OpError::Refused("it has no target group to be in".into())));
             }
             (_, Err(_)) => return Step::Told(Err(OpError::Gone)),
             (Op::AddService(..), Ok(())) => return Step::Told(Err(OpError::Exists)),
