@@ -70,6 +70,9 @@ pub enum SinkSettings {
         region: Option<String>,
         /// Another endpoint than Amazon's, for tests.
         endpoint: Option<String>,
+        /// A file as `~/.aws/credentials` is, for a service without a home. Default none: the SDK's chain of environment,
+        /// profile, and the instance's or the task's role.
+        credentials_file: Option<PathBuf>,
     },
 }
 
@@ -163,6 +166,9 @@ impl SinkSettings {
                 shared: section.parsed("shared", AWS.clone()),
                 region: section.scalar("region", "\"cn-north-1\"", word),
                 endpoint: section.scalar("endpoint", "\"http://127.0.0.1:5000\"", word),
+                credentials_file: section
+                    .scalar("credentials_file", "\"/etc/roundhouse/aws-credentials\"", word)
+                    .map(|file| base.join(file)),
             },
             _ => SinkSettings::Ipvs,
         }
@@ -261,7 +267,8 @@ mod tests {
         let settings = read(
             "director = \"a\"\nbind = \"lo\"\nregistry.url = \"etcd://10.0.0.1:2379\"\n[[sink]]\nkind = \"nftables\"\n\
              masquerade = false\n[[sink]]\nkind = \"haproxy\"\nsocket = \"/run/h.sock\"\nfragment = \"f.cfg\"\n\
-             reload = [\"true\"]\n[[sink]]\nkind = \"aws\"\nregion = \"cn-north-1\"\n",
+             reload = [\"true\"]\n[[sink]]\nkind = \"aws\"\nregion = \"cn-north-1\"\n\
+             credentials_file = \"aws-credentials\"\n",
         );
         let sinks = settings.unwrap().sinks;
         assert_eq!(
@@ -275,7 +282,12 @@ mod tests {
                     check: true,
                     shared: None
                 },
-                SinkSettings::Aws { shared: AWS.clone(), region: Some("cn-north-1".into()), endpoint: None },
+                SinkSettings::Aws {
+                    shared: AWS.clone(),
+                    region: Some("cn-north-1".into()),
+                    endpoint: None,
+                    credentials_file: Some("/etc/lvs/aws-credentials".into())
+                },
             ]
         );
     }

@@ -75,6 +75,8 @@ pub struct Wanted {
     pub pool: Label,
     pub line: Label,
     pub service: Service,
+    /// Who is to have no work and cannot stay in this sink without: it leaves with a farewell.
+    pub leaving: BTreeSet<SocketAddr>,
     /// How long the connections of a destination that leaves may go on.
     pub drain: Duration,
 }
@@ -191,10 +193,18 @@ fn pool_services(
         if let Some((address, destination)) = heavy {
             return Err(wrong(Wrong::TooHeavy { address: *address, weight: destination.weight }));
         }
+        let quiet: Vec<SocketAddr> = destinations
+            .iter()
+            .filter(|(_, destination)| destination.weight == 0)
+            .map(|(address, _)| *address)
+            .collect();
         let service = Service { settings: Settings::of(pool, key.family()), destinations };
         let service = (site.fit)(&key, service)
             .map_err(|Unfit(reason)| wrong(Wrong::Unfit { sink: site.sink, reason }))?;
-        services.push((key, Wanted { pool: name.clone(), line: line.clone(), service, drain: pool.drain }));
+        let stays = |address: &SocketAddr| service.destinations.contains_key(address);
+        let leaving = quiet.into_iter().filter(|address| !stays(address)).collect();
+        let (pool, line, drain) = (name.clone(), line.clone(), pool.drain);
+        services.push((key, Wanted { pool, line, service, leaving, drain }));
     }
     match all.into_iter().find(|(address, _)| !reached.contains(address)) {
         Some((address, family)) => Err(wrong(Wrong::OfAnotherFamily { address, family })),

@@ -84,7 +84,10 @@ impl Look<'_> {
                 Some(leaving::Leaving { address: *address, weight, deadline: *deadline })
             })
             .collect();
-        let vanished = leaving::vanished(&leaving, self.facts);
+        let mut vanished = leaving::vanished(&leaving, self.facts);
+        if let Some(wanted) = self.wanted {
+            vanished.retain(|address| !wanted.leaving.contains(address));
+        }
         let doubt =
             self.wanted.and_then(|_| leaving::doubt(&vanished, found, self.owned.doubted, self.facts));
         for one in &leaving {

@@ -33,6 +33,8 @@ pub(crate) use self::vips::Binder;
 use self::worker::{Order, Shown, Worker};
 use crate::desired::Held;
 use crate::sink::Sink;
+#[cfg(feature = "aws")]
+use crate::sink::aws::{self, Aws};
 use crate::sink::haproxy::{self, Haproxy};
 use crate::sink::ipvs::Ipvs;
 use crate::sink::nftables::{self, Nftables};
@@ -172,7 +174,18 @@ fn sink(settings: &SinkSettings) -> anyhow::Result<Box<dyn Sink>> {
                 ..haproxy::Options::new(socket, fragment)
             })))
         }
-        other => anyhow::bail!("this lvs-sync was built without the sink `{}`", other.kind()),
+        #[cfg(feature = "aws")]
+        SinkSettings::Aws { shared: _, region, endpoint, credentials_file } => {
+            Ok(Box::new(Aws::new(aws::Options {
+                region: region.clone(),
+                endpoint: endpoint.clone(),
+                credentials_file: credentials_file.clone(),
+            })?))
+        }
+        #[cfg(not(feature = "aws"))]
+        SinkSettings::Aws { .. } => {
+            anyhow::bail!("this lvs-sync was built without the sink `aws`; build it with --features aws")
+        }
     }
 }
 
@@ -221,6 +234,10 @@ pub(crate) fn unbind(
 
 fn wanted_vips(sync: &Sync, snapshot: &Snapshot) -> BTreeSet<IpAddr> {
     let kind = sync.sink.kind();
+    // Its balancers have addresses of their own.
+    if kind == record::Sink::Aws {
+        return BTreeSet::new();
+    }
     let pools = snapshot.pools.values().map(|pool| &pool.value).filter(|pool| pool.sink == kind);
     pools
         .flat_map(record::Pool::vips)

@@ -9,6 +9,8 @@
 //! A sink decides nothing: it says what is there and does what it is told. What it cannot do is refused by [`Sink::fit`],
 //! before a plan is made, so that a plan of what fits is done or fails for a reason that lies outside.
 
+#[cfg(feature = "aws")]
+pub mod aws;
 mod error;
 pub mod haproxy;
 pub mod ipvs;

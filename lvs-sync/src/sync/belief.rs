@@ -34,8 +34,9 @@ impl Belief {
             let at = |service: Option<&crate::model::Service>, address| {
                 service.and_then(|service| service.destinations.get(address)).copied()
             };
-            let others =
-                owned.destinations.keys().filter(|address| at(believed, address) != at(found, address));
+            // One that leaves may end by itself.
+            let stays = owned.destinations.iter().filter(|(_, leaving)| leaving.is_none());
+            let others = stays.filter(|(address, _)| at(believed, address) != at(found, address));
             differences += others.count() as u64;
         }
         differences

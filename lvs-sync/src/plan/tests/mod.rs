@@ -65,6 +65,7 @@ impl World {
             pool: pool.parse().unwrap(),
             line: "telecom".parse().unwrap(),
             service: service(weights),
+            leaving: BTreeSet::new(),
             drain: Duration::from_secs(30),
         };
         self.desired.services.insert(key.parse().unwrap(), wanted);

@@ -29,6 +29,7 @@ fn some_desired() -> impl Strategy<Value = Desired> {
             pool: pool.parse().unwrap(),
             line: "telecom".parse().unwrap(),
             service,
+            leaving: BTreeSet::new(),
             drain: Duration::from_secs(30),
         };
         Desired {

@@ -275,3 +275,13 @@ fn of_a_group_that_is_there_for_us_is_ours_what_is_wanted() {
         "-A -t 203.0.113.10:80 -s wrr\n-a -t 203.0.113.10:80 -r 10.0.0.1:80 -m -w 100\n"
     );
 }
+
+#[test]
+fn who_leaves_with_a_farewell_has_not_vanished() {
+    let mut world = serving();
+    world.want(VIP, "blog", &[]);
+    let wanted = world.desired.services.get_mut(&VIP.parse().unwrap()).unwrap();
+    wanted.leaving = [at(1), at(2)].into();
+    let plan = world.round();
+    assert_eq!((plan.ops.len(), plan.doubted), (2, vec![]));
+}

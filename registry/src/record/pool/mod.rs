@@ -205,6 +205,7 @@ impl Pool {
         only("persistence", self.persistence.is_some(), &[Sink::Ipvs])?;
         only("forwarding", self.forwarding != PoolForwarding::Masq, &[Sink::Ipvs])?;
         only("send_proxy", self.send_proxy.is_some(), &[Sink::Haproxy])?;
+        only("local_only", self.local_only, &[Sink::Ipvs, Sink::Nftables, Sink::Haproxy])?;
         if self.sink == Sink::Haproxy && self.protocol == PoolProtocol::Udp {
             return Err(ValueError::field("protocol", "haproxy carries no UDP; write another sink, or tcp"));
         }
@@ -304,6 +305,9 @@ mod tests {
         assert!(refused(r#""send_proxy":2"#).starts_with("send_proxy: is for the sink haproxy"));
         assert!(refused(r#""sink":"haproxy","protocol":"udp""#).starts_with("protocol: "));
         assert!(refused(r#""sink":"haproxy","send_proxy":3"#).contains("versions 1 and 2"));
+        assert!(
+            refused(r#""sink":"aws","local_only":true"#).starts_with("local_only: is for the sink ipvs or")
+        );
         assert!(refused(r#""fwmark":7,"local_only":true"#).starts_with("local_only: "));
         assert!(refused(r#""tunnel":{"kind":"gue","port":1}"#).starts_with("tunnel: "));
         assert!(refused(r#""forwarding":"tunnel","tunnel":{"kind":"gue"}"#).contains("6080"));
