@@ -9,6 +9,7 @@
 //! Answers go to stdout, what went wrong to stderr. Exit status: 0 it is so, 1 something failed or a pool has a problem,
 //! 2 `plan` has changes.
 
+mod lead;
 mod once;
 mod options;
 mod ownership;

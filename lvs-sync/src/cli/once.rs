@@ -9,6 +9,7 @@ use roundhouse_registry::record::Timestamp;
 use serde_json::Value;
 
 use super::Outcome;
+use super::lead::Lead;
 use super::options::Output;
 use super::shown;
 use crate::ipvsadm;
@@ -64,13 +65,24 @@ pub(super) async fn apply(
     let file = StateFile::open(&settings.state_file)?;
     let snapshot = read(settings).await?;
     let mut reports = Vec::new();
-    for sink in run::sinks(settings)? {
+    let mut lead = Lead::none();
+    for of in &settings.sinks {
+        let sink = run::sink(of)?;
         let kind = sink.kind();
+        let (_campaign, until) = match of.shared() {
+            Some(name) => {
+                let (campaign, until) = lead.take(settings, name, sink.longest_call(), &snapshot).await?;
+                (Some(campaign), until)
+            }
+            None => (None, None),
+        };
         let mut sync = Sync::new(sink, run::held(settings), file.of(kind));
         let binder = settings.bind.as_ref().map(|device| Binder::new(device.clone()));
-        let report = settle(&mut sync, &snapshot, force, &file, binder.as_ref()).await;
+        let first = Round { look: true, forced: force, until, ..Round::default() };
+        let report = settle(&mut sync, &snapshot, first, &file, binder.as_ref()).await;
         reports.push(report.with_context(|| format!("{kind}"))?);
     }
+    lead.give_back().await;
     print(&reports, output, out)?;
     let failed = reports.iter().any(|report| !report.failed.is_empty());
     Ok(if failed || has_problems(&reports) { Outcome::Failed } else { Outcome::Ok })
@@ -80,7 +92,7 @@ pub(super) async fn apply(
 async fn settle(
     sync: &mut Sync,
     snapshot: &Snapshot,
-    force: bool,
+    round: Round,
     file: &StateFile,
     binder: Option<&Binder>,
 ) -> anyhow::Result<Report> {
@@ -91,7 +103,6 @@ async fn settle(
             1 => format!("{kind}: looking at what there is …"),
             _ => format!("{kind}: once more, since it was not as it had been …"),
         });
-        let round = Round { look: true, forced: force, ..Round::default() };
         if let Some(binder) = binder {
             run::bind(binder, sync, snapshot, file)?;
         }

@@ -11,7 +11,7 @@
 
 mod http;
 mod metrics;
-mod presence;
+pub(crate) mod presence;
 pub(crate) mod source;
 mod vips;
 mod worker;
@@ -51,7 +51,7 @@ struct Director {
 }
 
 /// A sink's thread, as the others see it.
-struct Running {
+pub(crate) struct Running {
     shown: watch::Receiver<Shown>,
     orders: mpsc::Sender<Order>,
 }
@@ -160,7 +160,7 @@ pub(crate) fn sinks(settings: &DirectorSettings) -> anyhow::Result<Vec<Box<dyn S
     settings.sinks.iter().map(sink).collect()
 }
 
-fn sink(settings: &SinkSettings) -> anyhow::Result<Box<dyn Sink>> {
+pub(crate) fn sink(settings: &SinkSettings) -> anyhow::Result<Box<dyn Sink>> {
     match settings {
         SinkSettings::Ipvs => Ok(Box::new(Ipvs::new())),
         SinkSettings::Nftables { table, masquerade } => {

@@ -11,10 +11,10 @@ use super::Running;
 use super::worker::Shown;
 
 /// A director that is gone is named no longer than this.
-pub(super) const TTL: Duration = Duration::from_secs(20);
+pub(crate) const TTL: Duration = Duration::from_secs(20);
 
 /// The record, as it is now.
-pub(super) fn record(settings: &DirectorSettings, sinks: &[Running]) -> Record {
+pub(crate) fn record(settings: &DirectorSettings, sinks: &[Running]) -> Record {
     let mut record = Record {
         version: env!("CARGO_PKG_VERSION").into(),
         host: host_name(&settings.director),

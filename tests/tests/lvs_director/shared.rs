@@ -19,6 +19,12 @@ fn one_programs_it_and_when_that_one_freezes_the_other() {
     stage.config(2, "shared = \"edge\"");
     let leader = stage.run(1);
     eventually(SOON, "the first leads", || who(vip));
+    let once = stage.lvs_sync(2, &["apply", "--once"]);
+    let said = String::from_utf8_lossy(&once.stderr).into_owned();
+    assert!(
+        !once.status.success() && said.contains("the director `lvs-1` has what is shared as `edge`"),
+        "{said}"
+    );
     let _other = stage.run(2);
     eventually(SOON, "the second stands by", || seen(stage.status(2), |sink| sink["standby"] == true));
     assert_eq!(stage.gateway.api("/v1/leaders/edge").json()["director"], "lvs-1");
