@@ -280,3 +280,18 @@ fn what_was_refused_rests_and_another_wish_is_tried_at_once() {
     let report = world.round(Round::default());
     assert_eq!((report.plan.ops.len(), report.failed.len(), report.retry), (1, 0, None));
 }
+
+#[test]
+fn what_is_waited_for_is_looked_at_and_may_be_gone() {
+    let mut world = World::new();
+    world.instance(2, 50);
+    world.instance(3, 50);
+    world.round(Round::default());
+    world.forget(2);
+    world.round(Round::default());
+    world.edit(|actual| actual.services.clear());
+    let report = world.round(Round::default());
+    assert!(!report.again && report.failed.is_empty(), "it was seen before it was touched: {report:?}");
+    assert_eq!(report.plan.ops.len(), 3);
+    assert_eq!(world.sync.state().services[&VIP.parse().unwrap()].destinations.len(), 2);
+}
