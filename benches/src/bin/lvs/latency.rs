@@ -66,6 +66,8 @@ pub(crate) fn run(services: usize) -> Vec<f64> {
         let began = Instant::now();
         while !weight(200 + n) {
             assert!(began.elapsed() < SETUP, "the change does not come");
+            // There is one processor, and who looks all the time has it.
+            std::thread::sleep(Duration::from_millis(1));
         }
         began.elapsed().as_secs_f64() * 1e3
     };

@@ -20,7 +20,7 @@ mod latency;
 use std::path::PathBuf;
 
 use clap::Parser;
-use roundhouse_benches::Machine;
+use roundhouse_benches::{Machine, process};
 use roundhouse_tests::uml;
 
 /// Measures lvs-sync's IPVS sink against the aims of its design.
@@ -33,7 +33,7 @@ struct Options {
     /// Times that each is done, in turn.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// Where `lvs.json` and `lvs.txt` are written.
+    /// Where `<date>-lvs.json` and `<date>-lvs.txt` are written.
     #[arg(long, default_value = "benches/results")]
     out: PathBuf,
 }
@@ -55,7 +55,7 @@ fn main() -> std::io::Result<()> {
         format!("{machine}\nload {} before, {} after\n\n{figures}", machine.load_before, machine.load_after);
     println!("{text}");
     std::fs::create_dir_all(&options.out)?;
-    std::fs::write(options.out.join("lvs.txt"), &text)?;
+    std::fs::write(options.out.join(format!("{date}-lvs.txt")), &text)?;
     let json = serde_json::json!({ "machine": machine, "figures": figures });
-    std::fs::write(options.out.join("lvs.json"), format!("{json:#}\n"))
+    std::fs::write(options.out.join(format!("{date}-lvs.json")), format!("{json:#}\n"))
 }
