@@ -172,7 +172,7 @@ impl Sync {
     }
 
     fn plan(&self, desired: &Desired, now: Timestamp, round: Round) -> Plan {
-        let resting = self.resting.keys(desired, now);
+        let resting = self.resting.keys(desired, now, round.look);
         let facts = Facts { now, dead: self.probes.dead(), resting, forced: round.forced };
         let nothing = Belief::default();
         let belief = self.belief.as_ref().unwrap_or(&nothing);

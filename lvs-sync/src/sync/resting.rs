@@ -1,7 +1,8 @@
 //! Services that a sink refused: they are not tried at every round, for an attempt may cost others something (a reload), and
 //! what is refused now is refused in a moment too.
 //!
-//! Another wish is tried at once: whoever has mended the pool should see it.
+//! Another wish is tried at once: whoever has mended the pool should see it. What only had to wait (a target that drains, a
+//! reload) is tried at each look too.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -14,7 +15,7 @@ use crate::model::{Op, Service, ServiceKey};
 use crate::sink::OpError;
 
 const FIRST: Duration = Duration::from_secs(5);
-const LAST: Duration = Duration::from_secs(300);
+const LAST: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Default)]
 pub(super) struct Resting(BTreeMap<ServiceKey, Refused>);
@@ -28,10 +29,12 @@ struct Refused {
 }
 
 impl Resting {
-    /// Those that are left alone now.
-    pub(super) fn keys(&self, desired: &Desired, now: Timestamp) -> BTreeSet<ServiceKey> {
+    /// Those that are left alone now. `look`: the sink has just been looked at.
+    pub(super) fn keys(&self, desired: &Desired, now: Timestamp, look: bool) -> BTreeSet<ServiceKey> {
         let rests = |(key, refused): &(&ServiceKey, &Refused)| {
-            now < refused.until && wish(desired, key) == refused.wanted.as_ref()
+            now < refused.until
+                && wish(desired, key) == refused.wanted.as_ref()
+                && !(look && refused.only_waits())
         };
         self.0.iter().filter(rests).map(|(key, _)| key.clone()).collect()
     }
@@ -41,6 +44,10 @@ impl Resting {
         let mut refused: BTreeMap<&ServiceKey, Vec<Failed>> = BTreeMap::new();
         for failed in failed.iter().filter(|failed| failed.is_refused()) {
             refused.entry(failed.op.service()).or_default().push(failed.clone());
+        }
+        // Where something else was believed, what follows from it says nothing.
+        for failed in failed.iter().filter(|failed| failed.is_a_surprise()) {
+            refused.remove(failed.op.service());
         }
         for op in ops.iter().filter(|op| !refused.contains_key(op.service())) {
             self.0.remove(op.service());
@@ -61,6 +68,12 @@ impl Resting {
 
     pub(super) fn next(&self) -> Option<Timestamp> {
         self.0.values().map(|refused| refused.until).min()
+    }
+}
+
+impl Refused {
+    fn only_waits(&self) -> bool {
+        self.failed.iter().all(|failed| matches!(failed.error, OpError::Later(_)))
     }
 }
 

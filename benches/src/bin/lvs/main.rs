@@ -51,8 +51,12 @@ fn main() -> std::io::Result<()> {
     assert_eq!(ended.status, Some(0), "{}", ended.said);
     machine.end();
     let figures = figures::Figures::read(&ended.said);
-    let text =
-        format!("{machine}\nload {} before, {} after\n\n{figures}", machine.load_before, machine.load_after);
+    let date = process::first_output("date", &["+%F"]);
+    let text = format!(
+        "lvs-sync, {date}: {machine}
+load {} before, {} after\n\n{figures}",
+        machine.load_before, machine.load_after
+    );
     println!("{text}");
     std::fs::create_dir_all(&options.out)?;
     std::fs::write(options.out.join(format!("{date}-lvs.txt")), &text)?;
