@@ -31,7 +31,7 @@ pub struct DirectorSettings {
     /// What is ours, and what drains; relative to the file. Default `lvs-sync.state`.
     pub state_file: PathBuf,
     pub registry: RegistrySettings,
-    /// Where status and metrics are, for who is on this host. Default `127.0.0.1:8410`.
+    /// Where status and metrics are; orders are taken from this host alone. Default `127.0.0.1:8410`.
     pub listen: Listen,
     /// How often the sinks are looked at although nothing was heard, so that what other hands did is undone. Default 30 s.
     pub resync: Duration,

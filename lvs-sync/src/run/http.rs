@@ -1,16 +1,18 @@
-//! Status, metrics and orders, for who is on this host.
+//! Status and metrics, and for who is on this host orders.
 //!
 //! ```text
 //! GET /status   GET /metrics   GET /healthz   POST /adopt   POST /release   POST /resync
 //! ```
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use roundhouse_registry::record::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -20,7 +22,6 @@ use super::worker::Order;
 use super::{Director, metrics};
 use crate::model::ServiceKey;
 use crate::sync::Chosen;
-use roundhouse_registry::record::Timestamp;
 
 /// A list of some ten thousand services.
 const MAX_BODY: usize = 1 << 20;
@@ -37,7 +38,8 @@ pub(super) async fn serve(listener: TcpListener, director: Shared) {
         .route("/resync", post(resync))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(director);
-    if let Err(error) = axum::serve(listener, router).await {
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    if let Err(error) = axum::serve(listener, service).await {
         tracing::error!(%error, "status and metrics are not served any more");
     }
 }
@@ -76,17 +78,29 @@ impl Which {
     }
 }
 
-async fn adopt(State(director): State<Shared>, headers: HeaderMap, Json(which): Json<Which>) -> Response {
-    each(&director, &headers, |done| Order::Adopt(which.chosen(), done)).await
+type Peer = ConnectInfo<SocketAddr>;
+
+async fn adopt(
+    State(director): State<Shared>,
+    peer: Peer,
+    headers: HeaderMap,
+    Json(which): Json<Which>,
+) -> Response {
+    each(&director, &peer, &headers, |done| Order::Adopt(which.chosen(), done)).await
 }
 
-async fn release(State(director): State<Shared>, headers: HeaderMap, Json(which): Json<Which>) -> Response {
+async fn release(
+    State(director): State<Shared>,
+    peer: Peer,
+    headers: HeaderMap,
+    Json(which): Json<Which>,
+) -> Response {
     let remove = which.remove;
-    each(&director, &headers, |done| Order::Release { chosen: which.chosen(), remove, done }).await
+    each(&director, &peer, &headers, |done| Order::Release { chosen: which.chosen(), remove, done }).await
 }
 
-async fn resync(State(director): State<Shared>, headers: HeaderMap) -> Response {
-    if let Some(refusal) = from_a_browser(&headers) {
+async fn resync(State(director): State<Shared>, peer: Peer, headers: HeaderMap) -> Response {
+    if let Some(refusal) = refused(&peer, &headers) {
         return refusal;
     }
     for sink in &director.sinks {
@@ -98,8 +112,13 @@ async fn resync(State(director): State<Shared>, headers: HeaderMap) -> Response 
 type Done = oneshot::Sender<Result<Vec<ServiceKey>, String>>;
 
 /// The same order for each sink.
-async fn each(director: &Director, headers: &HeaderMap, order: impl Fn(Done) -> Order) -> Response {
-    if let Some(refusal) = from_a_browser(headers) {
+async fn each(
+    director: &Director,
+    peer: &Peer,
+    headers: &HeaderMap,
+    order: impl Fn(Done) -> Order,
+) -> Response {
+    if let Some(refusal) = refused(peer, headers) {
         return refusal;
     }
     let mut services = Vec::new();
@@ -117,8 +136,14 @@ async fn each(director: &Director, headers: &HeaderMap, order: impl Fn(Done) -> 
     Json(json!({ "services": services })).into_response()
 }
 
-/// A page that somebody on this host looks at must not give orders.
-fn from_a_browser(headers: &HeaderMap) -> Option<Response> {
+/// Whoever else may reach the metrics must not give orders, and neither must a page that somebody on this host looks at.
+fn refused(ConnectInfo(peer): &Peer, headers: &HeaderMap) -> Option<Response> {
+    if !peer.ip().to_canonical().is_loopback() {
+        return Some(problem(
+            StatusCode::FORBIDDEN,
+            "orders are taken from this host alone; run lvs-sync there",
+        ));
+    }
     let foreign = headers.contains_key(header::ORIGIN) || headers.contains_key("sec-fetch-site");
     foreign.then(|| problem(StatusCode::FORBIDDEN, "orders are not taken from a browser"))
 }

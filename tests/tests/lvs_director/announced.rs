@@ -63,3 +63,30 @@ fn of_two_with_one_state_file_the_second_does_not_start() {
     assert_eq!(output.status.code(), Some(1));
     assert!(said.contains("lvs-1.state is held by another lvs-sync"), "{said}");
 }
+
+#[test]
+fn orders_are_taken_from_this_host_alone() {
+    let Some(mut command) = roundhouse_tests::inside("announced::orders_are_taken_from_this_host_alone")
+    else {
+        let run = |script: &str| std::process::Command::new("sh").args(["-ec", script]).output().unwrap();
+        run("ip link set lo up; ip addr add 192.168.7.1/24 dev lo");
+        let stage = Stage::new();
+        let config = stage.config(1, "");
+        let text = std::fs::read_to_string(&config).unwrap();
+        let own = stage.listen(1).to_string();
+        std::fs::write(&config, text.replace(&own, "0.0.0.0:8410")).unwrap();
+        let _director = stage.run(1);
+        let asked = |host: &str, path: &str| {
+            let address = format!("{host}:8410").parse().unwrap();
+            let mut connection = http::Connection::open(address).unwrap();
+            let headers = [("host", host), ("content-type", "application/json")];
+            connection.request_with("POST", path, &headers, r#"{"all":true}"#).unwrap().status
+        };
+        // Who dials that address comes from it.
+        assert_eq!(asked("192.168.7.1", "/release"), 403);
+        assert_eq!(asked("127.0.0.1", "/release"), 200);
+        return;
+    };
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}

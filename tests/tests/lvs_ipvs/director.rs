@@ -128,6 +128,7 @@ fn a_registry_that_is_lost_changes_nothing() {
         // A resync is due every second, and would have undone that.
         director.wait_line(SOON, "registry lost");
         let before = stage.status().unwrap()["counters"].clone();
+        // Time for two resyncs: that nothing happens cannot be waited for.
         sh("busybox sleep 2");
         has(&at(1, 9)).unwrap();
         assert_eq!(stage.status().unwrap()["counters"], before);
