@@ -140,7 +140,7 @@ fn script(arguments: &[&str], schedulers: &[&str], modules: &Modules, folder: &P
     }
     let loads: String = files.iter().map(|file| format!("busybox insmod {}\n", file.display())).collect();
     format!(
-        "#!/bin/sh\nexport PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root {INSIDE}=1\n\
+        "#!/bin/sh\nexport PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TMPDIR=/run {INSIDE}=1\n\
          mount -t proc proc /proc\nmount -t sysfs sysfs /sys\nmount -t tmpfs tmpfs /run\n{loads}ip link set lo up\n\
          {own} {arguments} 2>&1\necho $? >{verdict}\nsync\nbusybox poweroff -f\n",
         own = own.display(),

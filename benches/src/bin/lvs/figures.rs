@@ -67,7 +67,7 @@ impl fmt::Display for Figures {
         writeln!(
             f,
             "one instance's change    median {middle:.1} ms, worst of {} {worst:.1} ms from the registry's answer to the kernel's \
-             table (aim 20 ms) {met}",
+             table, 100 services (aim 20 ms) {met}",
             latency.len()
         )
     }

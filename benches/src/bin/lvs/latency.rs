@@ -12,6 +12,8 @@ use roundhouse_tests::{Background, Gateway, eventually, programs};
 /// A registry of thousands of records takes its time in there.
 const SETUP: Duration = Duration::from_secs(120);
 const CHANGES: u32 = 50;
+/// Written one by one: a registry of 11,000 records takes minutes in there.
+pub(crate) const SERVICES: usize = 100;
 
 /// Keys and values of so many jobs with 10 instances and a pool each.
 pub(crate) fn records(services: usize) -> impl Iterator<Item = (String, String)> {
