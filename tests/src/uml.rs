@@ -17,6 +17,8 @@ use crate::Background;
 const INSIDE: &str = "ROUNDHOUSE_TEST_INSIDE_UML";
 /// A kernel that hangs; the longest test takes a tenth of it, and the bench half.
 const PATIENCE: Duration = Duration::from_secs(300);
+/// Of eight such kernels at once.
+const MEMORY: u64 = 8 * (384 << 20);
 /// Loaded for every test, with what they need.
 const MODULES: &[&str] = &["ip_vs", "veth"];
 
@@ -120,6 +122,11 @@ fn boot(init: &Path) -> Command {
     command.args(["mem=384M", "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "rw", "quiet"]);
     command.arg(format!("init={}", init.display())).args(["con=null", "con0=fd:0,fd:1"]);
     command.stdin(Stdio::null());
+    // Its memory is a file in /dev/shm, which in many containers is too small for one such kernel.
+    let shared = rustix::fs::statvfs("/dev/shm").map_or(0, |of| of.f_bavail.saturating_mul(of.f_frsize));
+    if shared < MEMORY {
+        command.env("TMPDIR", std::env::temp_dir());
+    }
     command
 }
 

@@ -24,8 +24,8 @@ fn a_quiet_connection_ends_after_the_idle_timeout_and_a_talking_one_goes_on() {
     let vip = gateway.tcp_job("echo", 7000, "", &[server.address]);
     let mut talking = dial(vip);
     let mut quiet = dial(vip);
-    assert!(echoes(&mut quiet, b"hello"));
     let began = Instant::now();
+    assert!(echoes(&mut quiet, b"hello"));
     quiet.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
     let ended = loop {
         assert!(echoes(&mut talking, b"on and on"), "a talking connection was ended");
@@ -47,8 +47,9 @@ fn a_job_s_own_idle_timeout_is_the_one_that_counts() {
     let short = gateway.tcp_job("short", 7000, r#""timeouts":{"idle":"1s"}"#, &[server.address]);
     let long = gateway.tcp_job("long", 7000, "", &[second.address]);
     let (mut short, mut long) = (dial(short), dial(long));
-    assert!(echoes(&mut short, b"hello") && echoes(&mut long, b"hello"));
+    // Before the last byte passes, from which it counts.
     let began = Instant::now();
+    assert!(echoes(&mut short, b"hello") && echoes(&mut long, b"hello"));
     assert_eq!(read_to_its_end(&mut short).1, End::Reset);
     assert!((1_000..5_000).contains(&began.elapsed().as_millis()), "{:?}", began.elapsed());
     assert!(echoes(&mut long, b"still"));
@@ -60,8 +61,9 @@ fn a_busy_connection_ends_at_its_lifetime() {
     let (gateway, [server, second]) = started("lifetime = \"1s\"");
     let own = gateway.tcp_job("own", 7000, r#""timeouts":{"lifetime":"1h"}"#, &[server.address]);
     let vip = gateway.tcp_job("echo", 7000, "", &[second.address]);
-    let (mut busy, mut own) = (dial(vip), dial(own));
+    // Before it is dialled, from which its life counts.
     let began = Instant::now();
+    let (mut busy, mut own) = (dial(vip), dial(own));
     while echoes(&mut busy, b"busy") {
         assert!(echoes(&mut own, b"longer by its job"));
         assert!(began.elapsed() < LATE, "still open");
