@@ -204,11 +204,12 @@ pub(crate) fn bind(
     file: &StateFile,
 ) -> anyhow::Result<()> {
     let kind = sync.sink.kind();
-    let wanted = wanted_vips(sync, snapshot);
-    let bound = binder.bind(&wanted)?;
-    if !bound.is_empty() {
-        sync.bound(bound);
+    let missing = binder.missing(&wanted_vips(sync, snapshot))?;
+    if !missing.is_empty() {
+        // Before they are there: a crash in between leaves none that we would not take back.
+        sync.bound(missing.iter().copied());
         file.save(kind, sync.state()).map_err(SyncError::from)?;
+        binder.bind(&missing)?;
     }
     Ok(())
 }

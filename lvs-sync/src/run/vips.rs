@@ -33,17 +33,18 @@ impl Binder {
         Binder { device }
     }
 
-    /// Those that were not there before.
-    pub(crate) fn bind(&self, vips: &BTreeSet<IpAddr>) -> Result<BTreeSet<IpAddr>, BindError> {
+    /// Those that the device does not have.
+    pub(crate) fn missing(&self, vips: &BTreeSet<IpAddr>) -> Result<BTreeSet<IpAddr>, BindError> {
         if vips.is_empty() {
             return Ok(BTreeSet::new());
         }
-        let there = self.there()?;
-        let missing: BTreeSet<IpAddr> = vips.difference(&there).copied().collect();
-        for vip in &missing {
-            let mut arguments = vec!["address", "add"];
+        Ok(vips.difference(&self.there()?).copied().collect())
+    }
+
+    pub(crate) fn bind(&self, vips: &BTreeSet<IpAddr>) -> Result<(), BindError> {
+        for vip in vips {
             let prefix = whole(*vip);
-            arguments.extend([prefix.as_str(), "dev", &self.device]);
+            let mut arguments = vec!["address", "add", prefix.as_str(), "dev", &self.device];
             // Nobody else answers for it, so nobody need be asked (RFC 4862, 5.4).
             if vip.is_ipv6() {
                 arguments.push("nodad");
@@ -54,7 +55,7 @@ impl Binder {
                 done => drop(done?),
             }
         }
-        Ok(missing)
+        Ok(())
     }
 
     pub(crate) fn unbind(&self, vips: &BTreeSet<IpAddr>) -> Result<(), BindError> {

@@ -81,14 +81,18 @@ impl StateFile {
         if states.get(&sink).is_some_and(|saved| saved == state) {
             return Ok(());
         }
-        states.insert(sink, state.clone());
-        let written = Written { lvs_sync_state: VERSION, sinks: &*states };
+        // What could not be written is not taken for saved: the next attempt writes it.
+        let mut next = states.clone();
+        next.insert(sink, state.clone());
+        let written = Written { lvs_sync_state: VERSION, sinks: &next };
         let text = serde_json::to_vec(&written)
             .map_err(|error| StateError::Unreadable { path: self.path.clone(), reason: error.to_string() })?;
         let new = beside(&self.path, "new");
         fs::write(&new, text)
             .and_then(|()| fs::rename(&new, &self.path))
-            .map_err(|source| StateError::Io { path: new, source })
+            .map_err(|source| StateError::Io { path: new, source })?;
+        *states = next;
+        Ok(())
     }
 }
 
@@ -128,6 +132,20 @@ mod tests {
         drop(file);
         let file = StateFile::open(&path).unwrap();
         assert_eq!((file.of(Sink::Ipvs), file.of(Sink::Haproxy)), (state, State::default()));
+    }
+
+    #[test]
+    fn what_could_not_be_written_is_written_by_the_next_attempt() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lvs-sync.state");
+        let file = StateFile::open(&path).unwrap();
+        let state = State { vips: ["203.0.113.10".parse().unwrap()].into(), ..State::default() };
+        // A folder is in the new file's way.
+        fs::create_dir(folder.path().join("lvs-sync.state.new")).unwrap();
+        assert!(matches!(file.save(Sink::Ipvs, &state), Err(StateError::Io { .. })));
+        fs::remove_dir(folder.path().join("lvs-sync.state.new")).unwrap();
+        file.save(Sink::Ipvs, &state).unwrap();
+        assert_eq!(StateFile::peek(&path).unwrap().of(Sink::Ipvs), state);
     }
 
     #[test]
